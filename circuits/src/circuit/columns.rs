@@ -1,0 +1,136 @@
+//! The columns of the canonical circuit. They depend on the [`Shape`] only, never on the model.
+
+use halo2_proofs::{
+    halo2curves::bn256::Fr,
+    plonk::{
+        Advice, Challenge, Column, ConstraintSystem, FirstPhase, Fixed, Instance, SecondPhase,
+    },
+};
+
+use crate::layout::Shape;
+
+/// All columns and challenges.
+///
+/// Phase 1 holds everything that the challenges must not depend on; phase 2 what is computed
+/// with them.
+#[derive(Clone, Debug)]
+pub struct Columns {
+    /// Phase 1. Home cells of every tensor element: range-checked, non-negative.
+    pub data: Vec<Column<Advice>>,
+    /// Phase 1. How often each table row is looked up.
+    pub multiplicity: Column<Advice>,
+    /// Phase 1. Poseidon S-box inputs `x` (and the words that replace rate lanes).
+    pub sbox: Column<Advice>,
+    /// Phase 1. `x²`.
+    pub square: Column<Advice>,
+    /// Phase 2. Folds of the data rows.
+    pub fold: Column<Advice>,
+    /// Phase 2. The scalar program: `a·b + c = d` in four consecutive cells.
+    pub scalar: Column<Advice>,
+    /// Phase 2. Sums of three reciprocals each.
+    pub helpers: Vec<Column<Advice>>,
+    /// Phase 2. Running sum of the look-up argument.
+    pub running: Column<Advice>,
+    /// The statement.
+    pub instance: Column<Instance>,
+
+    /// 1 on every usable row but the last.
+    pub active: Column<Fixed>,
+    /// Variable of the row's fold: 0 is `position`, 1 is `channel`.
+    pub variable: Column<Fixed>,
+    /// 1 if the fold continues from the previous row of the same slot.
+    pub carry: Column<Fixed>,
+    /// 2/cap of a two-sided clamp on the row of its excess; 0 elsewhere.
+    pub cap: Column<Fixed>,
+    /// The same, where the excess has a second limb.
+    pub cap_wide: Column<Fixed>,
+    /// One-sided clamp: 1 with single limbs, 2 with two limbs each.
+    pub relu: Column<Fixed>,
+    /// Tag of the table that the row's data cells belong to.
+    pub tag: Column<Fixed>,
+    /// Table values.
+    pub table_value: Column<Fixed>,
+    /// Table tags.
+    pub table_tag: Column<Fixed>,
+    /// 1: the scalar gate starts here; 2: the scalar cell is the row's constant.
+    pub scalar_kind: Column<Fixed>,
+    /// Constants of the scalar program and of Poseidon rounds (on different rows).
+    pub constant: Column<Fixed>,
+    /// Poseidon: 1 full round, 2 partial round.
+    pub round: Column<Fixed>,
+    /// Poseidon: 1 entry into the partial rounds, 2 exit from them.
+    pub border: Column<Fixed>,
+
+    /// Variable of folds along positions.
+    pub position: Challenge,
+    /// Variable of folds along channels.
+    pub channel: Challenge,
+    /// Where the look-up argument is evaluated.
+    pub pole: Challenge,
+    /// Mixes a tag into a look-up.
+    pub mix: Challenge,
+}
+
+impl Columns {
+    /// Data columns whose reciprocals the running sum takes up itself.
+    pub const DIRECT: usize = 2;
+    /// Data columns per helper: degree 5 with the selector.
+    pub const PER_HELPER: usize = 3;
+
+    /// Helper columns for `data` data columns.
+    pub fn helpers_for(data: usize) -> usize {
+        data.saturating_sub(Self::DIRECT).div_ceil(Self::PER_HELPER)
+    }
+
+    /// Allocates the columns.
+    pub fn new(meta: &mut ConstraintSystem<Fr>, shape: &Shape) -> Self {
+        let data: Vec<_> = (0..shape.data)
+            .map(|_| meta.advice_column_in(FirstPhase))
+            .collect();
+        let multiplicity = meta.advice_column_in(FirstPhase);
+        let sbox = meta.advice_column_in(FirstPhase);
+        let square = meta.advice_column_in(FirstPhase);
+        // All challenges are drawn after phase 1: operands and results are committed by then.
+        let [position, channel, pole, mix] =
+            [(); 4].map(|()| meta.challenge_usable_after(FirstPhase));
+        let fold = meta.advice_column_in(SecondPhase);
+        let scalar = meta.advice_column_in(SecondPhase);
+        let helpers = (0..Self::helpers_for(shape.data))
+            .map(|_| meta.advice_column_in(SecondPhase))
+            .collect();
+        let running = meta.advice_column_in(SecondPhase);
+        let instance = meta.instance_column();
+        for column in data.iter().chain([&sbox, &fold, &scalar]) {
+            meta.enable_equality(*column);
+        }
+        meta.enable_equality(instance);
+        Self {
+            data,
+            multiplicity,
+            sbox,
+            square,
+            fold,
+            scalar,
+            helpers,
+            running,
+            instance,
+            active: meta.fixed_column(),
+            variable: meta.fixed_column(),
+            carry: meta.fixed_column(),
+            cap: meta.fixed_column(),
+            cap_wide: meta.fixed_column(),
+            relu: meta.fixed_column(),
+            tag: meta.fixed_column(),
+            table_value: meta.fixed_column(),
+            table_tag: meta.fixed_column(),
+            scalar_kind: meta.fixed_column(),
+            constant: meta.fixed_column(),
+            round: meta.fixed_column(),
+            border: meta.fixed_column(),
+            position,
+            channel,
+            pole,
+            mix,
+        }
+    }
+}

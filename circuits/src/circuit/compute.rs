@@ -1,0 +1,194 @@
+//! Data cells of computed tensors. The values are those of the executor at the positions that
+//! hold elements; at the others they are whatever the identities demand.
+
+use crate::layout::{Accumulator, Axis, Block, Emit, Excess, Home, Limb, Matrix, Plan, Range, Term};
+
+type Blocks = [Vec<u64>];
+
+/// Runs one step; `Err` if a value does not fit its cells.
+pub fn run(
+    plan: &Plan,
+    blocks: &mut Blocks,
+    accumulator: &Accumulator,
+    emit: &Emit,
+) -> Result<(), ()> {
+    let columns = plan.shape.data;
+    let width = emit.geometry.rows * columns;
+    let mut sums = vec![0i128; emit.geometry.segments * width];
+    accumulate(blocks, accumulator, columns, width, &mut sums);
+    write(plan, blocks, emit, columns, width, &sums)
+}
+
+fn value(blocks: &Blocks, limbs: &[Limb], offset: i64, index: usize) -> i64 {
+    limbs.iter().fold(offset, |sum, limb| {
+        sum + (limb.base * blocks[limb.block][index]) as i64
+    })
+}
+
+fn term(blocks: &Blocks, term: &Term, index: usize) -> i64 {
+    value(blocks, &term.limbs, term.offset, index)
+}
+
+fn weight(blocks: &Blocks, matrix: &Matrix, columns: usize, segment: usize, at: usize) -> i64 {
+    let index = segment * matrix.geometry.rows * columns + at;
+    value(blocks, &matrix.limbs, matrix.offset, index)
+}
+
+fn accumulate(
+    blocks: &Blocks,
+    accumulator: &Accumulator,
+    columns: usize,
+    width: usize,
+    sums: &mut [i128],
+) {
+    match accumulator {
+        Accumulator::Conv {
+            x,
+            planes,
+            cells,
+            taps,
+            matrix,
+        } => {
+            let inputs = read_planes(blocks, x, planes, *cells);
+            for tap in taps {
+                for (o, plane) in sums.chunks_mut(width).enumerate() {
+                    let factor = weight(blocks, matrix, columns, tap.segment, o);
+                    product(plane, &inputs[tap.plane], tap.shift, factor);
+                }
+            }
+        }
+        Accumulator::Depthwise {
+            x,
+            planes,
+            cells,
+            taps,
+            matrix,
+        } => {
+            let inputs = read_planes(blocks, x, planes, *cells);
+            let residues = planes.len() / (sums.len() / width).max(1);
+            for tap in taps {
+                for (c, plane) in sums.chunks_mut(width).enumerate() {
+                    let factor = weight(blocks, matrix, columns, tap.segment, c);
+                    let input = &inputs[c * residues + tap.plane];
+                    product(plane, input, tap.shift, factor);
+                }
+            }
+        }
+        Accumulator::Linear { x, matrix } => {
+            let channels = matrix.channels;
+            for (k, element) in elements(blocks, x).enumerate() {
+                for (n, sum) in sums[..channels].iter_mut().enumerate() {
+                    let factor = weight(blocks, matrix, columns, k, n);
+                    *sum += i128::from(factor) * i128::from(element);
+                }
+            }
+        }
+        Accumulator::Scale { x, matrix, axis } => {
+            for (i, sum) in sums.iter_mut().enumerate() {
+                let channel = channel(*axis, i, width);
+                let factor = if channel < matrix.channels {
+                    weight(blocks, matrix, columns, 0, channel)
+                } else {
+                    0
+                };
+                *sum = i128::from(factor) * i128::from(term(blocks, x, i));
+            }
+        }
+        Accumulator::Sum { terms } => {
+            for (i, sum) in sums.iter_mut().enumerate() {
+                *sum = terms
+                    .iter()
+                    .map(|t| i128::from(t.coefficient) * i128::from(term(blocks, t, i)))
+                    .sum();
+            }
+        }
+    }
+}
+
+fn read_planes(blocks: &Blocks, x: &Term, planes: &[usize], cells: usize) -> Vec<Vec<i64>> {
+    planes
+        .iter()
+        .map(|&first| (first..first + cells).map(|i| term(blocks, x, i)).collect())
+        .collect()
+}
+
+fn product(plane: &mut [i128], input: &[i64], shift: usize, factor: i64) {
+    if factor != 0 {
+        for (sum, x) in plane[shift..].iter_mut().zip(input) {
+            *sum += i128::from(factor) * i128::from(*x);
+        }
+    }
+}
+
+fn elements<'a>(blocks: &'a Blocks, home: &'a Home) -> impl Iterator<Item = i64> + 'a {
+    home.positions
+        .iter()
+        .map(|&position| value(blocks, &home.limbs, home.offset, position))
+}
+
+fn channel(axis: Axis, index: usize, width: usize) -> usize {
+    match axis {
+        Axis::Segment => index / width,
+        Axis::Cell => index,
+    }
+}
+
+fn write(
+    plan: &Plan,
+    blocks: &mut Blocks,
+    emit: &Emit,
+    columns: usize,
+    width: usize,
+    sums: &[i128],
+) -> Result<(), ()> {
+    for (i, sum) in sums.iter().enumerate() {
+        let scaled = sum * i128::from(emit.factor) + i128::from(emit.half);
+        let divisor = i128::from(emit.divisor);
+        let mut value = scaled.div_euclid(divisor);
+        split(plan, blocks, &emit.remainder, i, scaled.rem_euclid(divisor))?;
+        if let Some((matrix, segment, axis)) = &emit.bias {
+            let channel = channel(*axis, i, width);
+            if channel < matrix.channels {
+                value += i128::from(weight(blocks, matrix, columns, *segment, channel));
+            }
+        }
+        let kept = match &emit.excess {
+            Excess::None => value,
+            Excess::Clamped { limbs, clamp } => {
+                let kept = value.max(i128::from(clamp.lo));
+                let kept = clamp.hi.map_or(kept, |hi| kept.min(i128::from(hi)));
+                split(plan, blocks, limbs, i, (value - kept).abs())?;
+                kept
+            }
+        };
+        split(plan, blocks, &emit.kept, i, kept - i128::from(emit.offset))?;
+    }
+    Ok(())
+}
+
+fn size(block: &Block) -> i128 {
+    let (Range::Exact(size) | Range::AtLeast(size)) = block.range;
+    i128::from(size)
+}
+
+fn split(
+    plan: &Plan,
+    blocks: &mut Blocks,
+    limbs: &[Limb],
+    index: usize,
+    value: i128,
+) -> Result<(), ()> {
+    let mut rest = value;
+    for limb in limbs.iter().rev() {
+        let digit = rest.div_euclid(i128::from(limb.base));
+        if !(0..size(&plan.blocks[limb.block])).contains(&digit) {
+            return Err(());
+        }
+        rest -= digit * i128::from(limb.base);
+        blocks[limb.block][index] = digit as u64;
+    }
+    if limbs.is_empty() && value != 0 {
+        return Err(());
+    }
+    Ok(())
+}

@@ -1,0 +1,323 @@
+//! The custom gates. `docs/circuit.md` has the constraint table; names agree.
+//!
+//! Every polynomial is zero on the blinding rows through a fixed column, and has degree ≤ 5.
+
+use halo2_proofs::{
+    halo2curves::bn256::Fr,
+    plonk::{ConstraintSystem, Expression, VirtualCells},
+    poly::Rotation,
+};
+
+use super::columns::Columns;
+use crate::{
+    hash::{Poseidon, Recurrence, Relation},
+    layout::{Shape, SLOTS},
+};
+
+type Expr = Expression<Fr>;
+
+fn constant(value: u64) -> Expr {
+    Expression::Constant(Fr::from(value))
+}
+
+/// Horner: the first expression gets the highest power.
+fn horner(init: Expr, variable: &Expr, cells: impl IntoIterator<Item = Expr>) -> Expr {
+    cells
+        .into_iter()
+        .fold(init, |sum, cell| sum * variable.clone() + cell)
+}
+
+fn power(variable: &Expr, exponent: usize) -> Expr {
+    (1..exponent).fold(variable.clone(), |product, _| product * variable.clone())
+}
+
+/// The rows of a clamp group, seen from slot 1: `[kept, excess, excess high, kept high]`.
+struct Group {
+    kept: Vec<Expr>,
+    excess: Vec<Expr>,
+    excess_high: Vec<Expr>,
+    kept_high: Vec<Expr>,
+}
+
+impl Group {
+    fn query(meta: &mut VirtualCells<'_, Fr>, columns: &Columns) -> Self {
+        let mut at = |rotation: i32| -> Vec<Expr> {
+            columns
+                .data
+                .iter()
+                .map(|column| meta.query_advice(*column, Rotation(rotation)))
+                .collect()
+        };
+        Self {
+            kept: at(-1),
+            excess: at(0),
+            excess_high: at(1),
+            kept_high: at(2),
+        }
+    }
+}
+
+/// Declares all gates.
+pub fn configure(
+    meta: &mut ConstraintSystem<Fr>,
+    columns: &Columns,
+    shape: &Shape,
+    poseidon: &Poseidon,
+    recurrence: &Recurrence,
+) {
+    fold(meta, columns, shape);
+    clamp(meta, columns, shape);
+    lookup(meta, columns);
+    scalar(meta, columns);
+    permutation(meta, columns, poseidon, recurrence);
+}
+
+/// `fold = carry·fold₋₄·z^w + Σ_j cell_j·z^(w−1−j)`, z the row's variable; on the row of a
+/// two-sided clamp's excess the cells are `G − κ·A·G − Λκ'·A·G'`.
+fn fold(meta: &mut ConstraintSystem<Fr>, columns: &Columns, shape: &Shape) {
+    meta.create_gate("fold", |meta| {
+        let group = Group::query(meta, columns);
+        let active = meta.query_fixed(columns.active, Rotation::cur());
+        let variable = meta.query_fixed(columns.variable, Rotation::cur());
+        let carry = meta.query_fixed(columns.carry, Rotation::cur());
+        let cap = meta.query_fixed(columns.cap, Rotation::cur());
+        let cap_wide = meta.query_fixed(columns.cap_wide, Rotation::cur());
+        let now = meta.query_advice(columns.fold, Rotation::cur());
+        let before = meta.query_advice(columns.fold, Rotation(-(SLOTS as i32)));
+        let position = meta.query_challenge(columns.position);
+        let channel = meta.query_challenge(columns.channel);
+        let width = group.excess.len();
+        let limb = constant(shape.limb_base());
+
+        let along_position = horner(constant(0), &position, group.excess.iter().cloned());
+        let along_channel = horner(constant(0), &channel, group.excess.iter().cloned());
+        let clamped = horner(
+            constant(0),
+            &position,
+            (0..width).map(|j| group.kept[j].clone() * group.excess[j].clone()),
+        );
+        let clamped_wide = horner(
+            constant(0),
+            &position,
+            (0..width).map(|j| group.kept[j].clone() * group.excess_high[j].clone()),
+        );
+        let step = power(&position, width);
+        let step_channel = power(&channel, width);
+        let carried = carry * before * (step.clone() + variable.clone() * (step_channel - step));
+        let linear = along_position.clone() + variable * (along_channel - along_position);
+        vec![active * (now - carried - linear) + cap * clamped + limb * cap_wide * clamped_wide]
+    });
+}
+
+/// Clamps. Two-sided: excess only at a bound, `κ(κA − 2)·A·G = 0`, limb by limb. One-sided:
+/// `A·G = 0`. Excess and kept value are non-negative by their tables.
+fn clamp(meta: &mut ConstraintSystem<Fr>, columns: &Columns, shape: &Shape) {
+    let width = columns.data.len();
+    meta.create_gate("clamp two-sided", |meta| {
+        let group = Group::query(meta, columns);
+        let cap = meta.query_fixed(columns.cap, Rotation::cur());
+        (0..width)
+            .map(|j| {
+                let kept = group.kept[j].clone();
+                let inside = cap.clone() * kept.clone() - constant(2);
+                cap.clone() * inside * kept * group.excess[j].clone()
+            })
+            .collect::<Vec<_>>()
+    });
+    meta.create_gate("clamp two-sided, high limb", |meta| {
+        let group = Group::query(meta, columns);
+        let cap = meta.query_fixed(columns.cap_wide, Rotation::cur());
+        (0..width)
+            .map(|j| {
+                let kept = group.kept[j].clone();
+                let inside = cap.clone() * kept.clone() - constant(2);
+                cap.clone() * inside * kept * group.excess_high[j].clone()
+            })
+            .collect::<Vec<_>>()
+    });
+    meta.create_gate("clamp one-sided", |meta| {
+        let group = Group::query(meta, columns);
+        let relu = meta.query_fixed(columns.relu, Rotation::cur());
+        let limb = constant(shape.limb_base());
+        let single = relu.clone() * (constant(2) - relu.clone());
+        let double = relu.clone() * (relu - constant(1));
+        (0..width)
+            .flat_map(|j| {
+                let kept = group.kept[j].clone();
+                let excess = group.excess[j].clone();
+                let kept_wide = kept.clone() + limb.clone() * group.kept_high[j].clone();
+                let excess_wide = excess.clone() + limb.clone() * group.excess_high[j].clone();
+                [
+                    single.clone() * kept * excess,
+                    double.clone() * kept_wide * excess_wide,
+                ]
+            })
+            .collect::<Vec<_>>()
+    });
+}
+
+/// LogUp: `Σ 1/(pole − cell) = Σ multiplicity/(pole − entry)`, cell and entry with their tags.
+fn lookup(meta: &mut ConstraintSystem<Fr>, columns: &Columns) {
+    let denominators = |meta: &mut VirtualCells<'_, Fr>, range: &[_]| -> Vec<Expr> {
+        let tag = meta.query_fixed(columns.tag, Rotation::cur());
+        let pole = meta.query_challenge(columns.pole);
+        let mix = meta.query_challenge(columns.mix);
+        range
+            .iter()
+            .map(|column| {
+                let cell = meta.query_advice(*column, Rotation::cur());
+                pole.clone() - cell - mix.clone() * tag.clone()
+            })
+            .collect()
+    };
+    let direct = columns.data.len().min(Columns::DIRECT);
+
+    for (helper, chunk) in columns
+        .helpers
+        .iter()
+        .zip(columns.data[direct..].chunks(Columns::PER_HELPER))
+    {
+        meta.create_gate("lookup helper", |meta| {
+            let active = meta.query_fixed(columns.active, Rotation::cur());
+            let helper = meta.query_advice(*helper, Rotation::cur());
+            let denominators = denominators(meta, chunk);
+            let (product, sum) = reciprocals(&denominators);
+            vec![active * (helper * product - sum)]
+        });
+    }
+
+    meta.create_gate("lookup sum", |meta| {
+        let active = meta.query_fixed(columns.active, Rotation::cur());
+        let pole = meta.query_challenge(columns.pole);
+        let mix = meta.query_challenge(columns.mix);
+        let entry = meta.query_fixed(columns.table_value, Rotation::cur())
+            + mix * meta.query_fixed(columns.table_tag, Rotation::cur());
+        let table = pole - entry;
+        let multiplicity = meta.query_advice(columns.multiplicity, Rotation::cur());
+        let now = meta.query_advice(columns.running, Rotation::cur());
+        let next = meta.query_advice(columns.running, Rotation::next());
+        let helpers = columns
+            .helpers
+            .iter()
+            .map(|helper| meta.query_advice(*helper, Rotation::cur()))
+            .fold(constant(0), |sum, helper| sum + helper);
+        let denominators = denominators(meta, &columns.data[..direct]);
+        let (product, sum) = reciprocals(&denominators);
+        let grown = next - now - helpers;
+        vec![
+            active
+                * (grown * product.clone() * table.clone() - sum * table + multiplicity * product),
+        ]
+    });
+
+    meta.create_gate("lookup border", |meta| {
+        let active = meta.query_fixed(columns.active, Rotation::cur());
+        let before = meta.query_fixed(columns.active, Rotation::prev());
+        let now = meta.query_advice(columns.running, Rotation::cur());
+        vec![
+            active.clone() * (constant(1) - before.clone()) * now.clone(),
+            (constant(1) - active) * before * now,
+        ]
+    });
+}
+
+/// `(Π d, Σ_i Π_{j≠i} d_j)`: `Σ 1/d = sum/product`.
+fn reciprocals(denominators: &[Expr]) -> (Expr, Expr) {
+    denominators
+        .iter()
+        .fold((constant(1), constant(0)), |(product, sum), d| {
+            (product.clone() * d.clone(), sum * d.clone() + product)
+        })
+}
+
+/// The scalar program's gate and its constants.
+fn scalar(meta: &mut ConstraintSystem<Fr>, columns: &Columns) {
+    meta.create_gate("scalar", |meta| {
+        let kind = meta.query_fixed(columns.scalar_kind, Rotation::cur());
+        let [a, b, c, d] =
+            [0, 1, 2, 3].map(|i| meta.query_advice(columns.scalar, Rotation(i)));
+        vec![kind.clone() * (constant(2) - kind) * (a * b + c - d)]
+    });
+    meta.create_gate("scalar constant", |meta| {
+        let kind = meta.query_fixed(columns.scalar_kind, Rotation::cur());
+        let value = meta.query_fixed(columns.constant, Rotation::cur());
+        let cell = meta.query_advice(columns.scalar, Rotation::cur());
+        vec![kind.clone() * (kind - constant(1)) * (cell - value)]
+    });
+}
+
+/// Poseidon: S-boxes, full rounds, and partial rounds as a recurrence (see [`Recurrence`]).
+fn permutation(
+    meta: &mut ConstraintSystem<Fr>,
+    columns: &Columns,
+    poseidon: &Poseidon,
+    recurrence: &Recurrence,
+) {
+    let t = poseidon.width() as i32;
+    meta.create_gate("poseidon square", |meta| {
+        let active = meta.query_fixed(columns.active, Rotation::cur());
+        let input = meta.query_advice(columns.sbox, Rotation::cur());
+        let square = meta.query_advice(columns.square, Rotation::cur());
+        vec![active * (square - input.clone() * input)]
+    });
+
+    let input = |meta: &mut VirtualCells<'_, Fr>, at: i32| {
+        meta.query_advice(columns.sbox, Rotation(at))
+    };
+    let output = |meta: &mut VirtualCells<'_, Fr>, at: i32| {
+        let input = meta.query_advice(columns.sbox, Rotation(at));
+        let square = meta.query_advice(columns.square, Rotation(at));
+        square.clone() * square * input
+    };
+    // Position 0 of a relation is `t` rows above the gate's row.
+    let combine = |meta: &mut VirtualCells<'_, Fr>, relation: &Relation| {
+        let mut sum = constant(0);
+        for (position, coefficient) in (-t..).zip(&relation.inputs) {
+            if *coefficient != Fr::zero() {
+                sum = sum + input(meta, position) * *coefficient;
+            }
+        }
+        for (position, coefficient) in (-t..).zip(&relation.outputs) {
+            sum = sum + output(meta, position) * *coefficient;
+        }
+        sum
+    };
+    let relations = |meta: &mut VirtualCells<'_, Fr>, selected: Expr, rows: &[Relation]| {
+        (0..)
+            .zip(rows)
+            .map(|(at, relation)| {
+                let offset = meta.query_fixed(columns.constant, Rotation(at));
+                selected.clone() * (input(meta, at) - combine(meta, relation) - offset)
+            })
+            .collect::<Vec<_>>()
+    };
+
+    let full: Vec<Relation> = poseidon
+        .mds()
+        .iter()
+        .map(|row| Relation {
+            inputs: Vec::new(),
+            outputs: row.clone(),
+        })
+        .collect();
+    meta.create_gate("poseidon full round", |meta| {
+        let round = meta.query_fixed(columns.round, Rotation::cur());
+        let selected = round.clone() * (constant(2) - round);
+        relations(meta, selected, &full)
+    });
+    meta.create_gate("poseidon partial round", |meta| {
+        let round = meta.query_fixed(columns.round, Rotation::cur());
+        let selected = round.clone() * (round - constant(1));
+        relations(meta, selected, std::slice::from_ref(&recurrence.middle))
+    });
+    meta.create_gate("poseidon entry", |meta| {
+        let border = meta.query_fixed(columns.border, Rotation::cur());
+        let selected = border.clone() * (constant(2) - border);
+        relations(meta, selected, &recurrence.entry)
+    });
+    meta.create_gate("poseidon exit", |meta| {
+        let border = meta.query_fixed(columns.border, Rotation::cur());
+        let selected = border.clone() * (border - constant(1));
+        relations(meta, selected, &recurrence.exit)
+    });
+}

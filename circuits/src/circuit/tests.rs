@@ -1,0 +1,30 @@
+//! The circuit against honest and cheating witnesses.
+
+mod fixtures;
+mod honest;
+
+use halo2_proofs::{
+    halo2curves::bn256::Fr,
+    plonk::{Advice, Column},
+};
+
+use super::Columns;
+
+/// A cell that a test writes over.
+#[derive(Clone)]
+pub struct Override {
+    /// 0 before the challenges, 1 after.
+    pub phase: u8,
+    /// Which column.
+    pub column: std::sync::Arc<dyn Fn(&Columns) -> Column<Advice> + Send + Sync>,
+    /// Row.
+    pub row: usize,
+    /// New value.
+    pub value: Fr,
+}
+
+impl std::fmt::Debug for Override {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "row {} in phase {}", self.row, self.phase)
+    }
+}

@@ -1,0 +1,81 @@
+//! Honest witnesses are accepted, and hold what the executor computes.
+
+use super::fixtures::*;
+use crate::graph::{Op, Window};
+
+#[test]
+fn classifiers_of_every_shape() {
+    for (k, data, hash) in [(12, 2, 3), (11, 5, 3), (11, 8, 5)] {
+        for clamp in [None, relu(), relu6()] {
+            classifier(1, clamp).mock(shape(k, data, hash)).assert_satisfied();
+        }
+    }
+}
+
+#[test]
+fn hashed_tensors() {
+    hashed(classifier(2, relu()))
+        .mock(shape(12, 5, 3))
+        .assert_satisfied();
+}
+
+#[test]
+fn convolutions() {
+    let padded = window(3, 1, 1);
+    let strided = window(3, 2, 1);
+    let odd = Window {
+        kernel: [2, 3],
+        stride: [2, 1],
+        pads: [0, 1, 1, 0],
+    };
+    for (window, groups) in [(padded, 1), (strided, 1), (odd, 1), (padded, 2), (strided, 2)] {
+        for clamp in [relu6(), relu()] {
+            conv(3, 2, 7, window, groups, clamp)
+                .mock(shape(11, 5, 3))
+                .assert_satisfied();
+        }
+    }
+}
+
+#[test]
+fn pools_sums_and_clamps() {
+    for (kernel, stride, pad) in [(2, 2, 0), (3, 2, 1), (6, 6, 0)] {
+        for max in [false, true] {
+            let mut model = Model::new(5);
+            let x = model.input(&[2, 6, 6], 7);
+            let window = window(kernel, stride, pad);
+            let [h, w] = window.output(6, 6).unwrap();
+            let op = if max {
+                Op::MaxPool { x, window }
+            } else {
+                Op::AvgPool { x, window }
+            };
+            let y = model.node(&[2, h, w], op);
+            let clamped = model.node(
+                &[2, h, w],
+                Op::Clamp {
+                    x: y,
+                    clamp: relu6().unwrap(),
+                },
+            );
+            let sum = model.node(
+                &[2, h, w],
+                Op::Combine {
+                    a: y,
+                    b: clamped,
+                    ca: 1,
+                    cb: -1,
+                    clamp: None,
+                },
+            );
+            let turned = model.node(
+                &[h, w, 2],
+                Op::Transpose {
+                    x: sum,
+                    perm: vec![1, 2, 0],
+                },
+            );
+            model.finish(turned).mock(shape(11, 5, 3)).assert_satisfied();
+        }
+    }
+}

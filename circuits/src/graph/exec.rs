@@ -1,0 +1,299 @@
+//! The executor: the reference semantics, and the source of the circuit's witness.
+
+mod kernels;
+
+pub(crate) use kernels::transposed_indices;
+
+use super::ops::{elements, rd_wide, saturate, GraphError};
+use super::{Clamp, Graph, Interval, Node, Op, Role, TensorId, Weights};
+use thiserror::Error;
+
+/// Why a graph could not be run.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ExecError {
+    /// The graph itself is malformed.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// Another number of inputs than the model has.
+    #[error("the model has {expected} inputs, got {got}")]
+    InputCount {
+        /// Inputs of the model.
+        expected: usize,
+        /// Inputs given.
+        got: usize,
+    },
+    /// An input with another number of elements.
+    #[error("input '{name}': expected {expected} elements (shape {shape:?}), got {got}")]
+    InputLength {
+        /// Input name.
+        name: String,
+        /// Its shape.
+        shape: Vec<usize>,
+        /// Elements of that shape.
+        expected: usize,
+        /// Elements given.
+        got: usize,
+    },
+    /// An input value outside the declared range.
+    #[error("input '{name}' element {index}: {value} is outside [{}, {}]; use --input-range", range.lo, range.hi)]
+    InputRange {
+        /// Input name.
+        name: String,
+        /// Row-major index.
+        index: usize,
+        /// The value.
+        value: i64,
+        /// The declared range.
+        range: Interval,
+    },
+    /// A weight tensor that is missing, of another length, or out of its declared width.
+    #[error("weights '{name}': {problem}")]
+    Weights {
+        /// Tensor name.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A computed value outside the interval that the circuit is built for.
+    #[error(
+        "node '{node}' element {index}: {value} is outside [{}, {}]: these weights are not the ones that the graph's ranges were computed for; import the model again",
+        range.lo, range.hi
+    )]
+    Range {
+        /// Node name.
+        node: String,
+        /// Row-major index.
+        index: usize,
+        /// The value.
+        value: i128,
+        /// The interval.
+        range: Interval,
+    },
+}
+
+/// Runs the graph: the values of every tensor, by [`TensorId`]; `None` for tensors that nothing
+/// reads or computes.
+///
+/// Every input, weight and computed value is checked against its declared interval, so the
+/// trace is always a witness that fits the circuit.
+pub fn run(
+    graph: &Graph,
+    weights: &Weights,
+    inputs: &[Vec<i64>],
+) -> Result<Vec<Option<Vec<i64>>>, ExecError> {
+    graph.validate()?;
+    check_inputs(graph, inputs)?;
+    let mut trace: Vec<Option<Vec<i64>>> = vec![None; graph.tensors.len()];
+    for (id, values) in graph.inputs.iter().zip(inputs) {
+        if let Some(slot) = trace.get_mut(id.0) {
+            *slot = Some(values.clone());
+        }
+    }
+    for node in &graph.nodes {
+        for id in node.op.weight_operands() {
+            let known = trace.get(id.0).is_some_and(Option::is_some);
+            if !known {
+                let values = checked_weights(graph, weights, id)?.to_vec();
+                if let Some(slot) = trace.get_mut(id.0) {
+                    *slot = Some(values);
+                }
+            }
+        }
+        let values = node_values(graph, node, &trace)?;
+        if let Some(slot) = trace.get_mut(node.output.0) {
+            *slot = Some(values);
+        }
+    }
+    Ok(trace)
+}
+
+/// The output tensors of a trace, in the model's order.
+pub fn outputs(graph: &Graph, trace: &[Option<Vec<i64>>]) -> Vec<Vec<i64>> {
+    let read = |id: &TensorId| trace.get(id.0).cloned().flatten().unwrap_or_default();
+    graph.outputs.iter().map(read).collect()
+}
+
+/// Checks the inputs' number, lengths and ranges.
+pub fn check_inputs(graph: &Graph, inputs: &[Vec<i64>]) -> Result<(), ExecError> {
+    if graph.inputs.len() != inputs.len() {
+        return Err(ExecError::InputCount { expected: graph.inputs.len(), got: inputs.len() });
+    }
+    for (&id, values) in graph.inputs.iter().zip(inputs) {
+        let tensor = graph.tensor(id, "the list of inputs")?;
+        let expected = elements(&tensor.shape).unwrap_or(0);
+        if expected != values.len() {
+            return Err(ExecError::InputLength {
+                name: tensor.name.clone(),
+                shape: tensor.shape.clone(),
+                expected,
+                got: values.len(),
+            });
+        }
+        let range = tensor.range;
+        if let Some((index, &value)) = values.iter().enumerate().find(|(_, &v)| !range.contains(v)) {
+            return Err(ExecError::InputRange { name: tensor.name.clone(), index, value, range });
+        }
+    }
+    Ok(())
+}
+
+/// A weight tensor's values, checked against its declaration.
+pub fn checked_weights<'w>(
+    graph: &Graph,
+    weights: &'w Weights,
+    id: TensorId,
+) -> Result<&'w [i64], ExecError> {
+    let tensor = graph.tensor(id, "the weights")?;
+    let fail = |problem: String| ExecError::Weights { name: tensor.name.clone(), problem };
+    if tensor.role != Role::Weight {
+        return Err(fail("not a weight tensor".to_owned()));
+    }
+    let values = weights.get(&id).ok_or_else(|| fail("missing".to_owned()))?;
+    let expected = elements(&tensor.shape).unwrap_or(0);
+    if values.len() != expected {
+        return Err(fail(format!("expected {expected} values, got {}", values.len())));
+    }
+    let range = tensor.range;
+    match values.iter().enumerate().find(|(_, &v)| !range.contains(v)) {
+        None => Ok(values),
+        Some((i, v)) => {
+            Err(fail(format!("element {i}: {v} is outside [{}, {}]", range.lo, range.hi)))
+        }
+    }
+}
+
+/// Reads operands that [`Graph::validate`] has vouched for.
+struct Operands<'a> {
+    graph: &'a Graph,
+    node: &'a Node,
+    trace: &'a [Option<Vec<i64>>],
+}
+
+impl<'a> Operands<'a> {
+    fn values(&self, id: TensorId) -> Result<&'a [i64], GraphError> {
+        let tensor = self.graph.tensor(id, &self.node.name)?;
+        let values = self.trace.get(id.0).and_then(Option::as_deref);
+        values.ok_or_else(|| GraphError::Order {
+            place: format!("node '{}'", self.node.name),
+            tensor: tensor.name.clone(),
+            problem: "read before it is computed",
+        })
+    }
+
+    fn shape(&self, id: TensorId) -> Result<&'a [usize], GraphError> {
+        Ok(&self.graph.tensor(id, &self.node.name)?.shape)
+    }
+
+    fn image(&self, id: TensorId) -> Result<[usize; 3], GraphError> {
+        match *self.shape(id)? {
+            [c, h, w] => Ok([c, h, w]),
+            _ => Ok([0; 3]),
+        }
+    }
+
+    fn optional(&self, id: Option<TensorId>) -> Result<Option<&'a [i64]>, GraphError> {
+        id.map(|id| self.values(id)).transpose()
+    }
+}
+
+fn node_values(
+    graph: &Graph,
+    node: &Node,
+    trace: &[Option<Vec<i64>>],
+) -> Result<Vec<i64>, ExecError> {
+    let read = Operands { graph, node, trace };
+    let output = graph.tensor(node.output, &node.name)?;
+    let div = node.op.divisor();
+    let out_image = || match *output.shape {
+        [_, h, w] => [h, w],
+        _ => [0; 2],
+    };
+    let plane = output.shape.iter().skip(1).product::<usize>().max(1);
+    let per_channel = |bias: Option<&[i64]>, i: usize| {
+        bias.and_then(|b| b.get(i / plane)).map_or(0, |&b| i128::from(b))
+    };
+    let values: Vec<i128> = match &node.op {
+        Op::Conv { x, w, bias, window, groups, .. } => {
+            let image = kernels::Image { values: read.values(*x)?, dims: read.image(*x)? };
+            let sums = kernels::conv(image, read.values(*w)?, window, *groups, out_image());
+            let bias = read.optional(*bias)?;
+            sums.into_iter().enumerate().map(|(i, a)| rd_wide(a, div) + per_channel(bias, i)).collect()
+        }
+        Op::Linear { x, w, bias, .. } => {
+            let bias = read.optional(*bias)?;
+            let sums = kernels::linear(read.values(*x)?, read.values(*w)?);
+            sums.into_iter().enumerate().map(|(i, a)| rd_wide(a, div) + per_channel(bias, i)).collect()
+        }
+        Op::Scale { x, w, bias, .. } => {
+            let (w, bias) = (read.optional(*w)?, read.optional(*bias)?);
+            let factor = |i: usize| w.and_then(|w| w.get(i / plane)).map_or(1, |&w| i128::from(w));
+            let one = |(i, &v): (usize, &i64)| {
+                rd_wide(i128::from(v) * factor(i), div) + per_channel(bias, i)
+            };
+            read.values(*x)?.iter().enumerate().map(one).collect()
+        }
+        Op::Combine { a, b, ca, cb, .. } => {
+            let one = |(&a, &b): (&i64, &i64)| {
+                i128::from(a) * i128::from(*ca) + i128::from(b) * i128::from(*cb)
+            };
+            read.values(*a)?.iter().zip(read.values(*b)?).map(one).collect()
+        }
+        Op::Mul { a, b, .. } => {
+            let one = |(&a, &b): (&i64, &i64)| rd_wide(i128::from(a) * i128::from(b), div);
+            read.values(*a)?.iter().zip(read.values(*b)?).map(one).collect()
+        }
+        Op::AvgPool { x, window } => {
+            let image = kernels::Image { values: read.values(*x)?, dims: read.image(*x)? };
+            let mut sums = vec![0i128; elements(&output.shape).unwrap_or(0)];
+            kernels::windows(image, window, out_image(), |at, v| {
+                if let Some(sum) = sums.get_mut(at) {
+                    *sum += i128::from(v);
+                }
+            });
+            sums.into_iter().map(|sum| rd_wide(sum, div)).collect()
+        }
+        Op::MaxPool { x, window } => {
+            let image = kernels::Image { values: read.values(*x)?, dims: read.image(*x)? };
+            let mut best = vec![i128::MIN; elements(&output.shape).unwrap_or(0)];
+            kernels::windows(image, window, out_image(), |at, v| {
+                if let Some(best) = best.get_mut(at) {
+                    *best = (*best).max(i128::from(v));
+                }
+            });
+            best
+        }
+        Op::Clamp { x, .. } | Op::Reshape { x } => {
+            read.values(*x)?.iter().map(|&v| i128::from(v)).collect()
+        }
+        Op::Transpose { x, perm } => {
+            let source = read.values(*x)?;
+            let moved = kernels::transposed_indices(read.shape(*x)?, perm);
+            moved.into_iter().map(|i| source.get(i).map_or(0, |&v| i128::from(v))).collect()
+        }
+    };
+    finish(node, output.range, node.op.clamp(), &values)
+}
+
+/// Checks the value before the clamp, clamps, and checks the result.
+fn finish(
+    node: &Node,
+    range: Interval,
+    clamp: Option<Clamp>,
+    values: &[i128],
+) -> Result<Vec<i64>, ExecError> {
+    let check = |index: usize, value: i128, range: Interval| {
+        let narrow = saturate(value);
+        if i128::from(narrow) == value && range.contains(narrow) {
+            return Ok(narrow);
+        }
+        Err(ExecError::Range { node: node.name.clone(), index, value, range })
+    };
+    let one = |(index, &value): (usize, &i128)| {
+        let before = check(index, value, node.pre)?;
+        match clamp {
+            None => check(index, i128::from(before), range),
+            Some(clamp) => check(index, i128::from(clamp.apply(before)), range),
+        }
+    };
+    values.iter().enumerate().map(one).collect()
+}

@@ -1,0 +1,226 @@
+//! The integer graph: what a model computes, in fixed-point arithmetic.
+//!
+//! One node, one operation, one integer semantics: the executor ([`exec`]) computes exactly
+//! what is written on each [`Op`], and the circuit constrains exactly that. Rounding is
+//! `rd(a, b) = floor((2a + b) / (2b))`: to nearest, ties toward +∞.
+//!
+//! Shapes carry no batch dimension. An image tensor is `[channels, height, width]`, a vector
+//! `[n]`. A tensor's elements are in row-major order.
+
+pub mod exec;
+pub mod ops;
+pub mod range;
+
+use serde::{Deserialize, Serialize};
+
+/// A closed interval of integers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Smallest value.
+    pub lo: i64,
+    /// Largest value.
+    pub hi: i64,
+}
+
+/// Index of a tensor in [`Graph::tensors`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TensorId(pub usize);
+
+/// Where a tensor's values come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Supplied by the caller for each inference.
+    Input,
+    /// Part of the model: known to the prover, committed to by C.
+    Weight,
+    /// Computed by a node.
+    Activation,
+}
+
+/// Who sees an input or an output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Visibility {
+    /// In the clear in the statement (packed into field elements).
+    #[default]
+    Public,
+    /// Only the prover knows it; nothing about it is in the statement.
+    Private,
+    /// The statement holds a salted Poseidon commitment to it.
+    Hashed,
+}
+
+/// A tensor's declaration. Values live apart ([`Weights`], the executor's trace), so that a
+/// graph is the architecture and nothing of the weights but their widths.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tensor {
+    /// Name in the source model, for messages.
+    pub name: String,
+    /// Row-major shape, without a batch dimension.
+    pub shape: Vec<usize>,
+    /// Where its values come from.
+    pub role: Role,
+    /// Every value lies in this interval. For weights: the committed width,
+    /// `[-2^(b-1), 2^(b-1) - 1]`; for inputs: the declared range; for activations: propagated.
+    pub range: Interval,
+}
+
+/// `clamp(v, lo, hi)`; `hi = None` is +∞ (ReLU).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clamp {
+    /// Lower bound.
+    pub lo: i64,
+    /// Upper bound, if any.
+    pub hi: Option<i64>,
+}
+
+/// Geometry of a two-dimensional window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// Kernel height and width.
+    pub kernel: [usize; 2],
+    /// Vertical and horizontal stride.
+    pub stride: [usize; 2],
+    /// Zero padding: top, left, bottom, right.
+    pub pads: [usize; 4],
+}
+
+/// The operations. Closed: a new one must be met by every `match` in the crate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Op {
+    /// `y[o] = clamp(rd(Σ_{c,i,j} w[o,c,i,j]·x[c, ..], div) + bias[o])`.
+    /// `x: [C,H,W]`, `w: [O,C/groups,kh,kw]`, `bias: [O]`, `y: [O,H',W']`.
+    Conv {
+        /// Input image.
+        x: TensorId,
+        /// Kernels.
+        w: TensorId,
+        /// Per-channel bias, at the output's scale.
+        bias: Option<TensorId>,
+        /// Kernel, stride and padding.
+        window: Window,
+        /// 1, or C (depthwise).
+        groups: usize,
+        /// Divisor of the accumulator (the scale).
+        div: i64,
+        /// Fused activation.
+        clamp: Option<Clamp>,
+    },
+    /// `y[n] = clamp(rd(Σ_k w[n,k]·x[k], div) + bias[n])`. `x: [K]`, `w: [N,K]`, `bias: [N]`.
+    Linear {
+        /// Input vector.
+        x: TensorId,
+        /// Weight matrix.
+        w: TensorId,
+        /// Bias, at the output's scale.
+        bias: Option<TensorId>,
+        /// Divisor of the accumulator (the scale).
+        div: i64,
+        /// Fused activation.
+        clamp: Option<Clamp>,
+    },
+    /// Per-channel affine map: `y[c,..] = clamp(rd(x[c,..]·w[c], div) + bias[c])`.
+    /// The channel is dimension 0 of `x`; `w, bias: [C]`. With `w` absent, `y = x + bias`.
+    Scale {
+        /// Input, channel first.
+        x: TensorId,
+        /// Factor per channel; `None` is 1 exactly (no rounding).
+        w: Option<TensorId>,
+        /// Offset per channel.
+        bias: Option<TensorId>,
+        /// Divisor (1 when `w` is `None`).
+        div: i64,
+        /// Fused activation.
+        clamp: Option<Clamp>,
+    },
+    /// `y = clamp(a·ca + b·cb)` elementwise with small constants (Add: 1, 1; Sub: 1, -1). Same shapes.
+    Combine {
+        /// First operand.
+        a: TensorId,
+        /// Second operand.
+        b: TensorId,
+        /// Factor of `a`.
+        ca: i64,
+        /// Factor of `b`.
+        cb: i64,
+        /// Fused activation.
+        clamp: Option<Clamp>,
+    },
+    /// `y = clamp(rd(a·b, div))` elementwise. Same shapes.
+    Mul {
+        /// First operand.
+        a: TensorId,
+        /// Second operand.
+        b: TensorId,
+        /// Divisor (the scale).
+        div: i64,
+        /// Fused activation.
+        clamp: Option<Clamp>,
+    },
+    /// `y = clamp(x)`.
+    Clamp {
+        /// Input.
+        x: TensorId,
+        /// Bounds.
+        clamp: Clamp,
+    },
+    /// `y = rd(Σ window, kh·kw)`: padding counts as zeros in the sum and in the divisor.
+    AvgPool {
+        /// Input image.
+        x: TensorId,
+        /// Kernel, stride and padding.
+        window: Window,
+    },
+    /// `y = max window`; padding never wins. Global pooling is a window of the image's size.
+    MaxPool {
+        /// Input image.
+        x: TensorId,
+        /// Kernel, stride and padding.
+        window: Window,
+    },
+    /// Same elements in the same row-major order, another shape.
+    Reshape {
+        /// Input.
+        x: TensorId,
+    },
+    /// `y` has shape `x.shape[perm[i]]`: dimension `i` of `y` is dimension `perm[i]` of `x`.
+    Transpose {
+        /// Input.
+        x: TensorId,
+        /// Permutation of the dimensions.
+        perm: Vec<usize>,
+    },
+}
+
+/// One computed tensor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Name in the source model, for messages and `inspect`.
+    pub name: String,
+    /// What it computes.
+    pub op: Op,
+    /// The tensor it defines.
+    pub output: TensorId,
+    /// Interval of the value before the clamp (equal to the output's range without one).
+    pub pre: Interval,
+}
+
+/// A model's architecture: tensors and nodes in topological order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Graph {
+    /// The fixed-point scale: real value = integer / scale.
+    pub scale: i64,
+    /// All tensors.
+    pub tensors: Vec<Tensor>,
+    /// Nodes, each after the nodes whose outputs it reads.
+    pub nodes: Vec<Node>,
+    /// Input tensors, in the model's order.
+    pub inputs: Vec<TensorId>,
+    /// Output tensors, in the model's order.
+    pub outputs: Vec<TensorId>,
+}
+
+/// The model's integer weights, by tensor; the private half of a model.
+pub type Weights = std::collections::BTreeMap<TensorId, Vec<i64>>;

@@ -1,0 +1,258 @@
+//! What each operation reads, the shape that it gives, and rounding.
+
+mod validate;
+
+use super::{Clamp, Graph, Interval, Op, Tensor, TensorId, Window};
+use thiserror::Error;
+
+/// Largest number of elements of one tensor.
+pub const MAX_ELEMENTS: usize = 1 << 26;
+
+/// Largest number of elements of all tensors of a graph together.
+pub const MAX_TOTAL_ELEMENTS: usize = 1 << 28;
+
+/// A graph that breaks one of the rules on [`Op`].
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum GraphError {
+    /// A tensor id beyond the tensor list.
+    #[error("{place}: tensor {id} does not exist, the graph has {count} tensors")]
+    UnknownTensor {
+        /// Node or list that names it.
+        place: String,
+        /// The id.
+        id: usize,
+        /// Number of tensors.
+        count: usize,
+    },
+    /// A tensor that is read before it is computed, or computed twice.
+    #[error("{place}: tensor '{tensor}' is {problem}")]
+    Order {
+        /// Node or list that names it.
+        place: String,
+        /// The tensor.
+        tensor: String,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// A shape that the operation cannot have.
+    #[error("node '{node}': {what}: expected {expected}, got {got}")]
+    Shape {
+        /// Node name.
+        node: String,
+        /// Which operand or attribute.
+        what: String,
+        /// What would fit.
+        expected: String,
+        /// What there is.
+        got: String,
+    },
+    /// A tensor, alone, that is out of bounds.
+    #[error("tensor '{tensor}': {problem}")]
+    Tensor {
+        /// Tensor name.
+        tensor: String,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// `rd(a, b) = floor((2a + b) / (2b))`: `a / b` to nearest, ties toward +∞.
+///
+/// `b` must be positive ([`Graph::validate`] sees to it); anything less counts as 1.
+pub fn rd_wide(a: i128, b: i64) -> i128 {
+    let b = b.max(1);
+    if let Ok(a) = i64::try_from(a) {
+        // The common case: 128-bit division is many times slower.
+        let (q, r) = (a.div_euclid(b), a.rem_euclid(b));
+        return i128::from(q) + i128::from(r >= b - r);
+    }
+    let b = i128::from(b);
+    let (q, r) = (a.div_euclid(b), a.rem_euclid(b));
+    // 2r >= b, written so that it cannot overflow.
+    q + i128::from(r >= b - r)
+}
+
+/// [`rd_wide`] for quotients that fit; others saturate.
+pub fn rd(a: i128, b: i64) -> i64 {
+    saturate(rd_wide(a, b))
+}
+
+pub(crate) fn saturate(v: i128) -> i64 {
+    i64::try_from(v).unwrap_or(if v < 0 { i64::MIN } else { i64::MAX })
+}
+
+/// Number of elements of a shape; `None` past [`MAX_ELEMENTS`].
+pub fn elements(shape: &[usize]) -> Option<usize> {
+    let n = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d))?;
+    (n <= MAX_ELEMENTS).then_some(n)
+}
+
+impl Clamp {
+    /// `max(v, 0)`.
+    pub const RELU: Clamp = Clamp { lo: 0, hi: None };
+
+    /// The clamped value.
+    pub fn apply(self, v: i64) -> i64 {
+        let v = v.max(self.lo);
+        self.hi.map_or(v, |hi| v.min(hi))
+    }
+}
+
+impl Interval {
+    /// Whether `v` lies in it.
+    pub fn contains(self, v: i64) -> bool {
+        self.lo <= v && v <= self.hi
+    }
+
+    /// The signed integers of `bits` bits.
+    pub fn signed(bits: u32) -> Interval {
+        let half = 1i64 << bits.clamp(1, 62).saturating_sub(1);
+        Interval { lo: -half, hi: half - 1 }
+    }
+}
+
+impl Window {
+    /// Height and width of the result on an image of `height` × `width`; `None` when the window
+    /// does not fit or its geometry is void.
+    pub fn output(&self, height: usize, width: usize) -> Option<[usize; 2]> {
+        let [top, left, bottom, right] = self.pads;
+        let side = |size: usize, low: usize, high: usize, kernel: usize, stride: usize| {
+            let padded = size.checked_add(low)?.checked_add(high)?;
+            if kernel == 0 || stride == 0 || size == 0 {
+                return None;
+            }
+            Some(padded.checked_sub(kernel)? / stride + 1)
+        };
+        Some([
+            side(height, top, bottom, self.kernel[0], self.stride[0])?,
+            side(width, left, right, self.kernel[1], self.stride[1])?,
+        ])
+    }
+
+    /// Kernel height × width.
+    pub fn area(&self) -> usize {
+        self.kernel[0].saturating_mul(self.kernel[1])
+    }
+}
+
+impl Op {
+    /// Name as `inspect` prints it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Op::Conv { groups: 1, .. } => "Conv",
+            Op::Conv { .. } => "DepthwiseConv",
+            Op::Linear { .. } => "Linear",
+            Op::Scale { .. } => "Scale",
+            Op::Combine { .. } => "Combine",
+            Op::Mul { .. } => "Mul",
+            Op::Clamp { .. } => "Clamp",
+            Op::AvgPool { .. } => "AvgPool",
+            Op::MaxPool { .. } => "MaxPool",
+            Op::Reshape { .. } => "Reshape",
+            Op::Transpose { .. } => "Transpose",
+        }
+    }
+
+    /// The operands that are computed or supplied.
+    pub fn data_operands(&self) -> Vec<TensorId> {
+        match *self {
+            Op::Combine { a, b, .. } | Op::Mul { a, b, .. } => vec![a, b],
+            Op::Conv { x, .. }
+            | Op::Linear { x, .. }
+            | Op::Scale { x, .. }
+            | Op::Clamp { x, .. }
+            | Op::AvgPool { x, .. }
+            | Op::MaxPool { x, .. }
+            | Op::Reshape { x }
+            | Op::Transpose { x, .. } => vec![x],
+        }
+    }
+
+    /// The operands that are part of the model: factors, then offsets.
+    pub fn weight_operands(&self) -> Vec<TensorId> {
+        match *self {
+            Op::Conv { w, bias, .. } | Op::Linear { w, bias, .. } => {
+                std::iter::once(w).chain(bias).collect()
+            }
+            Op::Scale { w, bias, .. } => w.into_iter().chain(bias).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// All operands.
+    pub fn operands(&self) -> Vec<TensorId> {
+        let mut all = self.data_operands();
+        all.extend(self.weight_operands());
+        all
+    }
+
+    /// The fused activation, if any.
+    pub fn clamp(&self) -> Option<Clamp> {
+        match *self {
+            Op::Conv { clamp, .. }
+            | Op::Linear { clamp, .. }
+            | Op::Scale { clamp, .. }
+            | Op::Combine { clamp, .. }
+            | Op::Mul { clamp, .. } => clamp,
+            Op::Clamp { clamp, .. } => Some(clamp),
+            Op::AvgPool { .. } | Op::MaxPool { .. } | Op::Reshape { .. } | Op::Transpose { .. } => {
+                None
+            }
+        }
+    }
+
+    /// The divisor of the accumulator: 1 where there is none.
+    pub fn divisor(&self) -> i64 {
+        match self {
+            Op::Conv { div, .. }
+            | Op::Linear { div, .. }
+            | Op::Scale { div, .. }
+            | Op::Mul { div, .. } => *div,
+            Op::AvgPool { window, .. } => i64::try_from(window.area()).unwrap_or(i64::MAX),
+            _ => 1,
+        }
+    }
+}
+
+impl Graph {
+    /// A tensor, or an error that says who asked for it.
+    pub fn tensor(&self, id: TensorId, place: &str) -> Result<&Tensor, GraphError> {
+        self.tensors.get(id.0).ok_or_else(|| GraphError::UnknownTensor {
+            place: place.to_owned(),
+            id: id.0,
+            count: self.tensors.len(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounding_is_to_nearest_ties_up() {
+        for b in 1..20i64 {
+            for a in -200..200i128 {
+                let wide = i128::from(b);
+                let expected = (2 * a + wide).div_euclid(2 * wide);
+                assert_eq!(rd_wide(a, b), expected, "rd({a}, {b})");
+            }
+        }
+        assert_eq!(rd(-3, 2), -1);
+        assert_eq!(rd(3, 2), 2);
+        assert_eq!(rd(i128::MAX, 1), i64::MAX);
+        assert_eq!(rd(i128::MIN, 1), i64::MIN);
+        assert_eq!(rd(7, 0), 7);
+    }
+
+    #[test]
+    fn windows() {
+        let w = Window { kernel: [3, 3], stride: [2, 1], pads: [1, 0, 1, 0] };
+        assert_eq!(w.output(8, 8), Some([4, 6]));
+        assert_eq!(w.output(1, 2), None);
+        let void = Window { kernel: [3, 3], stride: [0, 1], pads: [0; 4] };
+        assert_eq!(void.output(8, 8), None);
+        let huge = Window { kernel: [1, 1], stride: [1, 1], pads: [usize::MAX, 0, 1, 0] };
+        assert_eq!(huge.output(8, 8), None);
+    }
+}

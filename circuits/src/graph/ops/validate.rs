@@ -1,0 +1,239 @@
+//! Shape inference, and the check that a graph follows every rule.
+
+use super::{elements, GraphError, MAX_ELEMENTS, MAX_TOTAL_ELEMENTS};
+use crate::graph::{Graph, Node, Op, Role, TensorId, Window};
+
+/// Largest magnitude of the constants of [`Op::Combine`], and of a padding.
+const MAX_SMALL: i64 = 1 << 20;
+
+fn shape_error(node: &str, what: &str, expected: impl Into<String>, got: impl Into<String>) -> GraphError {
+    GraphError::Shape {
+        node: node.to_owned(),
+        what: what.to_owned(),
+        expected: expected.into(),
+        got: got.into(),
+    }
+}
+
+impl Graph {
+    fn shape(&self, id: TensorId, node: &str) -> Result<&[usize], GraphError> {
+        Ok(&self.tensor(id, &format!("node '{node}'"))?.shape)
+    }
+
+    fn image(&self, id: TensorId, node: &str) -> Result<[usize; 3], GraphError> {
+        match *self.shape(id, node)? {
+            [c, h, w] => Ok([c, h, w]),
+            ref other => {
+                Err(shape_error(node, "input", "[channels, height, width]", format!("{other:?}")))
+            }
+        }
+    }
+
+    fn expect(&self, id: TensorId, node: &str, what: &str, expected: &[usize]) -> Result<(), GraphError> {
+        let got = self.shape(id, node)?;
+        if got == expected {
+            return Ok(());
+        }
+        Err(shape_error(node, what, format!("{expected:?}"), format!("{got:?}")))
+    }
+
+    /// The shape that `op` gives, with every rule on its operands' shapes checked.
+    pub fn infer_shape(&self, node: &str, op: &Op) -> Result<Vec<usize>, GraphError> {
+        match op {
+            Op::Conv { x, w, bias, window, groups, .. } => {
+                let [c, height, width] = self.image(*x, node)?;
+                let kernels = self.shape(*w, node)?;
+                let [kh, kw] = window.kernel;
+                if *groups != 1 && *groups != c {
+                    return Err(shape_error(node, "groups", format!("1 or {c}"), groups.to_string()));
+                }
+                let depth = c / (*groups).max(1);
+                let out = kernels.first().copied().unwrap_or(0);
+                self.expect(*w, node, "kernels", &[out, depth, kh, kw])?;
+                if out == 0 || out % (*groups).max(1) != 0 {
+                    return Err(shape_error(
+                        node,
+                        "output channels",
+                        format!("a positive multiple of {groups}"),
+                        out.to_string(),
+                    ));
+                }
+                if let Some(bias) = bias {
+                    self.expect(*bias, node, "bias", &[out])?;
+                }
+                let [h, w] = fit(node, window, height, width)?;
+                Ok(vec![out, h, w])
+            }
+            Op::Linear { x, w, bias, .. } => {
+                let &[k] = self.shape(*x, node)? else {
+                    let got = format!("{:?}", self.shape(*x, node)?);
+                    return Err(shape_error(node, "input", "one dimension", got));
+                };
+                let n = self.shape(*w, node)?.first().copied().unwrap_or(0);
+                self.expect(*w, node, "weights", &[n, k])?;
+                if let Some(bias) = bias {
+                    self.expect(*bias, node, "bias", &[n])?;
+                }
+                Ok(vec![n])
+            }
+            Op::Scale { x, w, bias, .. } => {
+                let shape = self.shape(*x, node)?.to_vec();
+                let Some(&c) = shape.first() else {
+                    return Err(shape_error(node, "input", "at least one dimension", "[]"));
+                };
+                for (what, id) in [("factors", w), ("bias", bias)] {
+                    if let Some(id) = id {
+                        self.expect(*id, node, what, &[c])?;
+                    }
+                }
+                Ok(shape)
+            }
+            Op::Combine { a, b, .. } | Op::Mul { a, b, .. } => {
+                let shape = self.shape(*a, node)?.to_vec();
+                self.expect(*b, node, "second operand", &shape)?;
+                Ok(shape)
+            }
+            Op::Clamp { x, .. } => Ok(self.shape(*x, node)?.to_vec()),
+            Op::AvgPool { x, window } | Op::MaxPool { x, window } => {
+                let [c, height, width] = self.image(*x, node)?;
+                let [kh, kw] = window.kernel;
+                // Otherwise a window could hold nothing but padding.
+                let limits = [kh, kw, kh, kw];
+                if window.pads.iter().zip(limits).any(|(&p, k)| p >= k) {
+                    let got = format!("{:?} for a kernel of {:?}", window.pads, window.kernel);
+                    return Err(shape_error(node, "padding", "less than the kernel", got));
+                }
+                let [h, w] = fit(node, window, height, width)?;
+                Ok(vec![c, h, w])
+            }
+            Op::Reshape { x } => Ok(self.shape(*x, node)?.to_vec()),
+            Op::Transpose { x, perm } => {
+                let shape = self.shape(*x, node)?;
+                let mut sorted = perm.clone();
+                sorted.sort_unstable();
+                if !sorted.iter().copied().eq(0..shape.len()) {
+                    let expected = format!("a permutation of {} dimensions", shape.len());
+                    return Err(shape_error(node, "permutation", expected, format!("{perm:?}")));
+                }
+                Ok(perm.iter().filter_map(|&p| shape.get(p).copied()).collect())
+            }
+        }
+    }
+
+    /// Checks every rule: ids, order, roles, shapes, divisors, intervals.
+    pub fn validate(&self) -> Result<(), GraphError> {
+        if self.scale < 1 {
+            return Err(shape_error("graph", "scale", "at least 1", self.scale.to_string()));
+        }
+        let mut total = 0usize;
+        for tensor in &self.tensors {
+            let count = elements(&tensor.shape);
+            total = total.saturating_add(count.unwrap_or(0));
+            let problem = match count {
+                None => format!("shape {:?} has more than {MAX_ELEMENTS} elements", tensor.shape),
+                Some(0) => format!("shape {:?} has no elements", tensor.shape),
+                Some(_) if tensor.range.lo > tensor.range.hi => {
+                    format!("range [{}, {}] is empty", tensor.range.lo, tensor.range.hi)
+                }
+                Some(_) if total > MAX_TOTAL_ELEMENTS => {
+                    format!("the graph's tensors have more than {MAX_TOTAL_ELEMENTS} elements")
+                }
+                Some(_) => continue,
+            };
+            return Err(GraphError::Tensor { tensor: tensor.name.clone(), problem });
+        }
+        let mut known: Vec<bool> = self.tensors.iter().map(|t| t.role == Role::Weight).collect();
+        for &id in &self.inputs {
+            self.define(&mut known, id, Role::Input, "the list of inputs")?;
+        }
+        for node in &self.nodes {
+            self.validate_node(node, &known)?;
+            let place = format!("node '{}'", node.name);
+            self.define(&mut known, node.output, Role::Activation, &place)?;
+        }
+        for &id in &self.outputs {
+            let tensor = self.tensor(id, "the list of outputs")?;
+            if tensor.role == Role::Weight || !known.get(id.0).copied().unwrap_or(false) {
+                return Err(order("the list of outputs", &tensor.name, "not computed by any node"));
+            }
+        }
+        Ok(())
+    }
+
+    fn define(&self, known: &mut [bool], id: TensorId, role: Role, place: &str) -> Result<(), GraphError> {
+        let tensor = self.tensor(id, place)?;
+        if tensor.role != role {
+            return Err(order(place, &tensor.name, "of another role than its place says"));
+        }
+        match known.get_mut(id.0) {
+            Some(slot) if !*slot => *slot = true,
+            _ => return Err(order(place, &tensor.name, "defined twice")),
+        }
+        Ok(())
+    }
+
+    fn validate_node(&self, node: &Node, known: &[bool]) -> Result<(), GraphError> {
+        let place = format!("node '{}'", node.name);
+        for (ids, weights) in [(node.op.data_operands(), false), (node.op.weight_operands(), true)] {
+            for id in ids {
+                let tensor = self.tensor(id, &place)?;
+                if (tensor.role == Role::Weight) != weights {
+                    let problem = if weights { "not a weight" } else { "a weight, where data goes" };
+                    return Err(order(&place, &tensor.name, problem));
+                }
+                if !known.get(id.0).copied().unwrap_or(false) {
+                    return Err(order(&place, &tensor.name, "read before it is computed"));
+                }
+            }
+        }
+        let inferred = self.infer_shape(&node.name, &node.op)?;
+        let declared = self.shape(node.output, &node.name)?;
+        let fits = match node.op {
+            Op::Reshape { .. } => elements(&inferred) == elements(declared),
+            _ => inferred == declared,
+        };
+        if !fits {
+            let (expected, got) = (format!("{inferred:?}"), format!("{declared:?}"));
+            return Err(shape_error(&node.name, "output", expected, got));
+        }
+        if node.op.divisor() < 1 {
+            let got = node.op.divisor().to_string();
+            return Err(shape_error(&node.name, "divisor", "at least 1", got));
+        }
+        if let Op::Scale { w: None, div, .. } = node.op {
+            if div != 1 {
+                return Err(shape_error(&node.name, "divisor without factors", "1", div.to_string()));
+            }
+        }
+        if let Op::Combine { ca, cb, .. } = node.op {
+            if ca.unsigned_abs().max(cb.unsigned_abs()) > MAX_SMALL.unsigned_abs() {
+                let got = format!("{ca}, {cb}");
+                return Err(shape_error(&node.name, "factors", format!("at most {MAX_SMALL}"), got));
+            }
+        }
+        match node.op.clamp() {
+            Some(c) if c.hi.is_some_and(|hi| hi < c.lo) => {
+                let got = format!("[{}, {}]", c.lo, c.hi.unwrap_or_default());
+                Err(shape_error(&node.name, "clamp", "lower bound first", got))
+            }
+            _ if node.pre.lo > node.pre.hi => {
+                let got = format!("[{}, {}]", node.pre.lo, node.pre.hi);
+                Err(shape_error(&node.name, "interval", "lower bound first", got))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn order(place: &str, tensor: &str, problem: &'static str) -> GraphError {
+    GraphError::Order { place: place.to_owned(), tensor: tensor.to_owned(), problem }
+}
+
+fn fit(node: &str, window: &Window, height: usize, width: usize) -> Result<[usize; 2], GraphError> {
+    let limit = MAX_SMALL.unsigned_abs() as usize;
+    let small = window.pads.iter().chain(&window.kernel).all(|&p| p <= limit);
+    window.output(height, width).filter(|_| small).ok_or_else(|| {
+        let expected = format!("one that fits an image of {height} × {width}");
+        shape_error(node, "window", expected, format!("{window:?}"))
+    })
+}

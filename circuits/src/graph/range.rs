@@ -1,0 +1,374 @@
+//! Interval propagation: a static bound for every value that the circuit will hold.
+//!
+//! Propagation uses the weights themselves, channel by channel. What is stored is the union over
+//! channels, rounded outward to a power-of-two width, because the graph is public and exact
+//! bounds would say much about the weights.
+
+use super::exec::{checked_weights, transposed_indices, ExecError};
+use super::ops::{elements, rd_wide, saturate, GraphError};
+use super::{Clamp, Graph, Interval, Node, Op, TensorId, Weights};
+use thiserror::Error;
+
+/// Activations and inputs lie in `[-2^40, 2^40 - 1]`.
+pub const MAX_ACTIVATION_BITS: u32 = 40;
+
+/// Accumulators stay below 2^120: far below half the BN254 scalar field (2^253), and within the
+/// executor's 128-bit arithmetic.
+pub const MAX_ACCUMULATOR_BITS: u32 = 120;
+
+/// A graph whose values cannot be bounded well enough.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RangeError {
+    /// The graph is malformed.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// The weights do not fit the graph.
+    #[error(transparent)]
+    Weights(#[from] ExecError),
+    /// A value may leave the widest range check.
+    #[error(
+        "{place}: values may reach [{lo}, {hi}], the limit is ±2^{MAX_ACTIVATION_BITS}; use a smaller --scale or a narrower --input-range"
+    )]
+    Activation {
+        /// Node or input.
+        place: String,
+        /// Smallest possible value.
+        lo: i128,
+        /// Largest possible value.
+        hi: i128,
+    },
+    /// A sum of products may wrap around the field.
+    #[error(
+        "node '{node}': a sum of {terms} products of [{}, {}] and [{}, {}] may exceed 2^{MAX_ACCUMULATOR_BITS} and so the field; use a smaller --scale or a narrower --input-range",
+        a.lo, a.hi, b.lo, b.hi
+    )]
+    Accumulator {
+        /// Node name.
+        node: String,
+        /// Number of products.
+        terms: usize,
+        /// Interval of the first factor.
+        a: Interval,
+        /// Interval of the second factor.
+        b: Interval,
+    },
+}
+
+/// The declared range of a weight tensor: the fewest signed bits that hold its values.
+pub fn weight_range(values: &[i64]) -> Interval {
+    let needed = |&v: &i64| 65 - (if v < 0 { !v } else { v }).leading_zeros();
+    Interval::signed(values.iter().map(needed).max().unwrap_or(1))
+}
+
+/// The smallest interval around 0 that holds `[lo, hi]`, has a power of two values, at least 4,
+/// and starts at a multiple of a quarter of its width.
+pub fn round_outward(lo: i64, hi: i64) -> Interval {
+    let (lo, hi) = (i128::from(lo.min(0)), i128::from(hi.max(0)));
+    for bits in 2..=63u32 {
+        let quarter = 1i128 << (bits - 2);
+        // Unsigned first, then signed: the forms that the circuit packs best.
+        for quarters in [0, 2, 1, 3] {
+            let start = -quarter * quarters;
+            let end = start + 4 * quarter - 1;
+            if start <= lo && hi <= end {
+                return Interval { lo: saturate(start), hi: saturate(end) };
+            }
+        }
+    }
+    Interval { lo: i64::MIN, hi: i64::MAX }
+}
+
+/// An interval in arithmetic that cannot overflow on values that passed the checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Wide {
+    lo: i128,
+    hi: i128,
+}
+
+impl Wide {
+    fn of(v: Interval) -> Wide {
+        Wide { lo: v.lo.into(), hi: v.hi.into() }
+    }
+
+    fn union(self, other: Wide) -> Wide {
+        Wide { lo: self.lo.min(other.lo), hi: self.hi.max(other.hi) }
+    }
+
+    fn with_zero(self, when: bool) -> Wide {
+        if when {
+            self.union(Wide { lo: 0, hi: 0 })
+        } else {
+            self
+        }
+    }
+
+    fn add(self, other: Wide) -> Wide {
+        Wide { lo: self.lo + other.lo, hi: self.hi + other.hi }
+    }
+
+    fn times(self, factor: i64) -> Wide {
+        let (a, b) = (self.lo * i128::from(factor), self.hi * i128::from(factor));
+        Wide { lo: a.min(b), hi: a.max(b) }
+    }
+
+    fn product(self, other: Wide) -> Wide {
+        let ends = [self.lo * other.lo, self.lo * other.hi, self.hi * other.lo, self.hi * other.hi];
+        let fold = |pick: fn(i128, i128) -> i128| ends.into_iter().reduce(pick).unwrap_or(0);
+        Wide { lo: fold(i128::min), hi: fold(i128::max) }
+    }
+
+    /// Rounding is monotone, so the ends suffice.
+    fn divided(self, by: i64) -> Wide {
+        Wide { lo: rd_wide(self.lo, by), hi: rd_wide(self.hi, by) }
+    }
+
+    fn clamped(self, clamp: Option<Clamp>) -> Wide {
+        let Some(clamp) = clamp else { return self };
+        let apply = |v: i128| i128::from(clamp.apply(saturate(v)));
+        Wide { lo: apply(self.lo), hi: apply(self.hi) }
+    }
+}
+
+/// Sets the range of every activation and the interval before the clamp of every node.
+pub fn propagate(graph: &mut Graph, weights: &Weights) -> Result<(), RangeError> {
+    graph.validate()?;
+    let mut known: Vec<Vec<Wide>> = vec![Vec::new(); graph.tensors.len()];
+    for &id in &graph.inputs {
+        let tensor = graph.tensor(id, "the list of inputs")?;
+        let range = Wide::of(tensor.range);
+        narrow(&format!("input '{}'", tensor.name), range)?;
+        if let Some(slot) = known.get_mut(id.0) {
+            *slot = vec![range; channels(&tensor.shape)];
+        }
+    }
+    for at in 0..graph.nodes.len() {
+        let Some(node) = graph.nodes.get(at) else { continue };
+        let step = Step { graph, weights, node, known: &known };
+        step.check_accumulator()?;
+        let before = step.before_clamp()?;
+        let (pre, range) = step.stored(&before)?;
+        let clamp = node.op.clamp();
+        let output = node.output;
+        if let Some(slot) = known.get_mut(output.0) {
+            *slot = before.into_iter().map(|v| v.clamped(clamp)).collect();
+        }
+        if let Some(node) = graph.nodes.get_mut(at) {
+            node.pre = pre;
+        }
+        if let Some(tensor) = graph.tensors.get_mut(output.0) {
+            tensor.range = range;
+        }
+    }
+    Ok(())
+}
+
+/// Intervals are kept for each index of the first dimension.
+fn channels(shape: &[usize]) -> usize {
+    shape.first().copied().unwrap_or(1)
+}
+
+fn uniform(intervals: &[Wide]) -> bool {
+    intervals.windows(2).all(|pair| pair.first() == pair.last())
+}
+
+fn unite(intervals: &[Wide]) -> Wide {
+    intervals.iter().copied().reduce(Wide::union).unwrap_or(Wide { lo: 0, hi: 0 })
+}
+
+fn narrow(place: &str, v: Wide) -> Result<(i64, i64), RangeError> {
+    let limit = 1i128 << MAX_ACTIVATION_BITS;
+    if v.lo < -limit || v.hi >= limit {
+        return Err(RangeError::Activation { place: place.to_owned(), lo: v.lo, hi: v.hi });
+    }
+    Ok((saturate(v.lo), saturate(v.hi)))
+}
+
+struct Step<'a> {
+    graph: &'a Graph,
+    weights: &'a Weights,
+    node: &'a Node,
+    known: &'a [Vec<Wide>],
+}
+
+impl Step<'_> {
+    fn data(&self, id: TensorId) -> &[Wide] {
+        self.known.get(id.0).map_or(&[], Vec::as_slice)
+    }
+
+    fn shape(&self, id: TensorId) -> Result<&[usize], RangeError> {
+        Ok(&self.graph.tensor(id, &self.node.name)?.shape)
+    }
+
+    fn range(&self, id: TensorId) -> Result<Interval, RangeError> {
+        Ok(self.graph.tensor(id, &self.node.name)?.range)
+    }
+
+    fn weight(&self, id: TensorId) -> Result<&[i64], RangeError> {
+        Ok(checked_weights(self.graph, self.weights, id)?)
+    }
+
+    /// The circuit's accumulators are bounded by the declared intervals of their operands alone:
+    /// a dishonest prover is not held to the weights at hand.
+    fn check_accumulator(&self) -> Result<(), RangeError> {
+        let (terms, a, b) = match &self.node.op {
+            Op::Conv { x, w, .. } => {
+                let taps = self.shape(*w)?.iter().skip(1).product();
+                (taps, self.range(*x)?, self.range(*w)?)
+            }
+            Op::Linear { x, w, .. } => {
+                (self.shape(*x)?.iter().product(), self.range(*x)?, self.range(*w)?)
+            }
+            Op::Scale { x, w: Some(w), .. } => (1, self.range(*x)?, self.range(*w)?),
+            Op::Mul { a, b, .. } => (1, self.range(*a)?, self.range(*b)?),
+            _ => return Ok(()),
+        };
+        let top = |v: Interval| u128::from(v.lo.unsigned_abs().max(v.hi.unsigned_abs()));
+        let sum = top(a).checked_mul(top(b)).and_then(|p| p.checked_mul(terms as u128));
+        if sum.is_some_and(|sum| sum < 1 << MAX_ACCUMULATOR_BITS) {
+            return Ok(());
+        }
+        Err(RangeError::Accumulator { node: self.node.name.clone(), terms, a, b })
+    }
+
+    /// Intervals before the clamp, one for each channel of the output.
+    fn before_clamp(&self) -> Result<Vec<Wide>, RangeError> {
+        let div = self.node.op.divisor();
+        Ok(match &self.node.op {
+            Op::Conv { x, w, bias, window, groups, .. } => {
+                let padded = window.pads != [0; 4];
+                let x: Vec<Wide> = self.data(*x).iter().map(|v| v.with_zero(padded)).collect();
+                self.products(&x, *w, window.area(), *groups, div, *bias)?
+            }
+            Op::Linear { x, w, bias, .. } => self.products(self.data(*x), *w, 1, 1, div, *bias)?,
+            Op::Scale { x, w, bias, .. } => {
+                let w = w.map(|w| self.weight(w)).transpose()?;
+                let bias = bias.map(|b| self.weight(b)).transpose()?;
+                let one = |(c, v): (usize, &Wide)| {
+                    let factor = w.and_then(|w| w.get(c)).copied().unwrap_or(1);
+                    let offset = bias.and_then(|b| b.get(c)).copied().unwrap_or(0);
+                    v.times(factor).divided(div).add(point(offset))
+                };
+                self.data(*x).iter().enumerate().map(one).collect()
+            }
+            Op::Combine { a, b, ca, cb, .. } => {
+                let pairs = self.data(*a).iter().zip(self.data(*b));
+                pairs.map(|(a, b)| a.times(*ca).add(b.times(*cb))).collect()
+            }
+            Op::Mul { a, b, .. } => {
+                let pairs = self.data(*a).iter().zip(self.data(*b));
+                let square = a == b;
+                let one = |(a, b): (&Wide, &Wide)| {
+                    let product = a.product(*b);
+                    let lo = if square { product.lo.max(0) } else { product.lo };
+                    Wide { lo, ..product }.divided(div)
+                };
+                pairs.map(one).collect()
+            }
+            Op::AvgPool { x, window } => {
+                let padded = window.pads != [0; 4];
+                self.data(*x).iter().map(|v| v.with_zero(padded)).collect()
+            }
+            Op::Clamp { x, .. } | Op::MaxPool { x, .. } => self.data(*x).to_vec(),
+            // Where all elements share one interval, moving them changes nothing.
+            Op::Reshape { x } | Op::Transpose { x, .. } if uniform(self.data(*x)) => {
+                vec![unite(self.data(*x)); channels(self.shape(self.node.output)?)]
+            }
+            Op::Reshape { x } => self.gather(self.spread(*x)?.into_iter())?,
+            Op::Transpose { x, perm } => {
+                let elements = self.spread(*x)?;
+                let moved = transposed_indices(self.shape(*x)?, perm);
+                self.gather(moved.into_iter().filter_map(|i| elements.get(i).copied()))?
+            }
+        })
+    }
+
+    /// Sums of products with kernels `[outputs, channels / groups, taps]`.
+    fn products(
+        &self,
+        x: &[Wide],
+        w: TensorId,
+        taps: usize,
+        groups: usize,
+        div: i64,
+        bias: Option<TensorId>,
+    ) -> Result<Vec<Wide>, RangeError> {
+        let depth = x.len() / groups.max(1);
+        let outputs = channels(self.shape(w)?);
+        let per_group = (outputs / groups.max(1)).max(1);
+        let kernels = self.weight(w)?.chunks((depth * taps).max(1));
+        let bias = bias.map(|b| self.weight(b)).transpose()?;
+        let one = |(o, kernel): (usize, &[i64])| {
+            let from = o / per_group * depth;
+            let group = x.get(from..from + depth).unwrap_or(&[]);
+            let terms = group.iter().zip(kernel.chunks(taps.max(1))).map(|(x, w)| {
+                let part = |sign: fn(i64) -> i64| w.iter().map(|&w| i128::from(sign(w))).sum::<i128>();
+                let (up, down) = (part(|w| w.max(0)), part(|w| w.min(0)));
+                Wide { lo: up * x.lo + down * x.hi, hi: up * x.hi + down * x.lo }
+            });
+            let sum = terms.fold(Wide { lo: 0, hi: 0 }, Wide::add);
+            let offset = bias.and_then(|b| b.get(o)).copied().unwrap_or(0);
+            sum.divided(div).add(point(offset))
+        };
+        Ok(kernels.enumerate().map(one).collect())
+    }
+
+    /// One interval for each element.
+    fn spread(&self, id: TensorId) -> Result<Vec<Wide>, RangeError> {
+        let shape = self.shape(id)?;
+        let plane = elements(shape).unwrap_or(0) / channels(shape).max(1);
+        Ok(self.data(id).iter().flat_map(|&v| std::iter::repeat_n(v, plane)).collect())
+    }
+
+    /// The inverse of [`Step::spread`], for the output's shape.
+    fn gather(&self, elements: impl Iterator<Item = Wide>) -> Result<Vec<Wide>, RangeError> {
+        let all: Vec<Wide> = elements.collect();
+        let count = channels(self.shape(self.node.output)?);
+        Ok(all.chunks((all.len() / count.max(1)).max(1)).map(unite).collect())
+    }
+
+    /// What the graph records: the interval before the clamp, and the output's range.
+    fn stored(&self, before: &[Wide]) -> Result<(Interval, Interval), RangeError> {
+        let exact = unite(before);
+        let place = format!("node '{}'", self.node.name);
+        let (lo, hi) = narrow(&place, exact)?;
+        // What only moves elements keeps its operand's range, so that cells can be shared.
+        let inherited = match &self.node.op {
+            Op::Reshape { x } | Op::Transpose { x, .. } | Op::MaxPool { x, .. } => {
+                Some(self.range(*x)?)
+            }
+            Op::AvgPool { x, window } => {
+                let range = self.range(*x)?;
+                let padded = window.pads != [0; 4];
+                let (lo, hi) = (range.lo.min(0), range.hi.max(0));
+                Some(if padded { Interval { lo, hi } } else { range })
+            }
+            Op::Clamp { x, .. } => {
+                let range = self.range(*x)?;
+                return Ok((range, after_clamp(lo, hi, self.node.op.clamp())));
+            }
+            _ => None,
+        };
+        if let Some(range) = inherited {
+            return Ok((range, range));
+        }
+        let pre = round_outward(lo, hi);
+        narrow(&place, Wide::of(pre))?;
+        match self.node.op.clamp() {
+            None => Ok((pre, pre)),
+            clamp => Ok((pre, after_clamp(lo, hi, clamp))),
+        }
+    }
+}
+
+/// The range after a clamp: the clamp's own bound where it is reached, else rounded outward.
+fn after_clamp(lo: i64, hi: i64, clamp: Option<Clamp>) -> Interval {
+    let Some(clamp) = clamp else { return round_outward(lo, hi) };
+    let (lo, hi) = (clamp.apply(lo), clamp.apply(hi));
+    let rounded = round_outward(lo, hi);
+    let end = clamp.hi.unwrap_or(i64::MAX);
+    Interval { lo: rounded.lo.max(clamp.lo), hi: if hi == end { end } else { rounded.hi.min(end) } }
+}
+
+fn point(v: i64) -> Wide {
+    Wide { lo: v.into(), hi: v.into() }
+}

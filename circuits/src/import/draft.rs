@@ -1,0 +1,140 @@
+//! A graph under construction.
+
+use super::{fuse, movement, ImportError, Model, Source};
+use crate::graph::ops::elements;
+use crate::graph::range::{propagate, weight_range};
+use crate::graph::{Graph, Interval, Node, Op, Role, Tensor, TensorId};
+use std::collections::BTreeMap;
+
+/// Interval of what is not bounded yet.
+pub(super) const UNKNOWN: Interval = Interval { lo: 0, hi: 0 };
+
+/// A graph, its weights as `W`, and its source.
+#[derive(Clone, Debug)]
+pub struct Draft<W> {
+    /// The architecture; intervals are set last.
+    pub graph: Graph,
+    /// Values of the weight tensors.
+    pub weights: BTreeMap<TensorId, Vec<W>>,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// A graph with real weights: `value / scale` of every tensor is what the model computes.
+pub type FloatModel = Draft<f64>;
+
+impl<W: Copy> Draft<W> {
+    pub(super) fn new(scale: i64, format: super::Format) -> Self {
+        Draft {
+            graph: Graph {
+                scale,
+                tensors: Vec::new(),
+                nodes: Vec::new(),
+                inputs: Vec::new(),
+                outputs: Vec::new(),
+            },
+            weights: BTreeMap::new(),
+            source: Source { format, inputs: Vec::new(), outputs: Vec::new() },
+        }
+    }
+
+    fn tensor(&mut self, name: &str, shape: Vec<usize>, role: Role, range: Interval) -> TensorId {
+        self.graph.tensors.push(Tensor { name: name.to_owned(), shape, role, range });
+        TensorId(self.graph.tensors.len() - 1)
+    }
+
+    pub(super) fn shape(&self, id: TensorId) -> &[usize] {
+        self.graph.tensors.get(id.0).map_or(&[], |t| &t.shape)
+    }
+
+    pub(super) fn input(&mut self, name: &str, shape: Vec<usize>, range: Interval) -> TensorId {
+        let id = self.tensor(name, shape, Role::Input, range);
+        self.graph.inputs.push(id);
+        id
+    }
+
+    pub(super) fn weight(
+        &mut self,
+        name: &str,
+        shape: Vec<usize>,
+        values: Vec<W>,
+    ) -> Result<TensorId, ImportError> {
+        if elements(&shape) != Some(values.len()) {
+            let place = format!("tensor '{name}' of shape {shape:?}");
+            return Err(ImportError::malformed(place, "as many values", values.len()));
+        }
+        let id = self.tensor(name, shape, Role::Weight, UNKNOWN);
+        self.weights.insert(id, values);
+        Ok(id)
+    }
+
+    pub(super) fn node(&mut self, name: &str, op: Op) -> Result<TensorId, ImportError> {
+        let shape = self.graph.infer_shape(name, &op)?;
+        Ok(self.push(name, op, shape))
+    }
+
+    fn push(&mut self, name: &str, op: Op, shape: Vec<usize>) -> TensorId {
+        let output = self.tensor(name, shape, Role::Activation, UNKNOWN);
+        self.graph.nodes.push(Node { name: name.to_owned(), op, output, pre: UNKNOWN });
+        output
+    }
+
+    pub(super) fn reshape(
+        &mut self,
+        name: &str,
+        x: TensorId,
+        shape: Vec<usize>,
+    ) -> Result<TensorId, ImportError> {
+        if self.shape(x) == shape {
+            return Ok(x);
+        }
+        let from = elements(self.shape(x));
+        if from.is_none() || from != elements(&shape) {
+            let place = format!("node '{name}': reshape");
+            let expected = format!("as many elements as {:?}", self.shape(x));
+            return Err(ImportError::malformed(place, expected, format!("{shape:?}")));
+        }
+        Ok(self.push(name, Op::Reshape { x }, shape))
+    }
+
+    pub(super) fn transpose(
+        &mut self,
+        name: &str,
+        x: TensorId,
+        perm: Vec<usize>,
+    ) -> Result<TensorId, ImportError> {
+        self.node(name, Op::Transpose { x, perm })
+    }
+
+    /// Fuses, drops what moves nothing and what nothing reads.
+    pub(super) fn simplify(&mut self) -> Result<(), ImportError> {
+        movement::simplify(self);
+        movement::compact(self);
+        fuse::activations_and_biases(self);
+        fuse::full_convolutions(self)?;
+        movement::simplify(self);
+        movement::absorb_into_linear(self);
+        movement::compact(self);
+        Ok(())
+    }
+}
+
+impl Draft<i64> {
+    /// Bounds every value.
+    pub(crate) fn finish(mut self) -> Result<Model, ImportError> {
+        for (id, values) in &self.weights {
+            if let Some(tensor) = self.graph.tensors.get_mut(id.0) {
+                tensor.range = weight_range(values);
+            }
+        }
+        propagate(&mut self.graph, &self.weights)?;
+        Ok(Model { graph: self.graph, weights: self.weights, source: self.source })
+    }
+}
+
+impl<W> Draft<W> {
+    /// The same graph with other weights.
+    pub(crate) fn with_weights<V>(self, weights: BTreeMap<TensorId, Vec<V>>) -> Draft<V> {
+        Draft { graph: self.graph, weights, source: self.source }
+    }
+}

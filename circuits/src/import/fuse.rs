@@ -1,0 +1,120 @@
+//! Fusion: what a producer with one reader can do itself.
+
+use super::{Draft, ImportError};
+use crate::graph::{Clamp, Graph, Node, Op, TensorId};
+
+/// How often each tensor is read, outputs of the graph included.
+pub(super) fn readers(graph: &Graph) -> Vec<usize> {
+    let mut counts = vec![0usize; graph.tensors.len()];
+    let operands = graph.nodes.iter().flat_map(|n| n.op.operands());
+    for id in operands.chain(graph.outputs.iter().copied()) {
+        if let Some(count) = counts.get_mut(id.0) {
+            *count += 1;
+        }
+    }
+    counts
+}
+
+/// Clamps into their producers, offsets into the products before them.
+///
+/// All of these are exact: no intermediate rounding appears or disappears.
+pub(super) fn activations_and_biases<W: Copy>(draft: &mut Draft<W>) {
+    let counts = readers(&draft.graph);
+    let mut producer: Vec<Option<usize>> = vec![None; draft.graph.tensors.len()];
+    let mut kept: Vec<Node> = Vec::with_capacity(draft.graph.nodes.len());
+    for node in std::mem::take(&mut draft.graph.nodes) {
+        let x = match &node.op {
+            Op::Clamp { x, .. } | Op::Scale { x, w: None, .. } => Some(*x),
+            _ => None,
+        };
+        let at = x
+            .filter(|x| counts.get(x.0) == Some(&1))
+            .and_then(|x| producer.get(x.0).copied().flatten());
+        let merged = at.and_then(|at| Some((at, merge(&kept.get(at)?.op, &node.op)?)));
+        let at = match merged {
+            Some((at, op)) => {
+                if let Some(before) = kept.get_mut(at) {
+                    before.op = op;
+                    before.output = node.output;
+                }
+                at
+            }
+            None => {
+                kept.push(node.clone());
+                kept.len() - 1
+            }
+        };
+        if let Some(slot) = producer.get_mut(node.output.0) {
+            *slot = Some(at);
+        }
+    }
+    draft.graph.nodes = kept;
+}
+
+/// `after` applied to `before`, as one operation.
+fn merge(before: &Op, after: &Op) -> Option<Op> {
+    let mut merged = before.clone();
+    match (&mut merged, after) {
+        (
+            Op::Conv { clamp, .. }
+            | Op::Linear { clamp, .. }
+            | Op::Scale { clamp, .. }
+            | Op::Combine { clamp, .. }
+            | Op::Mul { clamp, .. },
+            Op::Clamp { clamp: outer, .. },
+        ) => *clamp = Some(clamp.map_or(*outer, |inner| compose(inner, *outer))),
+        (Op::Clamp { clamp, .. }, Op::Clamp { clamp: outer, .. }) => *clamp = compose(*clamp, *outer),
+        (
+            Op::Conv { bias: bias @ None, clamp: clamp @ None, .. }
+            | Op::Linear { bias: bias @ None, clamp: clamp @ None, .. }
+            | Op::Scale { bias: bias @ None, clamp: clamp @ None, .. },
+            Op::Scale { w: None, bias: offset, clamp: outer, .. },
+        ) => {
+            *bias = *offset;
+            *clamp = *outer;
+        }
+        _ => return None,
+    }
+    Some(merged)
+}
+
+fn compose(inner: Clamp, outer: Clamp) -> Clamp {
+    let hi = inner.hi.map(|hi| outer.apply(hi)).or(outer.hi);
+    Clamp { lo: outer.apply(inner.lo), hi }
+}
+
+/// A convolution whose kernel covers the whole image is a matrix product.
+pub(super) fn full_convolutions<W: Copy>(draft: &mut Draft<W>) -> Result<(), ImportError> {
+    let counts = readers(&draft.graph);
+    let nodes = std::mem::take(&mut draft.graph.nodes);
+    for node in nodes {
+        let Op::Conv { x, w, bias, window, groups: 1, div, clamp } = &node.op else {
+            draft.graph.nodes.push(node);
+            continue;
+        };
+        let [c, height, width] = draft.shape(*x) else {
+            draft.graph.nodes.push(node);
+            continue;
+        };
+        let taps = c * height * width;
+        let covers = window.kernel == [*height, *width] && window.pads == [0; 4];
+        if !covers || counts.get(w.0) != Some(&1) {
+            draft.graph.nodes.push(node);
+            continue;
+        }
+        let out = draft.shape(*w).first().copied().unwrap_or(0);
+        flatten_weight(&mut draft.graph, *w, out, taps);
+        let x = draft.reshape(&format!("{}/in", node.name), *x, vec![taps])?;
+        let op = Op::Linear { x, w: *w, bias: *bias, div: *div, clamp: *clamp };
+        let y = draft.node(&node.name, op)?;
+        let op = Op::Reshape { x: y };
+        draft.graph.nodes.push(Node { name: format!("{}/out", node.name), op, ..node });
+    }
+    Ok(())
+}
+
+fn flatten_weight(graph: &mut Graph, w: TensorId, rows: usize, columns: usize) {
+    if let Some(tensor) = graph.tensors.get_mut(w.0) {
+        tensor.shape = vec![rows, columns];
+    }
+}

@@ -1,0 +1,179 @@
+//! Model files to integer graphs.
+//!
+//! [`load`] reads a file into a [`Model`]: an integer graph whose every value is bounded, its
+//! integer weights, and what messages need to know of the source. Nothing here trusts the file.
+
+mod draft;
+mod error;
+mod fuse;
+mod lower;
+mod movement;
+mod msgpack;
+mod onnx;
+
+pub use draft::{Draft, FloatModel};
+pub use error::ImportError;
+pub(crate) use msgpack::{parse as parse_msgpack, RawTensor};
+
+use crate::graph::{Graph, Interval, Weights};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Scale of float models where the caller names none.
+pub const DEFAULT_SCALE: i64 = 512;
+
+/// Largest file that is read.
+const MAX_FILE: u64 = 2 << 30;
+
+/// What the caller may choose.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ImportOptions {
+    /// Fixed-point scale. `None`: the file's own, or [`DEFAULT_SCALE`].
+    pub scale: Option<i64>,
+    /// Range of the inputs as real numbers, both ends included. `None`: `[-4, 4)`.
+    pub input_range: Option<(f64, f64)>,
+}
+
+/// File formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// zkml's MessagePack map.
+    Msgpack,
+    /// ONNX.
+    Onnx,
+}
+
+/// Order of an image's elements in an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Layout {
+    /// Height, width, channel.
+    ChannelsLast,
+    /// Channel, height, width.
+    ChannelsFirst,
+    /// Not an image.
+    Plain,
+}
+
+/// An input or output as the source file declares it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+    /// Name in the file (an index in zkml's).
+    pub name: String,
+    /// Shape in the file, with its batch dimension.
+    pub shape: Vec<usize>,
+    /// Order of the elements.
+    pub layout: Layout,
+}
+
+/// What is known of the file that a model came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// Its format.
+    pub format: Format,
+    /// Inputs, in the order of [`Graph::inputs`].
+    pub inputs: Vec<Port>,
+    /// Outputs, in the order of [`Graph::outputs`].
+    pub outputs: Vec<Port>,
+}
+
+/// An imported model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// The architecture, with every value's interval.
+    pub graph: Graph,
+    /// The integer weights.
+    pub weights: Weights,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// Reads a model, its format taken from the extension, or else from the content.
+pub fn load(path: &Path, options: &ImportOptions) -> Result<Model, ImportError> {
+    let bytes = read(path)?;
+    match format(path, &bytes)? {
+        Format::Msgpack => msgpack::load(&bytes, options),
+        Format::Onnx => onnx::load(&bytes, options)?.quantise(),
+    }
+    .map_err(|error| error.in_file(path))
+}
+
+/// Reads an ONNX model without quantising its weights: what error bounds are measured against.
+pub fn load_float(path: &Path, options: &ImportOptions) -> Result<FloatModel, ImportError> {
+    onnx::load(&read(path)?, options).map_err(|error| error.in_file(path))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ImportError> {
+    let io = |source| ImportError::Io { path: path.to_owned(), source };
+    let size = std::fs::metadata(path).map_err(io)?.len();
+    if size > MAX_FILE {
+        let expected = format!("at most {MAX_FILE} bytes");
+        return Err(ImportError::malformed("size", expected, size).in_file(path));
+    }
+    std::fs::read(path).map_err(io)
+}
+
+fn format(path: &Path, bytes: &[u8]) -> Result<Format, ImportError> {
+    let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+    match (extension.as_deref(), bytes) {
+        (Some("msgpack"), _) => Ok(Format::Msgpack),
+        (Some("onnx"), _) => Ok(Format::Onnx),
+        // A map; an ONNX file starts with a field of ModelProto.
+        (_, [0x80..=0x8f | 0xde | 0xdf, ..]) => Ok(Format::Msgpack),
+        (_, [0x08 | 0x12 | 0x3a, ..]) => Ok(Format::Onnx),
+        _ => {
+            let got = extension.map_or("a file without extension".to_owned(), |e| format!(".{e}"));
+            Err(ImportError::malformed("format", ".msgpack or .onnx", got).in_file(path))
+        }
+    }
+}
+
+impl ImportOptions {
+    /// The scale for a float model, checked.
+    fn scale_or(&self, default: i64) -> Result<i64, ImportError> {
+        match self.scale.unwrap_or(default) {
+            scale if (1..=1 << 30).contains(&scale) => Ok(scale),
+            scale => Err(ImportError::malformed("scale", "1 to 2^30", scale)),
+        }
+    }
+
+    /// The interval of input integers at `scale`: signed integers of the fewest bits that hold
+    /// the range.
+    fn interval(&self, scale: i64) -> Result<Interval, ImportError> {
+        let bits_of = |v: i64| 65 - (if v < 0 { !v } else { v }).leading_zeros();
+        let Some((lo, hi)) = self.input_range else {
+            return Ok(Interval::signed(bits_of(-4 * scale)));
+        };
+        let ends = [(lo * scale as f64).floor(), (hi * scale as f64).ceil()];
+        let limit = (1i64 << 40) as f64;
+        if !(lo <= hi && ends.iter().all(|v| v.abs() <= limit)) {
+            let expected = format!("two ordered numbers, at most 2^40 in size at scale {scale}");
+            return Err(ImportError::malformed("--input-range", expected, format!("{lo},{hi}")));
+        }
+        let bits = ends.map(|v| bits_of(v as i64));
+        Ok(Interval::signed(bits.into_iter().max().unwrap_or(1)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn input_intervals_are_signed_powers_of_two() {
+        let of = |range, scale| {
+            let v = ImportOptions { scale: None, input_range: range }.interval(scale).unwrap();
+            (v.lo, v.hi)
+        };
+        assert_eq!(of(None, 512), (-2048, 2047));
+        assert_eq!(of(None, 1000), (-4096, 4095));
+        assert_eq!(of(Some((0.0, 1.0)), 512), (-1024, 1023));
+        assert_eq!(of(Some((-1.0, 0.99)), 512), (-512, 511));
+        assert_eq!(of(Some((0.0, 0.0)), 512), (-1, 0));
+        for bad in [(1.0, 0.0), (f64::NAN, 1.0), (0.0, f64::INFINITY), (-1e30, 1.0)] {
+            let options = ImportOptions { scale: None, input_range: Some(bad) };
+            assert!(options.interval(512).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! zkml's MessagePack models: integers already, images with channels last.
+
+mod layers;
+
+use super::{Draft, Format, ImportError, ImportOptions, Layout, Model, Port};
+use crate::graph::ops::elements;
+use crate::graph::TensorId;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// The file: a map with these names.
+#[derive(Debug, Deserialize)]
+struct File {
+    global_sf: i64,
+    inp_idxes: Vec<i64>,
+    out_idxes: Vec<i64>,
+    tensors: Vec<RawTensor>,
+    layers: Vec<Layer>,
+}
+
+/// A tensor with its values, also an element of zkml's input files.
+#[derive(Debug, Deserialize)]
+pub(crate) struct RawTensor {
+    /// Number by which layers name it.
+    pub idx: i64,
+    /// Shape, batch included.
+    pub shape: Vec<i64>,
+    /// Row-major values, quantised.
+    pub data: Vec<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Layer {
+    layer_type: String,
+    params: Vec<i64>,
+    inp_idxes: Vec<i64>,
+    inp_shapes: Vec<Vec<i64>>,
+    out_idxes: Vec<i64>,
+    out_shapes: Vec<Vec<i64>>,
+    #[serde(default)]
+    mask: Vec<i64>,
+}
+
+/// Parses a MessagePack value and insists that nothing follows it.
+pub(crate) fn parse<T: serde::de::DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T, ImportError> {
+    let mut reader = bytes;
+    let mut deserializer = rmp_serde::Deserializer::new(&mut reader);
+    let value = T::deserialize(&mut deserializer)
+        .map_err(|error| ImportError::malformed("MessagePack", what, error))?;
+    match reader.len() {
+        0 => Ok(value),
+        rest => Err(ImportError::malformed("MessagePack", "the end of the file", format!("{rest} more bytes"))),
+    }
+}
+
+/// A shape from the file: positive dimensions, no more elements than a graph may have.
+pub(crate) fn checked_shape(shape: &[i64], place: &str) -> Result<Vec<usize>, ImportError> {
+    let sizes: Option<Vec<usize>> = shape.iter().map(|&d| usize::try_from(d).ok()).collect();
+    match sizes {
+        Some(sizes) if elements(&sizes).is_some_and(|n| n > 0) => Ok(sizes),
+        _ => Err(ImportError::malformed(place, "a shape of 1 to 2^26 elements", format!("{shape:?}"))),
+    }
+}
+
+/// Drops the batch dimension.
+fn without_batch(shape: Vec<usize>, place: &str) -> Result<Vec<usize>, ImportError> {
+    match shape.as_slice() {
+        [] | [_] => Ok(shape),
+        [1, rest @ ..] => Ok(rest.to_vec()),
+        [n, ..] => Err(ImportError::malformed(format!("{place}: batch dimension"), "1", n)),
+    }
+}
+
+/// The tensor that an index names, in the file's order and, for images, with channels first.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    natural: Option<TensorId>,
+    channels_first: Option<TensorId>,
+}
+
+struct Importer {
+    draft: Draft<i64>,
+    /// Tensors with values.
+    weights: BTreeMap<i64, (Vec<usize>, Vec<i64>)>,
+    known: BTreeMap<i64, Known>,
+}
+
+pub(super) fn load(bytes: &[u8], options: &ImportOptions) -> Result<Model, ImportError> {
+    let file: File = parse(bytes, "a zkml model (a map with tensors and layers)")?;
+    if let Some(scale) = options.scale.filter(|&s| s != file.global_sf) {
+        let expected = format!("{} (the weights in the file are quantised)", file.global_sf);
+        return Err(ImportError::malformed("--scale", expected, scale));
+    }
+    layers::check_supported(&file.layers)?;
+    let scale = ImportOptions { scale: Some(file.global_sf), ..*options }.scale_or(file.global_sf)?;
+    let mut importer = Importer {
+        draft: Draft::new(scale, Format::Msgpack),
+        weights: BTreeMap::new(),
+        known: BTreeMap::new(),
+    };
+    let empty = file.tensors.iter().all(|t| t.data.is_empty());
+    for tensor in file.tensors {
+        importer.read_tensor(tensor, &file.inp_idxes)?;
+    }
+    if empty && !file.layers.is_empty() {
+        let expected = "weights (zkml's config files have none)";
+        return Err(ImportError::malformed("tensors", expected, "no values at all"));
+    }
+    let interval = options.interval(scale)?;
+    for &idx in &file.inp_idxes {
+        importer.add_input(idx, &file.layers, interval)?;
+    }
+    for (at, layer) in file.layers.iter().enumerate() {
+        importer.lower(at, layer)?;
+    }
+    for &idx in &file.out_idxes {
+        importer.add_output(idx, &file.layers)?;
+    }
+    if file.out_idxes.is_empty() {
+        return Err(ImportError::malformed("out_idxes", "at least one output", "none"));
+    }
+    importer.draft.simplify()?;
+    importer.draft.finish()
+}
+
+impl Importer {
+    fn read_tensor(&mut self, tensor: RawTensor, inputs: &[i64]) -> Result<(), ImportError> {
+        let RawTensor { idx, shape, data } = tensor;
+        // A model may carry a sample input; the caller's counts. A tensor without values is
+        // declared only: whoever reads it will miss it.
+        if inputs.contains(&idx) || data.is_empty() {
+            return Ok(());
+        }
+        let place = format!("tensor {idx}");
+        let shape = checked_shape(&shape, &place)?;
+        let expected = elements(&shape).unwrap_or(0);
+        if expected != data.len() {
+            let expected = format!("{expected} values for shape {shape:?}");
+            return Err(ImportError::malformed(place, expected, data.len()));
+        }
+        // Later duplicates win, as in zkml.
+        self.weights.insert(idx, (shape, data));
+        Ok(())
+    }
+
+    fn add_input(
+        &mut self,
+        idx: i64,
+        layers: &[Layer],
+        interval: crate::graph::Interval,
+    ) -> Result<(), ImportError> {
+        let place = format!("input {idx}");
+        let readers = layers.iter().flat_map(|l| l.inp_idxes.iter().zip(&l.inp_shapes));
+        let shape = readers.into_iter().find(|(&i, _)| i == idx).map(|(_, shape)| shape);
+        let Some(shape) = shape else {
+            return Err(ImportError::malformed(place, "a layer that reads it", "none"));
+        };
+        if self.known.contains_key(&idx) {
+            return Err(ImportError::malformed(place, "one mention in inp_idxes", "several"));
+        }
+        let shape = checked_shape(shape, &place)?;
+        self.draft.source.inputs.push(port(idx, &shape));
+        let id = self.draft.input(&idx.to_string(), without_batch(shape, &place)?, interval);
+        self.known.insert(idx, Known { natural: Some(id), channels_first: None });
+        Ok(())
+    }
+
+    fn add_output(&mut self, idx: i64, layers: &[Layer]) -> Result<(), ImportError> {
+        let place = format!("output {idx}");
+        let writers = layers.iter().flat_map(|l| l.out_idxes.iter().zip(&l.out_shapes));
+        let shape = writers.into_iter().find(|(&i, _)| i == idx).map(|(_, shape)| shape.as_slice());
+        let shape = checked_shape(shape.unwrap_or_default(), &place)?;
+        let id = self.natural(idx, &place)?;
+        self.draft.source.outputs.push(port(idx, &shape));
+        self.draft.graph.outputs.push(id);
+        Ok(())
+    }
+
+    /// The tensor in the file's order.
+    fn natural(&mut self, idx: i64, place: &str) -> Result<TensorId, ImportError> {
+        let known = self.find(idx, place)?;
+        if let Some(id) = known.natural {
+            return Ok(id);
+        }
+        let Some(id) = known.channels_first else {
+            return Err(ImportError::malformed(place, "a computed tensor", format!("tensor {idx}")));
+        };
+        let natural = self.draft.transpose(&format!("{place}/channels-last"), id, vec![1, 2, 0])?;
+        self.known.entry(idx).or_default().natural = Some(natural);
+        Ok(natural)
+    }
+
+    /// The tensor as an image with channels first.
+    fn image(&mut self, idx: i64, place: &str) -> Result<TensorId, ImportError> {
+        let known = self.find(idx, place)?;
+        if let Some(id) = known.channels_first {
+            return Ok(id);
+        }
+        let id = self.natural(idx, place)?;
+        if self.draft.shape(id).len() != 3 {
+            let got = format!("{:?}", self.draft.shape(id));
+            let what = format!("{place}: tensor {idx}");
+            return Err(ImportError::malformed(what, "[1, height, width, channels]", got));
+        }
+        let image = self.draft.transpose(&format!("{place}/channels-first"), id, vec![2, 0, 1])?;
+        self.known.entry(idx).or_default().channels_first = Some(image);
+        Ok(image)
+    }
+
+    fn find(&self, idx: i64, place: &str) -> Result<Known, ImportError> {
+        if let Some(&known) = self.known.get(&idx) {
+            return Ok(known);
+        }
+        let got = match self.weights.contains_key(&idx) {
+            true => format!("tensor {idx}, which is a weight"),
+            false => format!("tensor {idx}, which is missing"),
+        };
+        Err(ImportError::malformed(place, "an input or the output of an earlier layer", got))
+    }
+
+    fn weight_values(&self, idx: i64, place: &str) -> Result<(&[usize], &[i64]), ImportError> {
+        match self.weights.get(&idx) {
+            Some((shape, values)) => Ok((shape, values)),
+            None => {
+                let got = format!("tensor {idx}, which is missing or not constant");
+                Err(ImportError::malformed(place, "a tensor with values", got))
+            }
+        }
+    }
+}
+
+fn port(idx: i64, shape: &[usize]) -> Port {
+    let layout = if shape.len() == 4 { Layout::ChannelsLast } else { Layout::Plain };
+    Port { name: idx.to_string(), shape: shape.to_vec(), layout }
+}

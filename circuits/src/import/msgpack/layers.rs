@@ -1,0 +1,330 @@
+//! Layers to nodes.
+
+use super::{checked_shape, without_batch, Importer, Known, Layer};
+use crate::graph::{Clamp, Op, TensorId, Window};
+use crate::import::ImportError;
+
+const SUPPORTED: [&str; 17] = [
+    "Add",
+    "AveragePool2D",
+    "Conv2D",
+    "DepthwiseConv2D",
+    "FullyConnected",
+    "MaxPool2D",
+    "Mul",
+    "Noop",
+    "Permute",
+    "Reshape",
+    "Square",
+    "SquaredDifference",
+    "Sub",
+    "Transpose",
+    "Flatten",
+    "Squeeze",
+    "ExpandDims",
+];
+
+/// One error for every layer that cannot be imported.
+pub(super) fn check_supported(layers: &[Layer]) -> Result<(), ImportError> {
+    let unknown = |(at, l): (usize, &Layer)| {
+        let known = SUPPORTED.contains(&l.layer_type.as_str());
+        (!known).then(|| (l.layer_type.clone(), format!("layer {at}")))
+    };
+    let found: Vec<_> = layers.iter().enumerate().filter_map(unknown).collect();
+    if found.is_empty() {
+        return Ok(());
+    }
+    Err(ImportError::unsupported(&found))
+}
+
+/// A layer's result, in the layout that it was computed in.
+enum Made {
+    Natural(TensorId),
+    Image(TensorId),
+}
+
+/// The other operand of an elementwise layer.
+enum Other {
+    Data(i64),
+    Weight(i64),
+}
+
+struct Place<'a> {
+    layer: &'a Layer,
+    name: String,
+}
+
+impl Place<'_> {
+    fn input(&self, at: usize) -> Result<i64, ImportError> {
+        self.layer.inp_idxes.get(at).copied().ok_or_else(|| {
+            let expected = format!("at least {} inputs", at + 1);
+            ImportError::malformed(&self.name, expected, self.layer.inp_idxes.len())
+        })
+    }
+
+    fn param(&self, at: usize) -> Result<i64, ImportError> {
+        self.layer.params.get(at).copied().ok_or_else(|| {
+            let expected = format!("at least {} params", at + 1);
+            ImportError::malformed(&self.name, expected, self.layer.params.len())
+        })
+    }
+
+    fn size(&self, at: usize) -> Result<usize, ImportError> {
+        let value = self.param(at)?;
+        match usize::try_from(value) {
+            Ok(size) if (1..=1 << 20).contains(&size) => Ok(size),
+            _ => Err(self.bad_param(at, "1 to 2^20", value)),
+        }
+    }
+
+    fn bad_param(&self, at: usize, expected: &str, got: i64) -> ImportError {
+        ImportError::malformed(format!("{}: params[{at}]", self.name), expected, got)
+    }
+
+    /// The activation that a parameter names.
+    fn activation(&self, at: usize, scale: i64) -> Result<Option<Clamp>, ImportError> {
+        match self.layer.params.get(at).copied().unwrap_or(0) {
+            0 => Ok(None),
+            1 => Ok(Some(Clamp::RELU)),
+            3 => Ok(Some(Clamp { lo: 0, hi: Some(6 * scale) })),
+            other => Err(self.bad_param(at, "activation 0 (none), 1 (relu) or 3 (relu6)", other)),
+        }
+    }
+}
+
+impl Importer {
+    pub(super) fn lower(&mut self, at: usize, layer: &Layer) -> Result<(), ImportError> {
+        let name = format!("{}.{at}", layer.layer_type.to_lowercase());
+        let place = Place { layer, name };
+        if !layer.mask.is_empty() {
+            let place = format!("{}: mask", place.name);
+            return Err(ImportError::malformed(place, "none", format!("{:?}", layer.mask)));
+        }
+        let ([out], [out_shape]) = (layer.out_idxes.as_slice(), layer.out_shapes.as_slice()) else {
+            let got = format!("{} and {}", layer.out_idxes.len(), layer.out_shapes.len());
+            return Err(ImportError::malformed(&place.name, "one output and one output shape", got));
+        };
+        let natural = without_batch(checked_shape(out_shape, &place.name)?, &place.name)?;
+        let made = match layer.layer_type.as_str() {
+            "Conv2D" | "DepthwiseConv2D" => self.convolution(&place)?,
+            "FullyConnected" => self.fully_connected(&place)?,
+            "AveragePool2D" | "MaxPool2D" => self.pool(&place)?,
+            "Add" | "Sub" | "Mul" | "SquaredDifference" => self.elementwise(&place)?,
+            "Square" => {
+                let a = self.natural(place.input(0)?, &place.name)?;
+                let div = self.draft.graph.scale;
+                Made::Natural(self.draft.node(&place.name, Op::Mul { a, b: a, div, clamp: None })?)
+            }
+            "Permute" | "Transpose" => self.permute(&place)?,
+            "Noop" => {
+                let choice = usize::try_from(place.param(0)?).unwrap_or(usize::MAX);
+                Made::Natural(self.natural(place.input(choice)?, &place.name)?)
+            }
+            // Reshape, Flatten, Squeeze, ExpandDims: the output's shape says it all.
+            _ => {
+                let x = self.natural(place.input(0)?, &place.name)?;
+                Made::Natural(self.draft.reshape(&place.name, x, natural.clone())?)
+            }
+        };
+        let (known, shape) = match made {
+            Made::Natural(id) => {
+                (Known { natural: Some(id), ..Known::default() }, self.draft.shape(id).to_vec())
+            }
+            Made::Image(id) => {
+                let mut shape = self.draft.shape(id).to_vec();
+                shape.rotate_left(1);
+                (Known { channels_first: Some(id), ..Known::default() }, shape)
+            }
+        };
+        if shape != natural {
+            let place = format!("{}: output shape", place.name);
+            return Err(ImportError::malformed(place, format!("{shape:?} without the batch"), format!("{natural:?}")));
+        }
+        if self.weights.contains_key(out) || self.known.insert(*out, known).is_some() {
+            let got = format!("tensor {out}, which exists already");
+            return Err(ImportError::malformed(&place.name, "a new tensor as output", got));
+        }
+        Ok(())
+    }
+
+    fn convolution(&mut self, place: &Place<'_>) -> Result<Made, ImportError> {
+        let scale = self.draft.graph.scale;
+        let x = self.image(place.input(0)?, &place.name)?;
+        let &[channels, height, width] = self.draft.shape(x) else {
+            return Err(ImportError::malformed(&place.name, "an image", "another shape"));
+        };
+        let depthwise = match place.param(0)? {
+            0 => false,
+            1 => true,
+            other => return Err(place.bad_param(0, "0 (Conv2D) or 1 (depthwise)", other)),
+        };
+        let depthwise = depthwise || place.layer.layer_type == "DepthwiseConv2D";
+        let (shape, values) = self.weight_values(place.input(1)?, &place.name)?;
+        let &[o, kh, kw, i] = shape else {
+            let got = format!("{shape:?}");
+            return Err(ImportError::malformed(format!("{}: kernels", place.name), "four dimensions", got));
+        };
+        // [o, kh, kw, i] to [o, i, kh, kw]; depthwise [1, kh, kw, c] to [c, 1, kh, kw].
+        let (shape, perm) = if depthwise {
+            (vec![i, o, kh, kw], [3, 0, 1, 2])
+        } else {
+            (vec![o, i, kh, kw], [0, 3, 1, 2])
+        };
+        let values = permuted(values, &[o, kh, kw, i], &perm);
+        let stride = [place.size(3)?, place.size(4)?];
+        let pads = match place.param(1)? {
+            0 => same_padding([height, width], [kh, kw], stride),
+            1 => [0; 4],
+            other => return Err(place.bad_param(1, "padding 0 (same) or 1 (valid)", other)),
+        };
+        let clamp = place.activation(2, scale)?;
+        let w = self.draft.weight(&format!("{}/kernels", place.name), shape, values)?;
+        let bias = self.bias(place, 2)?;
+        let window = Window { kernel: [kh, kw], stride, pads };
+        let groups = if depthwise { channels } else { 1 };
+        let op = Op::Conv { x, w, bias, window, groups, div: scale, clamp };
+        Ok(Made::Image(self.draft.node(&place.name, op)?))
+    }
+
+    fn bias(&mut self, place: &Place<'_>, at: usize) -> Result<Option<TensorId>, ImportError> {
+        let Some(&idx) = place.layer.inp_idxes.get(at) else { return Ok(None) };
+        let (_, values) = self.weight_values(idx, &place.name)?;
+        let values = values.to_vec();
+        let name = format!("{}/bias", place.name);
+        Ok(Some(self.draft.weight(&name, vec![values.len()], values)?))
+    }
+
+    fn fully_connected(&mut self, place: &Place<'_>) -> Result<Made, ImportError> {
+        let scale = self.draft.graph.scale;
+        let x = self.natural(place.input(0)?, &place.name)?;
+        let clamp = place.activation(0, scale)?;
+        let (shape, values) = self.weight_values(place.input(1)?, &place.name)?;
+        let (shape, values) = (shape.to_vec(), values.to_vec());
+        let w = self.draft.weight(&format!("{}/weights", place.name), shape, values)?;
+        let bias = self.bias(place, 2)?;
+        let y = self.draft.matmul(&place.name, x, w, bias, scale, clamp)?;
+        Ok(Made::Natural(y))
+    }
+
+    fn pool(&mut self, place: &Place<'_>) -> Result<Made, ImportError> {
+        let x = self.image(place.input(0)?, &place.name)?;
+        let kernel = [place.size(0)?, place.size(1)?];
+        let stride = [place.size(2)?, place.size(3)?];
+        let window = Window { kernel, stride, pads: [0; 4] };
+        let op = match place.layer.layer_type.as_str() {
+            "MaxPool2D" => Op::MaxPool { x, window },
+            _ => Op::AvgPool { x, window },
+        };
+        Ok(Made::Image(self.draft.node(&place.name, op)?))
+    }
+
+    fn permute(&mut self, place: &Place<'_>) -> Result<Made, ImportError> {
+        let x = self.natural(place.input(0)?, &place.name)?;
+        let perm: Option<Vec<usize>> = match place.layer.params.as_slice() {
+            [0, rest @ ..] => rest.iter().map(|&p| usize::try_from(p - 1).ok()).collect(),
+            _ => None,
+        };
+        let Some(perm) = perm else {
+            let got = format!("{:?}", place.layer.params);
+            let place = format!("{}: params", place.name);
+            return Err(ImportError::malformed(place, "a permutation that keeps the batch first", got));
+        };
+        Ok(Made::Natural(self.draft.transpose(&place.name, x, perm)?))
+    }
+
+    fn elementwise(&mut self, place: &Place<'_>) -> Result<Made, ImportError> {
+        let scale = self.draft.graph.scale;
+        let kind = place.layer.layer_type.as_str();
+        let (first, second) = (place.input(0)?, place.input(1)?);
+        let clamp = match kind {
+            "Add" => place.activation(0, scale)?,
+            _ => None,
+        };
+        let swapped = self.weights.contains_key(&first);
+        let (x, other) = match (swapped, self.weights.contains_key(&second)) {
+            (true, false) => (second, Other::Weight(first)),
+            (false, true) => (first, Other::Weight(second)),
+            _ => (first, Other::Data(second)),
+        };
+        match other {
+            Other::Data(y) => {
+                let (a, b) = (self.natural(x, &place.name)?, self.natural(y, &place.name)?);
+                let combine = |cb: i64, clamp| Op::Combine { a, b, ca: 1, cb, clamp };
+                let op = match kind {
+                    "Add" => combine(1, clamp),
+                    "Sub" => combine(-1, None),
+                    "Mul" => Op::Mul { a, b, div: scale, clamp: None },
+                    _ => {
+                        let name = format!("{}/difference", place.name);
+                        let a = self.draft.node(&name, combine(-1, None))?;
+                        Op::Mul { a, b: a, div: scale, clamp: None }
+                    }
+                };
+                Ok(Made::Natural(self.draft.node(&place.name, op)?))
+            }
+            Other::Weight(w) => {
+                let (shape, values) = self.weight_values(w, &place.name)?;
+                let mut constant = (shape.to_vec(), values.to_vec());
+                if kind == "Mul" {
+                    return self.scale(place, x, Some(&constant), None, scale, None);
+                }
+                if kind == "Add" {
+                    return self.scale(place, x, None, Some(&constant), 1, clamp);
+                }
+                if kind == "Sub" && !swapped {
+                    constant.1.iter_mut().for_each(|v| *v = v.saturating_neg());
+                    return self.scale(place, x, None, Some(&constant), 1, None);
+                }
+                let expected = "a layer of computed tensors";
+                Err(ImportError::malformed(&place.name, expected, format!("weights {w}")))
+            }
+        }
+    }
+
+    /// `x·w / div + bias`, with weights that broadcast over `x`.
+    fn scale(
+        &mut self,
+        place: &Place<'_>,
+        idx: i64,
+        w: Option<&(Vec<usize>, Vec<i64>)>,
+        bias: Option<&(Vec<usize>, Vec<i64>)>,
+        div: i64,
+        clamp: Option<Clamp>,
+    ) -> Result<Made, ImportError> {
+        let name = &place.name;
+        let constant = w.or(bias).map_or(&[][..], |(shape, _)| shape);
+        // With channels last, weights for each channel have the last dimension alone.
+        let per_channel = constant.iter().rev().skip(1).all(|&d| d == 1);
+        let known = self.find(idx, name)?;
+        let image = match known.natural {
+            Some(id) => self.draft.shape(id).len() == 3,
+            None => true,
+        };
+        if per_channel && image {
+            let x = self.image(idx, name)?;
+            let c = self.draft.shape(x).first().copied().unwrap_or(0);
+            let op = self.draft.per_channel_op(name, x, c, w, bias, div, clamp)?;
+            return Ok(Made::Image(self.draft.node(name, op)?));
+        }
+        let x = self.natural(idx, name)?;
+        Ok(Made::Natural(self.draft.broadcast_scale(name, x, w, bias, div, clamp)?))
+    }
+}
+
+/// TensorFlow's SAME padding: the smaller half first.
+fn same_padding(size: [usize; 2], kernel: [usize; 2], stride: [usize; 2]) -> [usize; 4] {
+    let total = |d: usize| {
+        let (size, kernel, stride) = match d {
+            0 => (size[0], kernel[0], stride[0]),
+            _ => (size[1], kernel[1], stride[1]),
+        };
+        ((size.div_ceil(stride) - 1) * stride + kernel).saturating_sub(size)
+    };
+    let (v, h) = (total(0), total(1));
+    [v / 2, h / 2, v - v / 2, h - h / 2]
+}
+
+fn permuted(values: &[i64], shape: &[usize], perm: &[usize]) -> Vec<i64> {
+    let order = crate::graph::exec::transposed_indices(shape, perm);
+    order.into_iter().filter_map(|i| values.get(i).copied()).collect()
+}

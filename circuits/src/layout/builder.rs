@@ -1,0 +1,411 @@
+//! The state of a layout in the making, and the vocabulary that lowering uses.
+
+use std::collections::HashMap;
+
+use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr};
+
+use super::{
+    block::{place, Block, BlockId, Gate, Geometry, Range, Variable},
+    home::{Home, Limb},
+    pack::Statement,
+    program::{Operand, Program},
+    tables::Tables,
+    LayoutError, NodeReport, Plan, Shape, Step, Usage, Visibilities,
+};
+use crate::{
+    graph::{Graph, TensorId},
+    hash::Poseidon,
+};
+
+/// A layout in the making.
+pub struct Builder<'g> {
+    /// The graph.
+    pub graph: &'g Graph,
+    /// Visibility of inputs and outputs.
+    pub visibilities: &'g Visibilities,
+    /// The shape aimed at.
+    pub shape: Shape,
+    /// Blocks so far.
+    pub blocks: Vec<Block>,
+    /// Blocks that must share their rows.
+    pub groups: Vec<Vec<BlockId>>,
+    /// Witness steps.
+    pub steps: Vec<Step>,
+    /// Homes by tensor.
+    pub homes: Vec<Option<Home>>,
+    /// The identities.
+    pub program: Program,
+    /// The statement.
+    pub statement: Statement,
+    /// Name of the node being lowered.
+    pub node: String,
+    /// Values in the largest table.
+    loose: u64,
+    challenges: [Operand; 2],
+    ones: HashMap<(Variable, usize), Operand>,
+    powers: HashMap<(Variable, usize), Operand>,
+}
+
+/// Lays out `graph`: once to see how large the exact tables are, then with the rest of the
+/// table rows as one large table, which saves second limbs.
+pub fn plan(
+    graph: &Graph,
+    visibilities: &Visibilities,
+    shape: Shape,
+) -> Result<Plan, LayoutError> {
+    let first = Builder::run(graph, visibilities, shape, shape.limb_base())?;
+    let spare = (shape.usable_rows() - 1).saturating_sub(first.tables.rows()) as u64;
+    if spare <= shape.limb_base() {
+        return Ok(first);
+    }
+    Builder::run(graph, visibilities, shape, spare).or(Ok(first))
+}
+
+impl<'g> Builder<'g> {
+    fn run(
+        graph: &'g Graph,
+        visibilities: &'g Visibilities,
+        shape: Shape,
+        loose: u64,
+    ) -> Result<Plan, LayoutError> {
+        let mut builder = Self {
+            graph,
+            visibilities,
+            shape,
+            blocks: Vec::new(),
+            groups: Vec::new(),
+            steps: Vec::new(),
+            homes: vec![None; graph.tensors.len()],
+            program: Program::default(),
+            statement: Statement::new(),
+            node: String::new(),
+            loose,
+            challenges: [Operand::Word(0); 2],
+            ones: HashMap::new(),
+            powers: HashMap::new(),
+        };
+        builder.lay_challenges();
+        let reports = builder.lower_all()?;
+        builder.finish(reports)
+    }
+
+    /// The challenges as operands: the fold of a segment that holds (…, 0, 1, 0).
+    fn lay_challenges(&mut self) {
+        self.challenges = [Variable::Position, Variable::Channel].map(|variable| {
+            let geometry = Geometry {
+                segments: 1,
+                rows: 1,
+                variable,
+            };
+            let block = self.block(geometry, Range::AtLeast(2));
+            let width = self.shape.data;
+            let cells = (0..width)
+                .map(|index| {
+                    let cell = super::block::Cell { block, index };
+                    (cell, u64::from(index + 2 == width))
+                })
+                .collect();
+            self.steps.push(Step::Fixed { cells });
+            Operand::Fold { block, segment: 0 }
+        });
+    }
+
+    fn finish(mut self, reports: Vec<NodeReport>) -> Result<Plan, LayoutError> {
+        let shape = self.shape;
+        let tables = Tables::new(
+            &shape,
+            self.blocks.iter().map(|block| block.range),
+            self.loose,
+        )?;
+        let slot_rows = place(&mut self.blocks, &self.groups, &shape)?;
+        let poseidon = self.poseidon()?;
+        self.declare_constants(&poseidon);
+        let hash_rows = self
+            .statement
+            .messages
+            .iter()
+            .map(|message| {
+                message.words.div_ceil(poseidon.rate()) * permutation_rows(&poseidon)
+            })
+            .sum();
+        let (_, op_cells) = self.program.cells();
+        let constants = self.program.constants.len();
+        let usage = Usage {
+            slot_rows,
+            scalar_cells: op_cells + constants,
+            hash_rows,
+            table_rows: tables.rows(),
+            data_cells: self.blocks.iter().map(|b| b.rows() * shape.data).sum(),
+        };
+        let available = shape.usable_rows() - 1;
+        let too_small = |resource, needed| LayoutError::TooSmall {
+            k: shape.k,
+            data: shape.data,
+            resource,
+            needed,
+            available,
+        };
+        if usage.scalar_cells > available {
+            return Err(too_small("cells of the scalar program", usage.scalar_cells));
+        }
+        // Scalar constants share a fixed column with the round constants.
+        if hash_rows + constants > available {
+            return Err(too_small("rows of the hash", hash_rows + constants));
+        }
+        if self.statement.instances > available {
+            return Err(too_small("instances", self.statement.instances));
+        }
+        Ok(Plan {
+            shape,
+            tables,
+            blocks: self.blocks,
+            steps: self.steps,
+            homes: self.homes,
+            program: self.program,
+            statement: self.statement,
+            reports,
+            usage,
+        })
+    }
+
+    /// Constants that copies refer to: fixed data cells, initial states, padding words.
+    fn declare_constants(&mut self, poseidon: &Poseidon) {
+        let mut values: Vec<Fr> = vec![Fr::ZERO];
+        for message in &self.statement.messages {
+            let initial = message
+                .domain
+                .initial_capacity(message.words, poseidon.width());
+            values.push(initial + poseidon.round_constants(0)[0]);
+        }
+        let mut last = None;
+        for step in &self.steps {
+            if let Step::Fixed { cells } = step {
+                for (_, value) in cells {
+                    if last.replace(*value) != Some(*value) {
+                        values.push(Fr::from(*value));
+                    }
+                }
+            }
+        }
+        for value in values {
+            self.program.constant(value);
+        }
+    }
+
+    fn poseidon(&self) -> Result<Poseidon, LayoutError> {
+        Poseidon::new(self.shape.hash_width).ok_or_else(|| {
+            LayoutError::Graph(format!("no Poseidon of width {}", self.shape.hash_width))
+        })
+    }
+
+    /// Largest single limb of a range that needs not be exact.
+    pub fn loose(&self) -> u64 {
+        self.loose
+    }
+
+    /// Largest table of its own.
+    pub fn single_limit(&self) -> u64 {
+        Tables::single_limit(&self.shape)
+    }
+
+    /// An error about the node being lowered.
+    pub fn too_wide(&self, what: &'static str, needed: u64) -> LayoutError {
+        LayoutError::RangeTooWide {
+            node: self.node.clone(),
+            what,
+            needed,
+            available: self.single_limit(),
+            k: self.shape.k,
+        }
+    }
+
+    /// An error about the node being lowered.
+    pub fn unsupported(&self, what: impl Into<String>, remedy: &'static str) -> LayoutError {
+        LayoutError::Unsupported {
+            node: self.node.clone(),
+            what: what.into(),
+            remedy,
+        }
+    }
+
+    /// The home of a tensor that has been laid out.
+    pub fn home(&self, id: TensorId) -> Result<Home, LayoutError> {
+        self.homes
+            .get(id.0)
+            .cloned()
+            .flatten()
+            .ok_or_else(|| LayoutError::Graph(format!("tensor {} is read before it is made", id.0)))
+    }
+
+    /// A new block.
+    pub fn block(&mut self, geometry: Geometry, range: Range) -> BlockId {
+        self.blocks.push(Block {
+            geometry,
+            range,
+            gate: Gate::None,
+            slot: 0,
+            start: 0,
+        });
+        self.blocks.len() - 1
+    }
+
+    /// Puts a clamp gate on a block.
+    pub fn gate(&mut self, block: BlockId, gate: Gate) {
+        self.blocks[block].gate = gate;
+    }
+
+    /// Demands that blocks stand in slots 0, 1, … at the same rows.
+    pub fn group(&mut self, blocks: Vec<BlockId>) {
+        self.groups.push(blocks);
+    }
+
+    /// Rows for `cells` cells.
+    pub fn rows_for(&self, cells: usize) -> usize {
+        cells.div_ceil(self.shape.data).max(1)
+    }
+
+    /// A constant.
+    pub fn constant(&mut self, value: Fr) -> Operand {
+        self.program.constant(value)
+    }
+
+    /// A small signed constant.
+    pub fn integer(&mut self, value: i64) -> Operand {
+        self.program.constant(signed(value))
+    }
+
+    /// One.
+    pub fn one(&mut self) -> Operand {
+        self.constant(Fr::ONE)
+    }
+
+    /// Zero.
+    pub fn zero(&mut self) -> Operand {
+        self.constant(Fr::ZERO)
+    }
+
+    /// A challenge.
+    pub fn challenge(&self, variable: Variable) -> Operand {
+        match variable {
+            Variable::Position => self.challenges[0],
+            Variable::Channel => self.challenges[1],
+        }
+    }
+
+    /// `Σ_i values[i]·z^(len−1−i)`.
+    pub fn horner(
+        &mut self,
+        variable: Operand,
+        values: impl IntoIterator<Item = Operand>,
+    ) -> Operand {
+        let mut values = values.into_iter();
+        let Some(first) = values.next() else {
+            return self.zero();
+        };
+        values.fold(first, |sum, value| {
+            self.program.mul_add(sum, variable, value)
+        })
+    }
+
+    /// `a·b`.
+    pub fn mul(&mut self, a: Operand, b: Operand) -> Operand {
+        let zero = self.zero();
+        self.program.mul_add(a, b, zero)
+    }
+
+    /// `Σ factor·value`.
+    pub fn combine(&mut self, terms: impl IntoIterator<Item = (i64, Operand)>) -> Operand {
+        let mut sum = None;
+        for (factor, value) in terms {
+            sum = match (sum, factor) {
+                (sum, 0) => sum,
+                (None, 1) => Some(value),
+                (sum, factor) => {
+                    let factor = self.integer(factor);
+                    let rest = match sum {
+                        Some(sum) => sum,
+                        None => self.zero(),
+                    };
+                    Some(self.program.mul_add(value, factor, rest))
+                }
+            };
+        }
+        match sum {
+            Some(sum) => sum,
+            None => self.zero(),
+        }
+    }
+
+    /// `Σ base·limb + offset·ones` where `limb` names each limb's operand.
+    pub fn value(
+        &mut self,
+        limbs: &[Limb],
+        offset: i64,
+        limb: impl Fn(BlockId) -> Operand,
+        ones: Operand,
+    ) -> Operand {
+        let terms: Vec<(i64, Operand)> = limbs
+            .iter()
+            .map(|l| (l.base as i64, limb(l.block)))
+            .chain([(offset, ones)])
+            .collect();
+        self.combine(terms)
+    }
+
+    /// `z^exponent`.
+    pub fn power(&mut self, variable: Variable, exponent: usize) -> Operand {
+        match exponent {
+            0 => return self.one(),
+            1 => return self.challenge(variable),
+            _ => {}
+        }
+        if let Some(known) = self.powers.get(&(variable, exponent)) {
+            return *known;
+        }
+        let half = self.power(variable, exponent / 2);
+        let mut result = self.mul(half, half);
+        if exponent % 2 == 1 {
+            let z = self.challenge(variable);
+            result = self.mul(result, z);
+        }
+        self.powers.insert((variable, exponent), result);
+        result
+    }
+
+    /// `1 + z + … + z^(count−1)`.
+    pub fn ones(&mut self, variable: Variable, count: usize) -> Operand {
+        match count {
+            0 => return self.zero(),
+            1 => return self.one(),
+            _ => {}
+        }
+        if let Some(known) = self.ones.get(&(variable, count)) {
+            return *known;
+        }
+        let half = self.ones(variable, count / 2);
+        let step = self.power(variable, count / 2);
+        let mut result = self.program.mul_add(half, step, half);
+        if count % 2 == 1 {
+            let z = self.challenge(variable);
+            let one = self.one();
+            result = self.program.mul_add(result, z, one);
+        }
+        self.ones.insert((variable, count), result);
+        result
+    }
+}
+
+/// Rows of one permutation in the hash columns: S-boxes, and the state after.
+pub fn permutation_rows(poseidon: &Poseidon) -> usize {
+    (Poseidon::FULL_ROUNDS + 1) * poseidon.width() + poseidon.partial_rounds()
+}
+
+/// A signed integer in the field.
+pub fn signed(value: i64) -> Fr {
+    let magnitude = Fr::from(value.unsigned_abs());
+    if value < 0 {
+        -magnitude
+    } else {
+        magnitude
+    }
+}

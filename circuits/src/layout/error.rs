@@ -1,0 +1,55 @@
+//! Why a graph could not be laid out.
+
+/// Errors of the planner.
+#[derive(Debug, thiserror::Error)]
+pub enum LayoutError {
+    /// A resource of the shape is too small.
+    #[error("k = {k} with {data} data columns is too small: {resource} need {needed}, there are {available}; use a larger k or more columns")]
+    TooSmall {
+        /// Shape: k.
+        k: u32,
+        /// Shape: data columns.
+        data: usize,
+        /// What is short.
+        resource: &'static str,
+        /// Rows needed.
+        needed: usize,
+        /// Rows available.
+        available: usize,
+    },
+    /// An operation that has no circuit.
+    #[error("node '{node}': {what}; {remedy}")]
+    Unsupported {
+        /// Node name.
+        node: String,
+        /// What cannot be proven.
+        what: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A range that cannot be checked with the tables of this shape.
+    #[error("node '{node}': {what} needs a table of {needed} rows, k = {k} allows {available}; use a larger k or a smaller scale")]
+    RangeTooWide {
+        /// Node name.
+        node: String,
+        /// Which range.
+        what: &'static str,
+        /// Values in the range.
+        needed: u64,
+        /// Largest table.
+        available: u64,
+        /// Shape: k.
+        k: u32,
+    },
+    /// No candidate shape fits.
+    #[error("no layout with k ≤ {max_k} fits this model: {last}")]
+    NoShape {
+        /// Largest k tried.
+        max_k: u32,
+        /// Why the last one failed.
+        last: String,
+    },
+    /// A graph that breaks its own invariants.
+    #[error("invalid graph: {0}")]
+    Graph(String),
+}

@@ -1,0 +1,78 @@
+//! Where a tensor lives.
+
+use super::{block::BlockId, Geometry};
+
+/// One limb of a value: `value = offset + Σ base·stored`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limb {
+    /// Block of the stored limb.
+    pub block: BlockId,
+    /// Weight of the limb.
+    pub base: u64,
+}
+
+/// A tensor's home: element `e` is `offset + Σ base·block[positions[e]]`.
+#[derive(Clone, Debug)]
+pub struct Home {
+    /// Limbs, least significant first; blocks of one geometry.
+    pub limbs: Vec<Limb>,
+    /// Added to the stored value.
+    pub offset: i64,
+    /// Geometry of the limb blocks.
+    pub geometry: Geometry,
+    /// Position of each element, in row-major order of the tensor.
+    pub positions: Vec<usize>,
+}
+
+/// A home read as image planes: element `(c, y, x)` is at `c·cells + origin + y·pitch + x`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Planes {
+    /// Cells of a plane.
+    pub cells: usize,
+    /// Cells from one image row to the next.
+    pub pitch: usize,
+    /// Position of pixel (0, 0) in its plane.
+    pub origin: usize,
+}
+
+impl Home {
+    /// Reads the home as `channels` planes of `height × width`, if it is laid out that way.
+    ///
+    /// Planes are the segments of the blocks, or a single plane made of all segments.
+    pub fn planes(
+        &self,
+        [channels, height, width]: [usize; 3],
+        columns: usize,
+    ) -> Option<Planes> {
+        let segment = self.geometry.rows * columns;
+        let cells = if channels == 1 {
+            segment * self.geometry.segments
+        } else {
+            segment
+        };
+        if self.positions.len() != channels * height * width
+            || (channels > 1 && self.geometry.segments != channels)
+        {
+            return None;
+        }
+        let origin = *self.positions.first()?;
+        let pitch = if height > 1 {
+            self.positions.get(width)?.checked_sub(origin)?
+        } else {
+            width
+        };
+        if pitch < width {
+            return None;
+        }
+        let regular = self.positions.iter().enumerate().all(|(e, &position)| {
+            let (c, y, x) = (e / (height * width), e / width % height, e % width);
+            position == c * cells + origin + y * pitch + x
+        });
+        let last = origin + (height - 1) * pitch + width;
+        (regular && last <= cells).then_some(Planes {
+            cells,
+            pitch,
+            origin,
+        })
+    }
+}

@@ -1,0 +1,255 @@
+//! Per-channel scaling, sums and clamps: identities between folds of equal geometry.
+
+use super::{folds_of, term, Builder, Home, LayoutError, Operand, Variable};
+use crate::{
+    graph::{Clamp, Op, TensorId},
+    layout::{
+        block::Geometry,
+        emit::{Axis, Output},
+        Accumulator,
+    },
+};
+
+impl Builder<'_> {
+    /// Lowers [`Op::Scale`]:
+    /// `f·Σ_c u^(C−1−c)·w_c·X_c + D·β̃(u)·1 = D·p + rem − h`, in total over channels.
+    pub fn lower_scale(
+        &mut self,
+        node: usize,
+        op: &Op,
+        output: TensorId,
+    ) -> Result<String, LayoutError> {
+        let Op::Scale {
+            x,
+            w,
+            bias,
+            div,
+            clamp,
+        } = op
+        else {
+            return Err(LayoutError::Graph("not a scaling".into()));
+        };
+        let channels = self.tensor(*x)?.shape.first().copied().unwrap_or(1);
+        let mut home = self.home(*x)?;
+        let elements = home.positions.len();
+        let axis = if elements == channels {
+            Axis::Cell
+        } else {
+            Axis::Segment
+        };
+        let fits = match axis {
+            Axis::Segment => home.geometry.segments == channels && {
+                let cells = home.geometry.rows * self.shape.data;
+                let per = elements / channels.max(1);
+                home.positions.iter().enumerate().all(|(e, p)| p / cells == e / per)
+            },
+            Axis::Cell => {
+                home.geometry.variable == Variable::Channel
+                    && home.positions.iter().enumerate().all(|(e, p)| e == *p)
+            }
+        };
+        if !fits {
+            home = self.gather_channels(&home, channels)?;
+        }
+        let parts: Vec<TensorId> = [*w, *bias].into_iter().flatten().collect();
+        let segments: Vec<Vec<(TensorId, usize)>> = parts
+            .iter()
+            .map(|id| (0..channels).map(|c| (*id, c)).collect())
+            .collect();
+        let range = self.weight_range(&parts);
+        let matrix = self.weights(&segments, range)?;
+        let geometry = home.geometry;
+        let emit = self.emit(Output {
+            geometry,
+            div: *div,
+            pre: self.graph.nodes[node].pre,
+            clamp: *clamp,
+            bias: bias.map(|_| (matrix.clone(), parts.len() - 1, axis)),
+            packed: false,
+        })?;
+
+        // Both sides end at `width` in the channel variable.
+        let matrix_width = matrix.geometry.rows * self.shape.data;
+        let (right, width, ones) = match axis {
+            Axis::Segment => {
+                let ones = self.ones(geometry.variable, geometry.rows * self.shape.data);
+                (self.rounded_total(&emit), channels, ones)
+            }
+            Axis::Cell => {
+                let cells = geometry.segments * geometry.rows * self.shape.data;
+                (self.flat_rounded(&emit, geometry), cells, self.one())
+            }
+        };
+        let products = match w {
+            None => match axis {
+                Axis::Segment => {
+                    self.segment_total(&folds_of(&home.limbs, 1), home.offset)
+                }
+                Axis::Cell => {
+                    let mut terms = Vec::new();
+                    for (factor, block) in folds_of(&home.limbs, 1) {
+                        let fold = self.flat(block);
+                        terms.push((factor, fold));
+                    }
+                    let ones = self.ones(Variable::Channel, width);
+                    terms.push((home.offset, ones));
+                    self.combine(terms)
+                }
+            },
+            Some(_) => {
+                let channel = self.challenge(Variable::Channel);
+                let mut sum = self.zero();
+                for c in 0..channels {
+                    let weight = self.weight_cell(&matrix, 0, c);
+                    let value = match axis {
+                        Axis::Segment => self.value(
+                            &home.limbs,
+                            home.offset,
+                            |block| Operand::Fold { block, segment: c },
+                            ones,
+                        ),
+                        Axis::Cell => self.element(&home, c),
+                    };
+                    let product = self.mul(weight, value);
+                    sum = self.program.mul_add(sum, channel, product);
+                }
+                let shift = self.power(Variable::Channel, width - channels);
+                self.mul(sum, shift)
+            }
+        };
+        let mut left = self.combine([(emit.factor, products)]);
+        let mut right = right;
+        if bias.is_some() {
+            let folded = self.weight_fold(&matrix, parts.len() - 1);
+            let spread = self.mul(folded, ones);
+            // Align the padded weights with the channels of the blocks, whichever is wider.
+            let common = width.max(matrix_width);
+            let up = self.power(Variable::Channel, common - width);
+            let bias_up = self.power(Variable::Channel, common - matrix_width);
+            left = self.mul(left, up);
+            right = self.mul(right, up);
+            let spread = self.mul(spread, bias_up);
+            left = self.combine([(1, left), (emit.divisor, spread)]);
+        }
+        self.program.assert_equal(left, right);
+        let accumulator = match w {
+            Some(_) => Accumulator::Scale {
+                x: term(1, &home),
+                matrix,
+                axis,
+            },
+            None => Accumulator::Sum {
+                terms: vec![term(1, &home)],
+            },
+        };
+        let positions = home.positions;
+        self.define(node, accumulator, emit, output, positions);
+        Ok("one product a channel".into())
+    }
+
+    /// Lowers sums and stand-alone clamps: `p = Σ factor·x`.
+    pub fn lower_combine(
+        &mut self,
+        node: usize,
+        operands: &[(i64, TensorId)],
+        clamp: Option<Clamp>,
+        output: TensorId,
+    ) -> Result<String, LayoutError> {
+        let mut homes: Vec<Home> = Vec::with_capacity(operands.len());
+        for (_, id) in operands {
+            let mut home = self.home(*id)?;
+            if let Some(first) = homes.first() {
+                if first.geometry != home.geometry || first.positions != home.positions {
+                    home = self.gather_like(&home, first)?;
+                }
+            }
+            homes.push(home);
+        }
+        let Some(first) = homes.first() else {
+            return Err(LayoutError::Graph("a sum of nothing".into()));
+        };
+        let geometry = first.geometry;
+        let positions = first.positions.clone();
+        // Cells that hold no element may hold anything in the operands' own ranges.
+        let mut pre = self.graph.nodes[node].pre;
+        let (mut lo, mut hi) = (0i64, 0i64);
+        for ((factor, _), home) in operands.iter().zip(&homes) {
+            let reach = self.stored_span(home);
+            let ends = [home.offset, home.offset.saturating_add(reach)].map(|v| v * factor);
+            lo = lo.saturating_add(ends[0].min(ends[1]));
+            hi = hi.saturating_add(ends[0].max(ends[1]));
+        }
+        pre.lo = pre.lo.min(lo);
+        pre.hi = pre.hi.max(hi);
+        let emit = self.emit(Output {
+            geometry,
+            div: 1,
+            pre,
+            clamp,
+            bias: None,
+            packed: false,
+        })?;
+        let mut folds = Vec::new();
+        let mut offset = 0i64;
+        let mut terms = Vec::new();
+        for ((factor, _), home) in operands.iter().zip(&homes) {
+            folds.extend(folds_of(&home.limbs, *factor));
+            offset += factor * home.offset;
+            terms.push(term(*factor, home));
+        }
+        let left = self.segment_total(&folds, offset);
+        let right = self.rounded_total(&emit);
+        self.program.assert_equal(left, right);
+        self.define(node, Accumulator::Sum { terms }, emit, output, positions);
+        Ok("sum of folds".into())
+    }
+
+    /// The largest stored value of a home.
+    pub fn stored_span(&self, home: &Home) -> i64 {
+        home.limbs
+            .iter()
+            .map(|limb| {
+                let (crate::layout::Range::Exact(n) | crate::layout::Range::AtLeast(n)) =
+                    self.blocks[limb.block].range;
+                (limb.base as i64).saturating_mul(n as i64 - 1)
+            })
+            .fold(0i64, i64::saturating_add)
+    }
+
+    /// Copies a home into the arrangement of another.
+    fn gather_like(&mut self, home: &Home, like: &Home) -> Result<Home, LayoutError> {
+        let cells = like.geometry.segments * like.geometry.rows * self.shape.data;
+        let mut elements = vec![None; cells];
+        for (element, &position) in like.positions.iter().enumerate() {
+            elements[position] = Some(element);
+        }
+        self.gather(home, like.geometry, &elements, true)
+    }
+
+    /// Copies a home so that each channel is a segment (or, with one element each, a cell).
+    fn gather_channels(&mut self, home: &Home, channels: usize) -> Result<Home, LayoutError> {
+        let elements = home.positions.len();
+        let per = elements / channels.max(1);
+        if per <= 1 {
+            let geometry = Geometry {
+                segments: 1,
+                rows: self.rows_for(elements),
+                variable: Variable::Channel,
+            };
+            let order: Vec<Option<usize>> = (0..elements).map(Some).collect();
+            return self.gather(home, geometry, &order, true);
+        }
+        let rows = self.rows_for(per);
+        let cells = rows * self.shape.data;
+        let mut order = vec![None; channels * cells];
+        for e in 0..elements {
+            order[e / per * cells + e % per] = Some(e);
+        }
+        let geometry = Geometry {
+            segments: channels,
+            rows,
+            variable: Variable::Position,
+        };
+        self.gather(home, geometry, &order, true)
+    }
+}

@@ -1,0 +1,101 @@
+//! Copies: the exception, where a consumer needs another arrangement of cells.
+
+use super::{cell, Builder, Home, LayoutError, Limb, Step};
+use crate::{
+    graph::TensorId,
+    layout::{
+        block::{Geometry, Range, Variable},
+        emit::span,
+    },
+};
+
+impl Builder<'_> {
+    /// Copies elements of `home` to new blocks of `geometry`: cell `i` gets element
+    /// `elements[i]`, or zero where `None` and `zero_pads`.
+    pub fn gather(
+        &mut self,
+        home: &Home,
+        geometry: Geometry,
+        elements: &[Option<usize>],
+        zero_pads: bool,
+    ) -> Result<Home, LayoutError> {
+        let limbs: Vec<Limb> = home
+            .limbs
+            .iter()
+            .map(|limb| Limb {
+                block: self.block(geometry, self.blocks[limb.block].range),
+                base: limb.base,
+            })
+            .collect();
+        let copies = home
+            .limbs
+            .iter()
+            .zip(&limbs)
+            .flat_map(|(from, to)| {
+                elements.iter().enumerate().filter_map(move |(i, element)| {
+                    element.map(|e| (cell(to, i), cell(from, home.positions[e])))
+                })
+            })
+            .collect();
+        self.steps.push(Step::Gather { copies });
+        if zero_pads {
+            let pads: Vec<usize> = (0..geometry.segments * geometry.rows * self.shape.data)
+                .filter(|&i| elements.get(i).copied().flatten().is_none())
+                .collect();
+            self.fix_zero(&limbs, home.offset, &pads)?;
+        }
+        let mut positions = vec![0; elements.iter().flatten().max().map_or(0, |e| e + 1)];
+        for (i, element) in elements.iter().enumerate() {
+            if let Some(e) = element {
+                positions[*e] = i;
+            }
+        }
+        Ok(Home {
+            limbs,
+            offset: home.offset,
+            geometry,
+            positions,
+        })
+    }
+
+    /// Whether a home can be packed as it is: dense, in order, in tables of known size.
+    pub fn is_packed(&self, home: &Home) -> bool {
+        let exact = home
+            .limbs
+            .iter()
+            .all(|limb| matches!(self.blocks[limb.block].range, Range::Exact(_)));
+        let bits = home.limbs.iter().map(|limb| match self.blocks[limb.block].range {
+            Range::Exact(n) | Range::AtLeast(n) => u128::from(limb.base) * u128::from(n - 1),
+        });
+        let bits = 128 - bits.sum::<u128>().leading_zeros();
+        let per_word = (crate::layout::pack::WORD_BITS / bits.max(1)) as usize;
+        let dense = home.positions.iter().enumerate().all(|(e, p)| e == *p);
+        exact && dense && home.geometry.segments <= per_word.max(1)
+    }
+
+    /// Copies a tensor to dense blocks that can be packed. The copied cells are looked up in
+    /// tables of exactly the tensor's width.
+    pub fn gather_packed(&mut self, id: TensorId, home: &Home) -> Result<Home, LayoutError> {
+        let range = self.graph.tensors[id.0].range;
+        let elements = home.positions.len();
+        // The stored form is kept, so the width is that of the source's limbs.
+        let top = home.limbs.last().map_or(1, |limb| limb.base);
+        let values = span(home.offset, range.hi).div_ceil(top).next_power_of_two();
+        if values > self.single_limit() {
+            return Err(self.too_wide("output", values));
+        }
+        let bits = Self::bits_of(0, (top.saturating_mul(values) - 1) as i64);
+        let geometry = self.packed_geometry(elements, bits, Variable::Channel);
+        let order: Vec<Option<usize>> = (0..elements).map(Some).collect();
+        let packed = self.gather(home, geometry, &order, true)?;
+        let last = packed.limbs.len().saturating_sub(1);
+        for (i, limb) in packed.limbs.iter().enumerate() {
+            let size = match (i == last, packed.limbs.get(i + 1)) {
+                (true, _) | (_, None) => values,
+                (false, Some(next)) => next.base / limb.base,
+            };
+            self.blocks[limb.block].range = Range::Exact(size);
+        }
+        Ok(packed)
+    }
+}

@@ -1,0 +1,142 @@
+//! Fully connected layers.
+//!
+//! `f·Σ_k W̃_k(u)·x_k + D·β̃(u) = D·p̃(u) + rem̃(u) − h·1̃(u)`: the weights of one input form a
+//! segment folded along the outputs; the outputs are folded with the same variable.
+
+use super::{Builder, LayoutError, Operand, Variable};
+use crate::{
+    graph::{Op, TensorId},
+    layout::{
+        block::Geometry,
+        emit::{Axis, Output},
+        Accumulator,
+    },
+};
+
+impl Builder<'_> {
+    /// Lowers [`Op::Linear`].
+    pub fn lower_linear(
+        &mut self,
+        node: usize,
+        op: &Op,
+        output: TensorId,
+    ) -> Result<String, LayoutError> {
+        let Op::Linear {
+            x,
+            w,
+            bias,
+            div,
+            clamp,
+        } = op
+        else {
+            return Err(LayoutError::Graph("not a linear node".into()));
+        };
+        let home = self.home(*x)?;
+        let inputs = home.positions.len();
+        let outputs = self.elements(output)?;
+        if self.elements(*w)? != inputs * outputs {
+            return Err(LayoutError::Graph("weights do not match the input".into()));
+        }
+        let mut segments: Vec<Vec<(TensorId, usize)>> = (0..inputs)
+            .map(|k| (0..outputs).map(|n| (*w, n * inputs + k)).collect())
+            .collect();
+        if let Some(bias) = bias {
+            segments.push((0..outputs).map(|n| (*bias, n)).collect());
+        }
+        let range = self.weight_range(&[Some(*w), *bias].into_iter().flatten().collect::<Vec<_>>());
+        let matrix = self.weights(&segments, range)?;
+
+        let pre = self.graph.nodes[node].pre;
+        let packed = self.is_exposed(output);
+        let bits = Self::bits_of(pre.lo, pre.hi);
+        let geometry = if packed {
+            self.packed_geometry(outputs, bits, Variable::Channel)
+        } else {
+            Geometry {
+                segments: 1,
+                rows: self.rows_for(outputs),
+                variable: Variable::Channel,
+            }
+        };
+        let emit = self.emit(Output {
+            geometry,
+            div: *div,
+            pre,
+            clamp: *clamp,
+            bias: bias.map(|_| (matrix.clone(), inputs, Axis::Cell)),
+            packed,
+        })?;
+
+        // Left side: the weights' segments end at their padded width, the outputs at theirs.
+        let mut sum = self.zero();
+        for k in 0..inputs {
+            let weight = self.weight_fold(&matrix, k);
+            let value = self.element(&home, k);
+            sum = self.program.mul_add(weight, value, sum);
+        }
+        let mut left = self.combine([(emit.factor, sum)]);
+        if bias.is_some() {
+            let folded = self.weight_fold(&matrix, inputs);
+            left = self.combine([(1, left), (emit.divisor, folded)]);
+        }
+        let width = geometry.segments * geometry.rows * self.shape.data;
+        let matrix_width = matrix.geometry.rows * self.shape.data;
+        let shift = self.power(Variable::Channel, width - matrix_width);
+        let left = self.mul(left, shift);
+        let right = self.flat_rounded(&emit, geometry);
+        self.program.assert_equal(left, right);
+        self.define(
+            node,
+            Accumulator::Linear { x: home, matrix },
+            emit,
+            output,
+            (0..outputs).collect(),
+        );
+        Ok(format!("matmul, {inputs}×{outputs} weights folded once"))
+    }
+
+    /// One element of a home.
+    pub fn element(&mut self, home: &super::Home, element: usize) -> Operand {
+        let index = home.positions[element];
+        let one = self.one();
+        self.value(
+            &home.limbs,
+            home.offset,
+            |block| Operand::Cell { block, index },
+            one,
+        )
+    }
+
+    /// `D·p + rem − h` folded along the channel as one run over all segments.
+    pub fn flat_rounded(
+        &mut self,
+        emit: &crate::layout::Emit,
+        geometry: Geometry,
+    ) -> Operand {
+        let cells = geometry.segments * geometry.rows * self.shape.data;
+        let ones = self.ones(Variable::Channel, cells);
+        let mut terms = Vec::new();
+        for (factor, block) in emit.folds() {
+            let fold = self.flat(block);
+            terms.push((factor, fold));
+        }
+        terms.push((emit.offset, ones));
+        let value = self.combine(terms);
+        let mut terms = vec![(emit.divisor, value), (-emit.half, ones)];
+        for limb in &emit.remainder {
+            let fold = self.flat(limb.block);
+            terms.push((limb.base as i64, fold));
+        }
+        self.combine(terms)
+    }
+
+    /// The fold of a whole block as one run.
+    pub fn flat(&mut self, block: usize) -> Operand {
+        let geometry = self.blocks[block].geometry;
+        let step = self.power(geometry.variable, geometry.rows * self.shape.data);
+        self.horner(
+            step,
+            (0..geometry.segments).map(|segment| Operand::Fold { block, segment }),
+        )
+    }
+}

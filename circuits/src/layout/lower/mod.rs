@@ -1,0 +1,254 @@
+//! From nodes to blocks and identities: one function per kind of operation.
+//!
+//! Images are folded along positions (`v`) plane by plane, planes and vectors along channels
+//! (`u`). All identities are polynomial identities in the two, over values committed before.
+
+mod conv;
+mod elementwise;
+mod gather;
+mod linear;
+mod pool;
+
+use super::{
+    block::{Cell, Variable},
+    builder::Builder,
+    emit::{Emit, Term},
+    home::{Home, Limb},
+    program::Operand,
+    LayoutError, NodeReport, Step,
+};
+use crate::graph::{Op, TensorId, Visibility};
+
+impl Builder<'_> {
+    /// Lowers inputs, nodes and outputs.
+    pub fn lower_all(&mut self) -> Result<Vec<NodeReport>, LayoutError> {
+        for (index, &id) in self.graph.inputs.iter().enumerate() {
+            self.node = self.tensor(id)?.name.clone();
+            self.lower_input(id, self.visibilities.input(index))?;
+        }
+        let graph = self.graph;
+        let mut reports = Vec::with_capacity(graph.nodes.len());
+        for (index, node) in graph.nodes.iter().enumerate() {
+            self.node = node.name.clone();
+            let (blocks, ops) = (self.blocks.len(), self.program.ops.len());
+            let strategy = self.lower_node(index, &node.op, node.output)?;
+            reports.push(NodeReport {
+                node: index,
+                cells: self.blocks[blocks..].iter().map(|b| b.rows()).sum::<usize>()
+                    * self.shape.data,
+                scalars: self.program.ops.len() - ops,
+                strategy,
+            });
+        }
+        for (index, &id) in graph.outputs.iter().enumerate() {
+            self.node = self.tensor(id)?.name.clone();
+            self.lower_output(id, self.visibilities.output(index))?;
+        }
+        Ok(reports)
+    }
+
+    fn tensor(&self, id: TensorId) -> Result<&crate::graph::Tensor, LayoutError> {
+        self.graph
+            .tensors
+            .get(id.0)
+            .ok_or_else(|| LayoutError::Graph(format!("tensor {} does not exist", id.0)))
+    }
+
+    /// The shape of an image tensor.
+    fn image_shape(&self, id: TensorId) -> Result<[usize; 3], LayoutError> {
+        <[usize; 3]>::try_from(self.tensor(id)?.shape.as_slice())
+            .map_err(|_| LayoutError::Graph(format!("tensor {} is not an image", id.0)))
+    }
+
+    fn elements(&self, id: TensorId) -> Result<usize, LayoutError> {
+        Ok(self.tensor(id)?.shape.iter().product())
+    }
+
+    fn lower_node(
+        &mut self,
+        index: usize,
+        op: &Op,
+        output: TensorId,
+    ) -> Result<String, LayoutError> {
+        match op {
+            Op::Conv { .. } => self.lower_conv(index, op, output),
+            Op::Linear { .. } => self.lower_linear(index, op, output),
+            Op::Scale { .. } => self.lower_scale(index, op, output),
+            Op::Combine { a, b, ca, cb, clamp } => {
+                self.lower_combine(index, &[(*ca, *a), (*cb, *b)], *clamp, output)
+            }
+            Op::Clamp { x, clamp } => {
+                self.lower_combine(index, &[(1, *x)], Some(*clamp), output)
+            }
+            Op::Mul { .. } => Err(self.unsupported(
+                "the product of two computed tensors has no circuit yet",
+                "multiply by a constant tensor, or export the model without the gate",
+            )),
+            Op::AvgPool { x, window } => self.lower_avg_pool(index, *x, window, output),
+            Op::MaxPool { x, window } => self.lower_max_pool(index, *x, window, output),
+            Op::Reshape { x } => {
+                self.homes[output.0] = Some(self.home(*x)?);
+                Ok("same cells".into())
+            }
+            Op::Transpose { x, perm } => {
+                let mut home = self.home(*x)?;
+                let shape = &self.tensor(*x)?.shape;
+                let order = transposed(shape, perm)
+                    .ok_or_else(|| LayoutError::Graph(format!("bad permutation {perm:?}")))?;
+                home.positions = order.into_iter().map(|e| home.positions[e]).collect();
+                self.homes[output.0] = Some(home);
+                Ok("same cells".into())
+            }
+        }
+    }
+
+    /// Inputs live in natural order, folded along positions, packed across segments.
+    fn lower_input(&mut self, id: TensorId, visibility: Visibility) -> Result<(), LayoutError> {
+        let elements = self.elements(id)?;
+        let range = self.tensor(id)?.range;
+        let bits = Self::bits_of(range.lo, range.hi);
+        let geometry = self.packed_geometry(elements, bits, Variable::Position);
+        let values = super::emit::span(range.lo, range.hi);
+        let limbs = self.limbs("input", values, true, geometry)?;
+        self.steps.push(Step::Given {
+            limbs: limbs.clone(),
+            offset: range.lo,
+            elements: (0..elements).map(|e| Some((id, e))).collect(),
+        });
+        let exposed = self.expose(id, visibility, &limbs, range.lo, geometry);
+        self.statement.inputs.push(exposed);
+        self.homes[id.0] = Some(Home {
+            limbs,
+            offset: range.lo,
+            geometry,
+            positions: (0..elements).collect(),
+        });
+        Ok(())
+    }
+
+    /// Outputs are exposed in place if they are dense and their range is known exactly; else
+    /// they are copied to a dense block first.
+    fn lower_output(&mut self, id: TensorId, visibility: Visibility) -> Result<(), LayoutError> {
+        let mut home = self.home(id)?;
+        if visibility != Visibility::Private && !self.is_packed(&home) {
+            home = self.gather_packed(id, &home)?;
+        }
+        let exposed = self.expose(id, visibility, &home.limbs, home.offset, home.geometry);
+        self.statement.outputs.push(exposed);
+        Ok(())
+    }
+
+    /// Whether the node that makes `id` should lay it out for packing: it is an exposed output
+    /// that nothing else reads.
+    fn is_exposed(&self, id: TensorId) -> bool {
+        let graph = self.graph;
+        graph
+            .outputs
+            .iter()
+            .position(|output| *output == id)
+            .is_some_and(|index| self.visibilities.output(index) != Visibility::Private)
+    }
+
+    /// Registers a computed tensor: its witness step and its home.
+    fn define(
+        &mut self,
+        node: usize,
+        accumulator: super::Accumulator,
+        emit: Emit,
+        output: TensorId,
+        positions: Vec<usize>,
+    ) {
+        self.homes[output.0] = Some(emit.home(positions));
+        self.steps.push(Step::Compute {
+            node,
+            accumulator,
+            emit,
+        });
+    }
+
+    /// `total` of a combination of blocks plus `offset` on every cell, over segments.
+    fn segment_total(&mut self, folds: &[(i64, usize)], offset: i64) -> Operand {
+        let Some(&(_, block)) = folds.first() else {
+            return self.zero();
+        };
+        let geometry = self.blocks[block].geometry;
+        let ones = self.ones_total(geometry);
+        let mut terms: Vec<(i64, Operand)> = Vec::with_capacity(folds.len() + 1);
+        for &(factor, block) in folds {
+            let total = self.total(block);
+            terms.push((factor, total));
+        }
+        terms.push((offset, ones));
+        self.combine(terms)
+    }
+
+    /// The total of a block of ones.
+    fn ones_total(&mut self, geometry: super::Geometry) -> Operand {
+        let along = self.ones(geometry.variable, geometry.rows * self.shape.data);
+        let across = self.ones(Variable::Channel, geometry.segments);
+        self.mul(along, across)
+    }
+
+    /// `D·p + rem − h·1`, each in total: the right side of a rounding identity.
+    fn rounded_total(&mut self, emit: &Emit) -> Operand {
+        let value = self.segment_total(&emit.folds(), emit.offset);
+        let remainder: Vec<(i64, usize)> = emit
+            .remainder
+            .iter()
+            .map(|limb| (limb.base as i64, limb.block))
+            .collect();
+        let rest = self.segment_total(&remainder, -emit.half);
+        self.combine([(emit.divisor, value), (1, rest)])
+    }
+}
+
+/// A home as an elementwise term.
+fn term(coefficient: i64, home: &Home) -> Term {
+    Term {
+        coefficient,
+        limbs: home.limbs.clone(),
+        offset: home.offset,
+    }
+}
+
+/// `limb.base · block` pairs of a home.
+fn folds_of(limbs: &[Limb], factor: i64) -> Vec<(i64, usize)> {
+    limbs
+        .iter()
+        .map(|limb| (factor * limb.base as i64, limb.block))
+        .collect()
+}
+
+fn cell(limb: &Limb, index: usize) -> Cell {
+    Cell {
+        block: limb.block,
+        index,
+    }
+}
+
+/// For each element of the transposed tensor, its index in the source.
+fn transposed(shape: &[usize], perm: &[usize]) -> Option<Vec<usize>> {
+    let mut strides = vec![1usize; shape.len()];
+    for i in (1..shape.len()).rev() {
+        strides[i - 1] = strides[i] * shape[i];
+    }
+    let mut seen = vec![false; shape.len()];
+    let mut dims = Vec::with_capacity(perm.len());
+    for &axis in perm {
+        if std::mem::replace(seen.get_mut(axis)?, true) {
+            return None;
+        }
+        dims.push((shape[axis], strides[axis]));
+    }
+    if perm.len() != shape.len() {
+        return None;
+    }
+    let mut order = vec![0usize];
+    for (size, stride) in dims {
+        order = order
+            .into_iter()
+            .flat_map(|base| (0..size).map(move |i| base + i * stride))
+            .collect();
+    }
+    Some(order)
+}

@@ -1,0 +1,213 @@
+//! Pooling: the taps of all windows are copied side by side, one block a tap.
+
+use super::{folds_of, term, Builder, Home, LayoutError, Variable};
+use crate::{
+    graph::{Clamp, Interval, TensorId, Window},
+    layout::{
+        block::Geometry,
+        emit::{Axis, Output, Term},
+        Accumulator,
+    },
+};
+
+impl Builder<'_> {
+    /// Lowers [`crate::graph::Op::AvgPool`]: `f·Σ taps + h = D·p + rem`.
+    pub fn lower_avg_pool(
+        &mut self,
+        node: usize,
+        x: TensorId,
+        window: &Window,
+        output: TensorId,
+    ) -> Result<String, LayoutError> {
+        let home = self.home(x)?;
+        let taps = self.window_taps(x, &home, window, output, None)?;
+        let geometry = taps.geometry;
+        let [kh, kw] = window.kernel;
+        let emit = self.emit(Output {
+            geometry,
+            div: (kh * kw) as i64,
+            pre: self.graph.nodes[node].pre,
+            clamp: None,
+            bias: None::<(_, usize, Axis)>,
+            packed: false,
+        })?;
+        let mut folds = Vec::new();
+        let mut offset = 0;
+        for tap in &taps.homes {
+            folds.extend(folds_of(&tap.limbs, emit.factor));
+            offset += emit.factor * tap.offset;
+        }
+        let left = self.segment_total(&folds, offset);
+        let right = self.rounded_total(&emit);
+        self.program.assert_equal(left, right);
+        let terms = taps.homes.iter().map(|tap| term(1, tap)).collect();
+        self.define(
+            node,
+            Accumulator::Sum { terms },
+            emit,
+            output,
+            taps.positions,
+        );
+        Ok(format!("{} copied taps", kh * kw))
+    }
+
+    /// Lowers [`crate::graph::Op::MaxPool`]: `max(m, x) = x + relu(m − x)`, tap by tap.
+    pub fn lower_max_pool(
+        &mut self,
+        node: usize,
+        x: TensorId,
+        window: &Window,
+        output: TensorId,
+    ) -> Result<String, LayoutError> {
+        let home = self.home(x)?;
+        let lowest = home.offset;
+        let taps = self.window_taps(x, &home, window, output, Some(lowest))?;
+        let geometry = taps.geometry;
+        let range = self.graph.tensors[x.0].range;
+        let width = range.hi - range.lo;
+        let relu = Clamp { lo: 0, hi: None };
+        let mut running: Vec<Term> = taps.homes.first().map(|t| term(1, t)).into_iter().collect();
+        for tap in taps.homes.iter().skip(1) {
+            // p = running − tap; running' = tap + relu(p).
+            let mut terms = running.clone();
+            terms.push(term(-1, tap));
+            let emit = self.emit(Output {
+                geometry,
+                div: 1,
+                pre: Interval {
+                    lo: -width,
+                    hi: width,
+                },
+                clamp: Some(relu),
+                bias: None,
+                packed: false,
+            })?;
+            self.assert_sum(&terms, &emit);
+            running = vec![
+                term(1, tap),
+                Term {
+                    coefficient: 1,
+                    limbs: emit.kept.clone(),
+                    offset: emit.offset,
+                },
+            ];
+            self.steps.push(crate::layout::Step::Compute {
+                node,
+                accumulator: Accumulator::Sum { terms },
+                emit,
+            });
+        }
+        let emit = self.emit(Output {
+            geometry,
+            div: 1,
+            pre: range,
+            clamp: None,
+            bias: None,
+            packed: false,
+        })?;
+        self.assert_sum(&running, &emit);
+        self.define(
+            node,
+            Accumulator::Sum { terms: running },
+            emit,
+            output,
+            taps.positions,
+        );
+        Ok(format!("{} pairwise maxima", taps.homes.len() - 1))
+    }
+
+    fn assert_sum(&mut self, terms: &[Term], emit: &crate::layout::Emit) {
+        let mut folds = Vec::new();
+        let mut offset = 0;
+        for term in terms {
+            folds.extend(folds_of(&term.limbs, term.coefficient));
+            offset += term.coefficient * term.offset;
+        }
+        let left = self.segment_total(&folds, offset);
+        let right = self.rounded_total(emit);
+        self.program.assert_equal(left, right);
+    }
+
+    /// Copies every tap of the windows; `[channels]` tensors are laid out densely. Padding
+    /// reads as zero, or with `lowest` is left out of the maximum by repeating a tap.
+    fn window_taps(
+        &mut self,
+        x: TensorId,
+        home: &Home,
+        window: &Window,
+        output: TensorId,
+        lowest: Option<i64>,
+    ) -> Result<Taps, LayoutError> {
+        let [channels, height, width] = self.image_shape(x)?;
+        let [_, out_height, out_width] = self.image_shape(output)?;
+        let pixels = out_height * out_width;
+        // One pixel a channel: a dense vector wastes no padding cells.
+        let (segments, variable, per_segment) = if pixels < self.shape.data {
+            (1, Variable::Channel, channels * pixels)
+        } else {
+            (channels, Variable::Position, pixels)
+        };
+        let rows = self.rows_for(per_segment);
+        let geometry = Geometry {
+            segments,
+            rows,
+            variable,
+        };
+        let cells = rows * self.shape.data;
+        let position = |c: usize, p: usize| match variable {
+            Variable::Channel => c * pixels + p,
+            Variable::Position => c * cells + p,
+        };
+        let [top, left, _, _] = window.pads;
+        let source = |c: usize, p: usize, i: usize, j: usize| -> Option<usize> {
+            let y = (p / out_width * window.stride[0] + i).checked_sub(top)?;
+            let x = (p % out_width * window.stride[1] + j).checked_sub(left)?;
+            (y < height && x < width).then_some((c * height + y) * width + x)
+        };
+        let [kh, kw] = window.kernel;
+        let mut homes = Vec::with_capacity(kh * kw);
+        for t in 0..kh * kw {
+            let mut elements = vec![None; segments * cells];
+            for c in 0..channels {
+                for p in 0..pixels {
+                    let mut tap = source(c, p, t / kw, t % kw);
+                    if lowest.is_some() && tap.is_none() {
+                        // A window's first real pixel stands in for padding: no new maximum.
+                        tap = (0..kh * kw).find_map(|t| source(c, p, t / kw, t % kw));
+                    }
+                    elements[position(c, p)] = tap;
+                }
+            }
+            let padded = window.pads != [0; 4] && lowest.is_none();
+            homes.push(self.gather_tap(home, geometry, &elements, padded)?);
+        }
+        let positions = (0..channels * pixels)
+            .map(|e| position(e / pixels, e % pixels))
+            .collect();
+        Ok(Taps {
+            homes,
+            geometry,
+            positions,
+        })
+    }
+
+    fn gather_tap(
+        &mut self,
+        home: &Home,
+        geometry: Geometry,
+        elements: &[Option<usize>],
+        padded: bool,
+    ) -> Result<Home, LayoutError> {
+        // A tap block has no elements of its own: only its limbs are read. Where zero cannot be
+        // stored, cells outside the windows stay at the lowest value in every tap alike.
+        let mut tap = self.gather(home, geometry, elements, padded || home.offset <= 0)?;
+        tap.positions = Vec::new();
+        Ok(tap)
+    }
+}
+
+struct Taps {
+    homes: Vec<Home>,
+    geometry: Geometry,
+    positions: Vec<usize>,
+}

@@ -1,0 +1,183 @@
+//! From an integer graph to a layout: which cell holds what, and which relations tie them.
+//!
+//! A *block* is a run of data cells in one of four *slots*: physical row `r` belongs to slot
+//! `r % 4`, so a slot is a column of rows with stride four. A block is cut into segments, and
+//! each segment is folded with a challenge in place (`fold` column). What remains is a short
+//! *scalar program* over the folds: the identities of the linear layers. See `docs/circuit.md`.
+
+mod block;
+mod builder;
+mod emit;
+mod error;
+mod home;
+mod lower;
+mod pack;
+mod planner;
+pub mod program;
+mod tables;
+mod weights;
+
+pub use block::{Block, BlockId, Cell, Gate, Geometry, Range, Variable};
+pub use builder::{permutation_rows, signed as builder_signed};
+pub use emit::{Accumulator, Axis, Emit, Excess, Tap, Term};
+pub use error::LayoutError;
+pub use home::{Home, Limb};
+pub use pack::{Exposed, Message, Packing, Place, Statement};
+pub use planner::{candidates, choose, Cost, Goal};
+pub use tables::Tables;
+pub use weights::Matrix;
+
+use crate::graph::{Graph, TensorId, Visibility};
+use serde::{Deserialize, Serialize};
+
+/// Interleaved row tracks.
+pub const SLOTS: usize = 4;
+
+/// What the columns and gates depend on. Models of one shape share one constraint system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Shape {
+    /// log₂ of the rows.
+    pub k: u32,
+    /// Data columns: 2, 5, 8, … use the look-up argument fully.
+    pub data: usize,
+    /// Width of the Poseidon permutation.
+    pub hash_width: usize,
+    /// log₂ of the base of two-limb clamps.
+    pub limb_bits: u32,
+}
+
+impl Shape {
+    /// The base of two-limb values in clamp gates.
+    pub fn limb_base(&self) -> u64 {
+        1 << self.limb_bits
+    }
+
+    /// Rows that witnesses may use: `2^k` less the blinding rows of halo2 (distinct queries of
+    /// a column, at least 3, plus 2) and one.
+    pub fn usable_rows(&self) -> usize {
+        let queries = (2 * self.hash_width).max(4);
+        (1usize << self.k).saturating_sub(queries + 3)
+    }
+
+    /// Rows of one slot; the last usable row only ends the running sum.
+    pub fn slot_rows(&self) -> usize {
+        (self.usable_rows() - 1) / SLOTS
+    }
+}
+
+/// What of a model's inputs and outputs is seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Visibilities {
+    /// Of each input; missing entries are public.
+    pub inputs: Vec<Visibility>,
+    /// Of each output; missing entries are public.
+    pub outputs: Vec<Visibility>,
+}
+
+impl Visibilities {
+    /// The visibility of input `index`.
+    pub fn input(&self, index: usize) -> Visibility {
+        self.inputs.get(index).copied().unwrap_or_default()
+    }
+
+    /// The visibility of output `index`.
+    pub fn output(&self, index: usize) -> Visibility {
+        self.outputs.get(index).copied().unwrap_or_default()
+    }
+}
+
+/// How a step of the witness is computed.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Cells from a tensor whose values are given (inputs, weights): cell `i` of every limb
+    /// holds element `index[i]`, or zero where `None`.
+    Given {
+        /// Where.
+        limbs: Vec<Limb>,
+        /// Subtracted before splitting into limbs.
+        offset: i64,
+        /// Source of each cell.
+        elements: Vec<Option<(TensorId, usize)>>,
+    },
+    /// Cells copied from others, in order.
+    Gather {
+        /// `(to, from)`; also copy constraints.
+        copies: Vec<(Cell, Cell)>,
+    },
+    /// Cells with fixed values.
+    Fixed {
+        /// `(cell, value)`; also copy constraints to constants.
+        cells: Vec<(Cell, u64)>,
+    },
+    /// An operation: accumulate, then emit.
+    Compute {
+        /// Node index in the graph.
+        node: usize,
+        /// What is accumulated.
+        accumulator: Accumulator,
+        /// Where the result goes.
+        emit: Emit,
+    },
+}
+
+/// What `inspect` prints of a node.
+#[derive(Clone, Debug, Serialize)]
+pub struct NodeReport {
+    /// Node index.
+    pub node: usize,
+    /// Data cells of its blocks.
+    pub cells: usize,
+    /// Operations of the scalar program.
+    pub scalars: usize,
+    /// How it is done.
+    pub strategy: String,
+}
+
+/// A complete layout.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Shape of the circuit.
+    pub shape: Shape,
+    /// Look-up tables.
+    pub tables: Tables,
+    /// Blocks with their places.
+    pub blocks: Vec<Block>,
+    /// Witness steps in order; copies and constants among them are constraints.
+    pub steps: Vec<Step>,
+    /// Where each tensor of the graph lives.
+    pub homes: Vec<Option<Home>>,
+    /// The identities.
+    pub program: program::Program,
+    /// Words, messages, instances.
+    pub statement: Statement,
+    /// Cost per node.
+    pub reports: Vec<NodeReport>,
+    /// Rows used by each resource: data slots (super-rows), scalar cells, hash rows.
+    pub usage: Usage,
+}
+
+/// Rows used of each resource, against what the shape offers.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Usage {
+    /// Rows of the fullest slot.
+    pub slot_rows: usize,
+    /// Cells of the scalar program, constants included.
+    pub scalar_cells: usize,
+    /// Rows of the hash columns.
+    pub hash_rows: usize,
+    /// Table rows.
+    pub table_rows: usize,
+    /// Data cells that hold something.
+    pub data_cells: usize,
+}
+
+impl Plan {
+    /// Lays `graph` out for `shape`, or says what does not fit.
+    pub fn new(
+        graph: &Graph,
+        visibilities: &Visibilities,
+        shape: Shape,
+    ) -> Result<Self, LayoutError> {
+        builder::plan(graph, visibilities, shape)
+    }
+}

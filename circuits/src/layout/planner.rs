@@ -1,0 +1,127 @@
+//! The choice of a shape by a cost model of the prover and of the aggregation.
+//!
+//! Proving: one multi-scalar multiplication of full-width scalars over `2^k` points is the
+//! unit; small non-negative scalars cost a part of it, a coset FFT another. Aggregating: every
+//! commitment of the model proof (witness, fixed, permutation) costs a scalar multiplication
+//! in the outer circuit, whatever `k` is.
+
+use serde::{Deserialize, Serialize};
+
+use super::{LayoutError, Plan, Shape, Visibilities};
+use crate::{circuit::Columns, graph::Graph};
+
+/// What a layout is optimised for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Goal {
+    /// The fastest model proof.
+    #[default]
+    Prove,
+    /// The cheapest aggregation and verification.
+    Onchain,
+}
+
+/// Predicted cost of a layout.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Cost {
+    /// Prover CPU seconds on the reference machine.
+    pub prove_cpu_s: f64,
+    /// Proof size in bytes (compressed points).
+    pub proof_bytes: usize,
+    /// Commitments that a verifier handles: witness, fixed, permutation.
+    pub commitments: usize,
+}
+
+const FIXED_COLUMNS: usize = 13;
+const QUOTIENT_PIECES: usize = crate::circuit::DEGREE - 1;
+
+impl Cost {
+    /// The cost of a shape.
+    pub fn of(shape: &Shape) -> Self {
+        let n = (1u64 << shape.k) as f64;
+        let helpers = Columns::helpers_for(shape.data);
+        let permuted = shape.data + 4;
+        let products = permuted.div_ceil(crate::circuit::DEGREE - 2);
+        let small = shape.data + 1;
+        // Hash columns, fold, scalar, helpers, running sum, products, random, quotient, openings.
+        let full = 2 + 2 + helpers + 1 + products + 1 + QUOTIENT_PIECES + 2;
+        let advice = shape.data + 3 + 2 + helpers + 1;
+        let cosets = advice + FIXED_COLUMNS + permuted + products + 4;
+        // Measured on two cores (docs/performance.md): seconds per 2^14-point unit.
+        let unit = n / f64::from(1 << 14);
+        let prove_cpu_s =
+            unit * (0.085 * full as f64 + 0.02 * small as f64 + 0.011 * cosets as f64);
+        let points = small + full;
+        let evaluations = 4 * shape.data
+            + 1
+            + (4 * shape.hash_width - 1)
+            + 2
+            + 4
+            + helpers
+            + 2
+            + (FIXED_COLUMNS + shape.hash_width)
+            + permuted
+            + (3 * products - 1)
+            + 1;
+        Self {
+            prove_cpu_s,
+            proof_bytes: 32 * (points + evaluations),
+            commitments: points + FIXED_COLUMNS + permuted,
+        }
+    }
+
+    fn weight(&self, goal: Goal) -> f64 {
+        match goal {
+            Goal::Prove => self.prove_cpu_s,
+            // A commitment is about 100 k outer cells; the inner proof itself is cheap beside.
+            Goal::Onchain => self.commitments as f64 + 0.5 * self.prove_cpu_s,
+        }
+    }
+}
+
+/// Proofs above this size are not considered for [`Goal::Prove`].
+const PROOF_LIMIT: usize = 3_360;
+const MAX_K: u32 = 24;
+
+/// Shapes worth trying for a goal, cheapest first.
+pub fn candidates(goal: Goal) -> Vec<Shape> {
+    let mut shapes: Vec<Shape> = (10..=MAX_K)
+        .flat_map(|k| {
+            [2usize, 5, 8, 11, 14].into_iter().flat_map(move |data| {
+                [3usize, 5].into_iter().map(move |hash_width| Shape {
+                    k,
+                    data,
+                    hash_width,
+                    limb_bits: k - 2,
+                })
+            })
+        })
+        .filter(|shape| goal != Goal::Prove || Cost::of(shape).proof_bytes <= PROOF_LIMIT)
+        .collect();
+    let key = |shape: &Shape| Cost::of(shape).weight(goal);
+    shapes.sort_by(|a, b| key(a).total_cmp(&key(b)));
+    shapes
+}
+
+/// The cheapest shape that the model fits.
+pub fn choose(
+    graph: &Graph,
+    visibilities: &Visibilities,
+    goal: Goal,
+) -> Result<Plan, LayoutError> {
+    let mut last = None;
+    for shape in candidates(goal) {
+        match Plan::new(graph, visibilities, shape) {
+            Ok(plan) => return Ok(plan),
+            // No shape makes an unsupported operation provable.
+            Err(error @ (LayoutError::Unsupported { .. } | LayoutError::Graph(_))) => {
+                return Err(error)
+            }
+            Err(error) => last = Some(error.to_string()),
+        }
+    }
+    Err(LayoutError::NoShape {
+        max_k: MAX_K,
+        last: last.unwrap_or_default(),
+    })
+}

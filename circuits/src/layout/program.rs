@@ -1,0 +1,107 @@
+//! The scalar program: identities over folds, as multiply-adds in one column.
+//!
+//! An operation occupies four consecutive cells `a·b + c = d`; when its `a` is the result just
+//! computed, it starts on that cell. All other operands are copies.
+
+use halo2_proofs::halo2curves::bn256::Fr;
+
+use super::block::{BlockId, Cell};
+
+/// A value of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operand {
+    /// The fold of a segment of a block.
+    Fold {
+        /// Block.
+        block: BlockId,
+        /// Segment.
+        segment: usize,
+    },
+    /// A data cell.
+    Cell {
+        /// Block.
+        block: BlockId,
+        /// Position in the block.
+        index: usize,
+    },
+    /// A word of the statement or of a hashed message.
+    Word(usize),
+    /// A constant, by index in [`Program::constants`].
+    Constant(usize),
+    /// The result of an operation.
+    Result(usize),
+}
+
+impl From<Cell> for Operand {
+    fn from(cell: Cell) -> Self {
+        Operand::Cell {
+            block: cell.block,
+            index: cell.index,
+        }
+    }
+}
+
+/// `a·b + c`.
+#[derive(Clone, Copy, Debug)]
+pub struct MulAdd {
+    /// Factor.
+    pub a: Operand,
+    /// Factor.
+    pub b: Operand,
+    /// Summand.
+    pub c: Operand,
+}
+
+/// Operations in order, and equalities.
+#[derive(Clone, Debug, Default)]
+pub struct Program {
+    /// Operations.
+    pub ops: Vec<MulAdd>,
+    /// Values that must be equal.
+    pub equal: Vec<(Operand, Operand)>,
+    /// Distinct constants.
+    pub constants: Vec<Fr>,
+}
+
+impl Program {
+    /// The operand of a constant.
+    pub fn constant(&mut self, value: Fr) -> Operand {
+        let index = self
+            .constants
+            .iter()
+            .position(|known| *known == value)
+            .unwrap_or_else(|| {
+                self.constants.push(value);
+                self.constants.len() - 1
+            });
+        Operand::Constant(index)
+    }
+
+    /// `a·b + c`.
+    pub fn mul_add(&mut self, a: Operand, b: Operand, c: Operand) -> Operand {
+        self.ops.push(MulAdd { a, b, c });
+        Operand::Result(self.ops.len() - 1)
+    }
+
+    /// Demands `left = right`.
+    pub fn assert_equal(&mut self, left: Operand, right: Operand) {
+        self.equal.push((left, right));
+    }
+
+    /// First cell of every operation, and the number of cells of all.
+    pub fn cells(&self) -> (Vec<usize>, usize) {
+        let mut next = 0;
+        let firsts = self
+            .ops
+            .iter()
+            .enumerate()
+            .map(|(i, op)| {
+                let chained = i > 0 && op.a == Operand::Result(i - 1);
+                let first = if chained { next - 1 } else { next };
+                next = first + 4;
+                first
+            })
+            .collect();
+        (firsts, next)
+    }
+}

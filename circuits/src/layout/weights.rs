@@ -1,0 +1,118 @@
+//! Weight matrices: rows of weights in segments, committed to by C.
+
+use super::{
+    block::{Geometry, Variable},
+    builder::Builder,
+    home::Limb,
+    program::Operand,
+    LayoutError, Step,
+};
+use crate::graph::{Interval, TensorId};
+
+/// Weights laid out as segments (one per input term) of channels.
+#[derive(Clone, Debug)]
+pub struct Matrix {
+    /// Limbs of the stored value.
+    pub limbs: Vec<Limb>,
+    /// Offset of the stored value.
+    pub offset: i64,
+    /// Geometry: folded along channels.
+    pub geometry: Geometry,
+    /// Channels that are weights; the rest of a segment is zero.
+    pub channels: usize,
+}
+
+impl Builder<'_> {
+    /// Lays out `segments` of weights with values in `range`, and packs them for C.
+    pub fn weights(
+        &mut self,
+        segments: &[Vec<(TensorId, usize)>],
+        range: Interval,
+    ) -> Result<Matrix, LayoutError> {
+        let channels = segments.iter().map(Vec::len).max().unwrap_or(0);
+        let geometry = Geometry {
+            segments: segments.len(),
+            rows: self.rows_for(channels),
+            variable: Variable::Channel,
+        };
+        let values = super::emit::span(range.lo, range.hi);
+        let limbs = self.limbs("weight", values, true, geometry)?;
+        let width = geometry.rows * self.shape.data;
+        let mut elements = Vec::with_capacity(width * segments.len());
+        let mut pads = Vec::new();
+        for (m, segment) in segments.iter().enumerate() {
+            elements.extend(segment.iter().copied().map(Some));
+            for o in segment.len()..width {
+                elements.push(None);
+                // A padding weight is zero: it would be a channel of its own otherwise.
+                pads.push(m * width + o);
+            }
+        }
+        self.steps.push(Step::Given {
+            limbs: limbs.clone(),
+            offset: range.lo,
+            elements,
+        });
+        self.fix_zero(&limbs, range.lo, &pads)?;
+        self.pack_weights(&limbs, range.lo, geometry);
+        Ok(Matrix {
+            limbs,
+            offset: range.lo,
+            geometry,
+            channels,
+        })
+    }
+
+    /// The smallest interval of committed width that holds all of `tensors`.
+    pub fn weight_range(&self, tensors: &[TensorId]) -> Interval {
+        let widest = tensors
+            .iter()
+            .map(|id| self.graph.tensors[id.0].range)
+            .fold(Interval { lo: -1, hi: 0 }, |a, b| Interval {
+                lo: a.lo.min(b.lo),
+                hi: a.hi.max(b.hi),
+            });
+        let mut bound = 1i64;
+        while widest.lo < -bound || widest.hi >= bound {
+            bound = bound.saturating_mul(2);
+        }
+        Interval {
+            lo: -bound,
+            hi: bound - 1,
+        }
+    }
+
+    /// Fold of a segment, with the offset.
+    pub fn weight_fold(&mut self, matrix: &Matrix, segment: usize) -> Operand {
+        let ones = self.ones(Variable::Channel, matrix.geometry.rows * self.shape.data);
+        self.value(
+            &matrix.limbs,
+            matrix.offset,
+            |block| Operand::Fold { block, segment },
+            ones,
+        )
+    }
+
+    /// Fold of a segment, without the offset.
+    pub fn weight_fold_raw(&mut self, matrix: &Matrix, segment: usize) -> Operand {
+        let one = self.one();
+        self.value(
+            &matrix.limbs,
+            0,
+            |block| Operand::Fold { block, segment },
+            one,
+        )
+    }
+
+    /// One weight.
+    pub fn weight_cell(&mut self, matrix: &Matrix, segment: usize, channel: usize) -> Operand {
+        let one = self.one();
+        let index = segment * matrix.geometry.rows * self.shape.data + channel;
+        self.value(
+            &matrix.limbs,
+            matrix.offset,
+            |block| Operand::Cell { block, index },
+            one,
+        )
+    }
+}

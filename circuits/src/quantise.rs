@@ -1,0 +1,67 @@
+//! Real weights to integers.
+//!
+//! A factor `w` of a product that is divided by `div` becomes `round(w·div)`, an offset
+//! `round(b·scale)`: half away from zero, as zkml's converter rounds.
+
+use crate::graph::{Op, TensorId};
+use crate::import::{FloatModel, ImportError, Model};
+use std::collections::BTreeMap;
+
+/// `round(value·scale)`, half away from zero; `None` where that is no number or beyond ±2^40.
+pub fn quantise(value: f64, scale: i64) -> Option<i64> {
+    let rounded = (value * scale as f64).round();
+    (rounded.abs() <= (1u64 << 40) as f64).then_some(rounded as i64)
+}
+
+impl FloatModel {
+    /// The integer model.
+    pub fn quantise(self) -> Result<Model, ImportError> {
+        let mut factors: BTreeMap<TensorId, i64> = BTreeMap::new();
+        for node in &self.graph.nodes {
+            let (w, bias, div) = match &node.op {
+                Op::Conv { w, bias, div, .. } | Op::Linear { w, bias, div, .. } => (Some(*w), *bias, *div),
+                Op::Scale { w, bias, div, .. } => (*w, *bias, *div),
+                _ => continue,
+            };
+            let wanted = w.map(|w| (w, div)).into_iter().chain(bias.map(|b| (b, self.graph.scale)));
+            for (id, factor) in wanted {
+                if *factors.entry(id).or_insert(factor) != factor {
+                    let place = format!("node '{}': weights", node.name);
+                    return Err(ImportError::malformed(place, "one scale", "two"));
+                }
+            }
+        }
+        let mut weights = BTreeMap::new();
+        for (&id, values) in &self.weights {
+            let factor = factors.get(&id).copied().unwrap_or(self.graph.scale);
+            let mut integers = Vec::with_capacity(values.len());
+            for (i, &value) in values.iter().enumerate() {
+                let integer = quantise(value, factor).ok_or_else(|| {
+                    let name = self.graph.tensor(id, "the weights").map_or("", |t| &t.name);
+                    let place = format!("weights '{name}' element {i}");
+                    let expected = format!("a number of at most 2^40 in size at scale {factor}");
+                    ImportError::malformed(place, expected, value)
+                })?;
+                integers.push(integer);
+            }
+            weights.insert(id, integers);
+        }
+        self.with_weights(weights).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quantise;
+
+    #[test]
+    fn halves_round_away_from_zero() {
+        assert_eq!(quantise(0.5, 1), Some(1));
+        assert_eq!(quantise(-0.5, 1), Some(-1));
+        assert_eq!(quantise(2.499, 1), Some(2));
+        assert_eq!(quantise(0.1, 512), Some(51));
+        assert_eq!(quantise(f64::NAN, 512), None);
+        assert_eq!(quantise(f64::INFINITY, 512), None);
+        assert_eq!(quantise(1e30, 512), None);
+    }
+}

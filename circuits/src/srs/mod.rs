@@ -1,0 +1,145 @@
+//! The structured reference string (SRS) of the KZG commitments, and where it came from.
+//!
+//! Two ways lead to one: [`Srs::development`] makes one at once, from a secret that this process
+//! knew, so that nothing proven under it convinces anybody else; a ceremony's SRS is read from a
+//! file. [`Provenance`] says which it was, and travels with the parameters.
+//!
+//! # What is checked when one is loaded
+//!
+//! Always: kind, version, exact length, size bound, digest; every point canonical, on the curve and
+//! not the identity; both generators; the secret of G1's second point is that of G2's, by a
+//! pairing. That is [`Check::Points`], enough for a file that this program wrote into its cache.
+//! [`Check::Structure`] adds that all powers and all Lagrange points belong to that one secret, by
+//! random linear combinations and a pairing: for files that come from elsewhere, since commitments
+//! to a base without that structure need not hide what they commit to.
+
+mod cache;
+mod check;
+mod development;
+mod error;
+mod fixed_base;
+mod format;
+mod provenance;
+
+use std::path::Path;
+
+use blake2b_simd::Params as Blake2b;
+use halo2_proofs::halo2curves::bn256::Bn256;
+use halo2_proofs::poly::commitment::Params;
+use halo2_proofs::poly::kzg::commitment::ParamsKZG;
+use halo2_proofs::SerdeFormat;
+use rand::rngs::OsRng;
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
+
+pub use cache::{cached, default_cache_folder};
+pub use error::SrsError;
+pub use provenance::Provenance;
+
+/// Smallest size that is made or loaded, as a power of two.
+pub const MIN_K: u32 = 1;
+/// Largest size that is made or loaded, as a power of two: 8.6 GB of points.
+pub const MAX_K: u32 = 26;
+
+/// Told how many of how many points are made, from any thread and in any order.
+pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Sync);
+
+/// How much of a file is checked when it is loaded; see the [module](self).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// The encoding and each point by itself: for files that this program wrote.
+    Points,
+    /// Also that the points are the powers and Lagrange points of one secret.
+    Structure,
+}
+
+/// KZG parameters together with where they came from.
+#[derive(Clone, Debug)]
+pub struct Srs {
+    /// The parameters.
+    pub params: ParamsKZG<Bn256>,
+    /// Where they came from.
+    pub provenance: Provenance,
+}
+
+impl Srs {
+    /// Makes a development SRS of size 2^k from a secret of the operating system's randomness,
+    /// which is thrown away.
+    ///
+    /// Two of these never fit together: proofs that are to be aggregated, and keys of different
+    /// sizes, need one secret, as those of [`cached`] have.
+    pub fn development(k: u32, progress: Progress<'_>) -> Result<Self, SrsError> {
+        check_k(k)?;
+        let tau = development::draw_secret(k, &mut OsRng);
+        Ok(Self {
+            params: development::generate(k, tau, progress),
+            provenance: Provenance::Development { seed_digest: None },
+        })
+    }
+
+    /// Makes the development SRS of size 2^k that belongs to a seed. All sizes of one seed share
+    /// their secret.
+    pub fn development_from_seed(
+        k: u32,
+        seed: [u8; 32],
+        progress: Progress<'_>,
+    ) -> Result<Self, SrsError> {
+        check_k(k)?;
+        // Drawn for the largest size, so that the secret suits, and is the same for, every size.
+        let tau = development::draw_secret(MAX_K, &mut ChaCha20Rng::from_seed(seed));
+        Ok(Self {
+            params: development::generate(k, tau, progress),
+            provenance: Provenance::of_seed(&seed),
+        })
+    }
+
+    /// Size of the SRS: it commits to polynomials of 2^k coefficients.
+    pub fn k(&self) -> u32 {
+        self.params.k()
+    }
+
+    /// Identifies the secret behind the SRS: parameters of one fingerprint fit together, whatever
+    /// their sizes.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        use halo2_proofs::SerdeCurveAffine;
+        let mut hasher = Blake2b::new().hash_length(32).to_state();
+        for point in [self.params.g2(), self.params.s_g2()] {
+            // Writing to a hash state cannot fail.
+            let _ = point.write(&mut hasher, SerdeFormat::RawBytes);
+        }
+        let mut fingerprint = [0; 32];
+        fingerprint.copy_from_slice(hasher.finalize().as_bytes());
+        fingerprint
+    }
+
+    /// Writes the SRS to a file, which is there whole or not at all.
+    pub fn save(&self, path: &Path) -> Result<(), SrsError> {
+        format::save(self, path)
+    }
+
+    /// Reads an SRS that may come from anywhere: [`Check::Structure`].
+    pub fn load(path: &Path) -> Result<Self, SrsError> {
+        Self::load_checked(path, Check::Structure)
+    }
+
+    /// Reads an SRS with the checks that its origin calls for.
+    pub fn load_checked(path: &Path, check: Check) -> Result<Self, SrsError> {
+        let srs = format::load(path)?;
+        check::generators(&srs.params)
+            .and_then(|()| match check {
+                Check::Points => Ok(()),
+                Check::Structure => check::structure(&srs.params, &mut OsRng),
+            })
+            .map_err(|fault| SrsError::structure(path, fault))?;
+        Ok(srs)
+    }
+}
+
+/// Refuses sizes outside the supported range.
+fn check_k(k: u32) -> Result<(), SrsError> {
+    if (MIN_K..=MAX_K).contains(&k) {
+        Ok(())
+    } else {
+        Err(SrsError::SizeOutOfRange { k })
+    }
+}

@@ -1,0 +1,271 @@
+//! A local EVM: deploy a contract, call it, account for the gas.
+//!
+//! The limits that decide on the main network hold here as well: code size (EIP-170, EIP-3860),
+//! and from Osaka on the gas limit of a transaction (EIP-7825).
+
+use crate::calldata::count_bytes;
+use revm::{
+    context::{
+        result::{EVMError, ExecutionResult, Output},
+        TxEnv,
+    },
+    database::InMemoryDB,
+    primitives::{hardfork::SpecId, Address, Bytes, TxKind},
+    Context, Database, ExecuteCommitEvm, MainBuilder, MainContext,
+};
+
+/// EIP-7825: the most gas that one transaction may ask for, from Osaka on.
+pub const MAX_TX_GAS: u64 = 16_777_216;
+/// What every transaction costs before its calldata.
+const BASE_GAS: u64 = 21_000;
+
+/// What can go wrong in the local EVM, a rejected proof not among it.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecError {
+    /// The transaction is not valid, whatever the contract does.
+    #[error("{what} under {fork}: the transaction is invalid: {reason}")]
+    Invalid {
+        /// Deployment or call.
+        what: &'static str,
+        /// The rules that refused it.
+        fork: Fork,
+        /// The EVM's reason.
+        reason: String,
+    },
+    /// The deployment did not end in a contract.
+    #[error("deployment under {fork} failed: {reason} (runtime limit 24576 bytes, gas limit {limit})")]
+    Deployment {
+        /// The rules it ran under.
+        fork: Fork,
+        /// How it ended.
+        reason: String,
+        /// Gas that it was given.
+        limit: u64,
+    },
+    /// There is nothing to call.
+    #[error("there is no contract at {address} under {fork}: a call would succeed and mean nothing; deploy the verifier first")]
+    NoCode {
+        /// The address.
+        address: String,
+        /// The rules.
+        fork: Fork,
+    },
+}
+
+/// Rules of the EVM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fork {
+    /// The rules of May 2025.
+    Prague,
+    /// The rules of December 2025: dearer modular exponentiation, capped transactions.
+    Osaka,
+}
+
+impl Fork {
+    /// Both, the older first.
+    pub const ALL: [Fork; 2] = [Fork::Prague, Fork::Osaka];
+
+    fn spec(self) -> SpecId {
+        match self {
+            Fork::Prague => SpecId::PRAGUE,
+            Fork::Osaka => SpecId::OSAKA,
+        }
+    }
+}
+
+impl std::fmt::Display for Fork {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Fork::Prague => "Prague",
+            Fork::Osaka => "Osaka",
+        })
+    }
+}
+
+/// Gas of one transaction, and where it went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Gas {
+    /// What the receipt says.
+    pub total: u64,
+    /// The price of a transaction as such.
+    pub base: u64,
+    /// The price of its calldata.
+    pub calldata: u64,
+    /// What the contract spent.
+    pub execution: u64,
+}
+
+/// A contract in the local EVM.
+#[derive(Clone, Copy, Debug)]
+pub struct Deployment {
+    /// Its address.
+    pub address: Address,
+    /// Bytes of its code.
+    pub runtime_bytes: usize,
+    /// Gas that the deployment used.
+    pub gas: u64,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug)]
+pub struct CallOutcome {
+    /// Whether the contract returned, and so the proof verified.
+    pub accepted: bool,
+    /// Gas of the transaction.
+    pub gas: Gas,
+    /// `returned`, `reverted`, or the EVM's reason to halt.
+    pub ending: String,
+}
+
+/// A chain of one's own.
+#[derive(Debug)]
+pub struct Chain {
+    fork: Fork,
+    db: InMemoryDB,
+}
+
+impl Chain {
+    /// An empty chain with the rules of `fork`.
+    pub fn new(fork: Fork) -> Self {
+        Self { fork, db: InMemoryDB::default() }
+    }
+
+    /// Deploys a contract.
+    pub fn deploy(&mut self, creation: &[u8]) -> Result<Deployment, ExecError> {
+        let result = self.transact("deployment", TxKind::Create, creation.to_vec(), MAX_TX_GAS)?;
+        let failed = |reason: String| ExecError::Deployment {
+            fork: self.fork,
+            reason,
+            limit: MAX_TX_GAS,
+        };
+        let gas = result.tx_gas_used();
+        match result {
+            ExecutionResult::Success { output: Output::Create(code, Some(address)), .. } => {
+                Ok(Deployment { address, runtime_bytes: code.len(), gas })
+            }
+            ExecutionResult::Success { .. } => Err(failed("it created no contract".to_string())),
+            ExecutionResult::Revert { .. } => Err(failed("it reverted".to_string())),
+            ExecutionResult::Halt { reason, .. } => Err(failed(format!("{reason:?}"))),
+        }
+    }
+
+    /// Calls a contract with all the gas that a transaction may have.
+    pub fn call(&mut self, address: Address, calldata: &[u8]) -> Result<CallOutcome, ExecError> {
+        self.call_with_gas(address, calldata, MAX_TX_GAS)
+    }
+
+    /// Calls a contract with a gas limit.
+    pub fn call_with_gas(
+        &mut self,
+        address: Address,
+        calldata: &[u8],
+        limit: u64,
+    ) -> Result<CallOutcome, ExecError> {
+        let has_code = match self.db.basic(address) {
+            Ok(account) => account.is_some_and(|account| !account.is_empty_code_hash()),
+            Err(never) => match never {},
+        };
+        if !has_code {
+            return Err(ExecError::NoCode { address: address.to_string(), fork: self.fork });
+        }
+        let result = self.transact("call", TxKind::Call(address), calldata.to_vec(), limit)?;
+        let (accepted, ending) = match &result {
+            ExecutionResult::Success { .. } => (true, "returned".to_string()),
+            ExecutionResult::Revert { .. } => (false, "reverted".to_string()),
+            ExecutionResult::Halt { reason, .. } => (false, format!("halted: {reason:?}")),
+        };
+        Ok(CallOutcome { accepted, gas: account_for(result.tx_gas_used(), calldata), ending })
+    }
+
+    fn transact(
+        &mut self,
+        what: &'static str,
+        kind: TxKind,
+        data: Vec<u8>,
+        gas_limit: u64,
+    ) -> Result<ExecutionResult, ExecError> {
+        let caller = Address::ZERO;
+        let nonce = match self.db.basic(caller) {
+            Ok(account) => account.map_or(0, |account| account.nonce),
+            Err(never) => match never {},
+        };
+        let tx = TxEnv { caller, nonce, kind, data: Bytes::from(data), gas_limit, ..Default::default() };
+        let spec = self.fork.spec();
+        let mut evm = Context::mainnet()
+            .with_db(&mut self.db)
+            .modify_cfg_chained(|cfg| cfg.set_spec_and_mainnet_gas_params(spec))
+            .build_mainnet();
+        evm.transact_commit(tx).map_err(|error| ExecError::Invalid {
+            what,
+            fork: self.fork,
+            reason: match error {
+                EVMError::Transaction(reason) => reason.to_string(),
+                other => format!("{other:?}"),
+            },
+        })
+    }
+}
+
+/// Splits the gas of a call. Where the calldata floor of EIP-7623 decides the total, there is
+/// nothing left for the execution.
+fn account_for(total: u64, calldata: &[u8]) -> Gas {
+    let (zeros, others) = count_bytes(calldata);
+    let calldata = 4 * zeros as u64 + 16 * others as u64;
+    let execution = total.saturating_sub(BASE_GAS + calldata);
+    Gas { total, base: BASE_GAS, calldata, execution }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Creation code that returns `runtime`.
+    fn creation(runtime: &[u8]) -> Vec<u8> {
+        let size = (runtime.len() as u32).to_be_bytes();
+        // PUSH4 size, DUP1, PUSH1 13, PUSH0, CODECOPY, PUSH0, RETURN, padded to 13 bytes.
+        let mut code = vec![0x63, size[0], size[1], size[2], size[3]];
+        code.extend([0x80, 0x60, 13, 0x5f, 0x39, 0x5f, 0xf3, 0x00]);
+        code.extend(runtime);
+        code
+    }
+
+    #[test]
+    fn no_code_is_an_error_and_not_a_success() {
+        let mut chain = Chain::new(Fork::Osaka);
+        let error = chain.call(Address::with_last_byte(99), &[]).unwrap_err();
+        assert!(matches!(error, ExecError::NoCode { .. }), "{error}");
+    }
+
+    #[test]
+    fn calls_end_as_the_contract_ends_them() {
+        for fork in Fork::ALL {
+            let mut chain = Chain::new(fork);
+            // PUSH0 PUSH0 RETURN, and PUSH0 PUSH0 REVERT.
+            let good = chain.deploy(&creation(&[0x5f, 0x5f, 0xf3])).unwrap();
+            let bad = chain.deploy(&creation(&[0x5f, 0x5f, 0xfd])).unwrap();
+            assert_ne!(good.address, bad.address);
+            assert_eq!(good.runtime_bytes, 3);
+            let outcome = chain.call(good.address, &[0, 1]).unwrap();
+            assert!(outcome.accepted);
+            assert_eq!(outcome.gas.calldata, 20);
+            assert!(!chain.call(bad.address, &[]).unwrap().accepted);
+        }
+    }
+
+    #[test]
+    fn limits_hold() {
+        for fork in Fork::ALL {
+            let mut chain = Chain::new(fork);
+            let error = chain.deploy(&creation(&vec![0; 24_577])).unwrap_err().to_string();
+            assert!(error.contains("CreateContractSizeLimit"), "{error}");
+            chain.deploy(&creation(&vec![0; 24_576])).unwrap();
+            let error = chain.deploy(&creation(&vec![0; 49_153])).unwrap_err();
+            assert!(matches!(error, ExecError::Invalid { what: "deployment", .. }), "{error}");
+        }
+        let mut chain = Chain::new(Fork::Osaka);
+        let contract = chain.deploy(&creation(&[0x5f, 0x5f, 0xf3])).unwrap();
+        let error = chain.call_with_gas(contract.address, &[], MAX_TX_GAS + 1).unwrap_err();
+        assert!(matches!(error, ExecError::Invalid { what: "call", .. }), "{error}");
+    }
+}

@@ -1,0 +1,17 @@
+//! From a verifying key to an Ethereum contract, and a local EVM to try it on.
+//!
+//! The stages, each a module and each usable alone:
+//!
+//! 1. [`codegen`] writes the Solidity source of a verifier for one circuit;
+//! 2. [`compile`] finds a Solidity compiler and turns the source into bytecode;
+//! 3. [`calldata`] encodes public values and proof the way that contract reads them;
+//! 4. [`exec`] deploys and calls the contract in a local EVM and accounts for the gas;
+//! 5. [`check`] ties them together: a compiled contract is worth nothing until it has accepted a
+//!    good proof and rejected a bad one.
+#![deny(missing_docs, unsafe_code)]
+
+pub mod calldata;
+pub mod check;
+pub mod codegen;
+pub mod compile;
+pub mod exec;

@@ -1,0 +1,1 @@
+"""Parts of scripts/train_digits.py and scripts/draw_digit.py."""
