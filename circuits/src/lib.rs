@@ -8,3 +8,5 @@ pub mod layout;
 pub mod import;
 pub mod inputs;
 pub mod quantise;
+pub mod prove;
+pub mod aggregate;

@@ -19,11 +19,16 @@ impl FloatModel {
         let mut factors: BTreeMap<TensorId, i64> = BTreeMap::new();
         for node in &self.graph.nodes {
             let (w, bias, div) = match &node.op {
-                Op::Conv { w, bias, div, .. } | Op::Linear { w, bias, div, .. } => (Some(*w), *bias, *div),
+                Op::Conv { w, bias, div, .. } | Op::Linear { w, bias, div, .. } => {
+                    (Some(*w), *bias, *div)
+                }
                 Op::Scale { w, bias, div, .. } => (*w, *bias, *div),
                 _ => continue,
             };
-            let wanted = w.map(|w| (w, div)).into_iter().chain(bias.map(|b| (b, self.graph.scale)));
+            let wanted = w
+                .map(|w| (w, div))
+                .into_iter()
+                .chain(bias.map(|b| (b, self.graph.scale)));
             for (id, factor) in wanted {
                 if *factors.entry(id).or_insert(factor) != factor {
                     let place = format!("node '{}': weights", node.name);

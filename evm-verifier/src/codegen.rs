@@ -19,11 +19,9 @@ use snark_verifier::{
     system::halo2::transcript::evm::EvmTranscript,
     verifier::{plonk::PlonkProtocol, SnarkVerifier},
 };
-use snark_verifier_sdk::{
-    snark_verifier::halo2_base::halo2_proofs::halo2curves::bn256::{Bn256, Fq, Fr, G1Affine},
-    PlonkVerifier, SHPLONK,
-};
+use halo2_proofs::halo2curves::bn256::{Bn256, Fq, Fr, G1Affine};
 use std::rc::Rc;
+use zkml_circuits::aggregate::OuterVerifier;
 
 /// What can go wrong while the source is written.
 #[derive(Debug, thiserror::Error)]
@@ -112,7 +110,8 @@ fn assembly(
     key: &KzgDecidingKey<Bn256>,
     protocol: &PlonkProtocol<G1Affine>,
 ) -> Result<String, CodegenError> {
-    type Verifier = PlonkVerifier<SHPLONK>;
+    // It decides an accumulator among the public values where the protocol says that there is one.
+    type Verifier = OuterVerifier;
     let loader = EvmLoader::new::<Fq, Fr>();
     let protocol = protocol.loaded(&loader);
     let mut transcript = EvmTranscript::<_, Rc<EvmLoader>, _, _>::new(&loader);

@@ -175,7 +175,8 @@ impl Chain {
             ExecutionResult::Revert { .. } => (false, "reverted".to_string()),
             ExecutionResult::Halt { reason, .. } => (false, format!("halted: {reason:?}")),
         };
-        Ok(CallOutcome { accepted, gas: account_for(result.tx_gas_used(), calldata), ending })
+        let spent = result.gas().total_gas_spent();
+        Ok(CallOutcome { accepted, gas: account_for(result.tx_gas_used(), spent, calldata), ending })
     }
 
     fn transact(
@@ -207,12 +208,12 @@ impl Chain {
     }
 }
 
-/// Splits the gas of a call. Where the calldata floor of EIP-7623 decides the total, there is
-/// nothing left for the execution.
-fn account_for(total: u64, calldata: &[u8]) -> Gas {
+/// Splits the gas of a call. Where the calldata floor of EIP-7623 decides the total, the parts add up
+/// to less than it.
+fn account_for(total: u64, spent: u64, calldata: &[u8]) -> Gas {
     let (zeros, others) = count_bytes(calldata);
     let calldata = 4 * zeros as u64 + 16 * others as u64;
-    let execution = total.saturating_sub(BASE_GAS + calldata);
+    let execution = spent.saturating_sub(BASE_GAS + calldata);
     Gas { total, base: BASE_GAS, calldata, execution }
 }
 

@@ -1,4 +1,4 @@
-"""The digit classifier, its larger teacher, and the training loop (JAX, CPU).
+"""The digit classifier and its training loop (JAX, CPU).
 
     conv 5x5 -> relu -> average pool 2x2 -> conv 5x5 -> relu -> average pool 2x2 -> dense
 
@@ -18,23 +18,20 @@ from . import dataset
 KERNEL = 5
 
 
-def initialise(key, channels, hidden=()):
+def initialise(key, channels):
     """He-initialised parameters: a list of (weight, bias).
 
-    Convolutions are [out, in, 5, 5], dense layers [out, in] with the input in NCHW order.
+    Convolutions are [out, in, 5, 5]; the dense layer is [10, in] with its input in NCHW order.
     """
-    sizes, side, previous = [], dataset.SIDE, 1
+    shapes, side, previous = [], dataset.SIDE, 1
     for c in channels:
-        sizes.append((c, previous, KERNEL, KERNEL))
+        shapes.append((c, previous, KERNEL, KERNEL))
         side, previous = (side - KERNEL + 1) // 2, c
-    previous *= side * side
-    for h in (*hidden, 10):
-        sizes.append((h, previous))
-        previous = h
-    keys = jax.random.split(key, len(sizes))
+    shapes.append((10, previous * side * side))
+    keys = jax.random.split(key, len(shapes))
     return [
         (jax.random.normal(k, s) * np.sqrt(2 / np.prod(s[1:])), jnp.zeros(s[0]))
-        for k, s in zip(keys, sizes)
+        for k, s in zip(keys, shapes)
     ]
 
 
@@ -57,60 +54,47 @@ def _convolve(x, weight):
     return (kernel @ windows).reshape(out, h, w, n)
 
 
-def forward(params, images, drop_key=None, drop=0.0):
+def forward(params, images):
     """Logits of images [n, 28, 28] in [0, 1]."""
     x = images.transpose(1, 2, 0)[None]
-    for weight, bias in params:
-        if weight.ndim == 4:
-            x = _pool(jax.nn.relu(_convolve(x, weight) + bias[:, None, None, None]))
-        else:
-            # Flattening keeps NCHW order: channels, rows, columns.
-            x = x.reshape(-1, x.shape[-1]) if x.ndim == 4 else jax.nn.relu(x)
-            if drop_key is not None and drop > 0:
-                drop_key, use = jax.random.split(drop_key)
-                x = x * jax.random.bernoulli(use, 1 - drop, x.shape) / (1 - drop)
-            x = weight @ x + bias[:, None]
-    return x.T
+    *convolutions, (weight, bias) = params
+    for kernel, offset in convolutions:
+        x = _pool(jax.nn.relu(_convolve(x, kernel) + offset[:, None, None, None]))
+    # Flattening keeps NCHW order: channels, rows, columns.
+    return (weight @ x.reshape(-1, x.shape[-1]) + bias[:, None]).T
 
 
-def _loss(params, images, labels, soft, drop_key, drop, smoothing):
-    logits = forward(params, images, drop_key, drop)
-    target = jax.nn.one_hot(labels, 10) * (1 - smoothing) + smoothing / 10
-    hard = -(target * jax.nn.log_softmax(logits)).sum(-1).mean()
-    if soft is None:
-        return hard
-    heat = 2.0
-    kl = -(jax.nn.softmax(soft / heat) * jax.nn.log_softmax(logits / heat)).sum(-1).mean()
-    return 0.3 * hard + 0.7 * heat * heat * kl
+def _loss(params, images, labels):
+    logits = forward(params, images)
+    return -jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], 1).mean()
 
 
-def train(key, params, x, y, *, epochs, rate, teacher=None, drop=0.0, smoothing=0.0,
-          strength=1.0, batch=128, average=0.9985, watch=None):
-    """Adam with a cosine schedule over `epochs`; returns the moving average of the weights."""
+def train(key, params, x, y, *, epochs, rate=4e-3, decay=1e-4, strength=0.75, batch=128,
+          average=0.9985, watch=None):
+    """Adam with weight decay and a cosine schedule; returns the moving average of the weights."""
     steps = len(x) // batch
     x, y = jnp.asarray(x / np.float32(255)), jnp.asarray(y.astype(np.int32))
     tree = jax.tree_util.tree_map
     zeros = tree(jnp.zeros_like, params)
 
     def step(state, inputs):
-        params, m, v, mean, t, number = state
+        params, m, v, mean, t = state
         index, key = inputs
-        aug_key, drop_key = jax.random.split(key)
-        images = dataset.augment(aug_key, x[index], strength)
-        soft = None if teacher is None else sum(forward(p, images) for p in teacher) / len(teacher)
-        grads = jax.grad(_loss)(params, images, y[index], soft, drop_key, drop, smoothing)
+        images = dataset.augment(key, x[index], strength)
+        grads = jax.grad(_loss)(params, images, y[index])
         t = t + 1
         done = t / (steps * epochs)
         lr = rate * 0.5 * (1 + jnp.cos(jnp.pi * done)) * jnp.minimum(1, t / 200)
         m = tree(lambda a, g: 0.9 * a + 0.1 * g, m, grads)
         v = tree(lambda a, g: 0.999 * a + 0.001 * g * g, v, grads)
+        correct = 1 / (1 - 0.9**t), 1 / (1 - 0.999**t)
         params = tree(
-            lambda p, a, b: p - lr * (a / (1 - 0.9**t) / (jnp.sqrt(b / (1 - 0.999**t)) + 1e-8) + 1e-4 * p),
+            lambda p, a, b: p - lr * (a * correct[0] / (jnp.sqrt(b * correct[1]) + 1e-8) + decay * p),
             params, m, v,
         )
         keep = jnp.minimum(average, t / (t + 10))
         mean = tree(lambda s, p: keep * s + (1 - keep) * p, mean, params)
-        return (params, m, v, mean, t, number), None
+        return (params, m, v, mean, t), None
 
     @jax.jit
     def epoch(state, key):
@@ -119,11 +103,11 @@ def train(key, params, x, y, *, epochs, rate, teacher=None, drop=0.0, smoothing=
         state, _ = jax.lax.scan(step, state, (order, jax.random.split(step_key, steps)))
         return state
 
-    state = (params, zeros, zeros, params, jnp.zeros(()), jnp.zeros(()))
+    state = (params, zeros, zeros, params, jnp.zeros(()))
     start = time.monotonic()
     for number in range(epochs):
         key, use = jax.random.split(key)
-        state = epoch((*state[:5], jnp.float32(number)), use)
+        state = epoch(state, use)
         if watch is not None and ((number + 1) % 10 == 0 or number + 1 == epochs):
             watch(number + 1, time.monotonic() - start, state[3])
     return state[3]

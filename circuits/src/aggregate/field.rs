@@ -14,8 +14,8 @@
 //! than 2^258·r, so it then holds for integers, and V is a multiple of p. With `S₊` and `S₋` the sums
 //! of the products' positive and negative bounds in units of 2^508 (an element's own is 1):
 //!
-//! * `S₊, S₋ ≤ 5`: |V| < 5.02·2^508 < K·p = 6.05·2^508, so an honest q exists and
-//!   |V + K·p − q·p| < 12.08·2^508 < 2^258·r = 12.1·2^508;
+//! * `S₊, S₋ ≤ 3`: |V| < 3.02·2^508 < K·p = 6.05·2^508, so an honest q exists and
+//!   |V + K·p − q·p| < 9.1·2^508 < 2^258·r = 12.1·2^508;
 //! * limb i sums to rᵢ, with `−(2·S₋ + 2)·2^172 < rᵢ < 2·S₊·2^172` up to rounding, the 2 being q·p. Its
 //!   carry is range-checked to `[−9·2^86, 7·2^86)`, 90 bits, which an honest prover needs
 //!   `2·S₋ + 2 < 9` and `2·S₊ < 7` for; and rᵢ and the shifted carry are far below r, so that the limb
@@ -371,6 +371,11 @@ fn check_bounds(terms: &[Term<'_>]) {
         }
     }
     assert!(low >= -3 && high <= 3, "a statement's bounds ({low}, {high}) exceed ±3");
+}
+
+/// The limbs of a base field element.
+pub fn limbs_of(value: &Fq) -> [Fr; LIMBS] {
+    split(&integer(value)).map(|limb| signed(&limb))
 }
 
 /// Limbs of an integer, the bits above 258 dropped.

@@ -89,22 +89,23 @@ fn fold(meta: &mut ConstraintSystem<Fr>, columns: &Columns, shape: &Shape) {
         let width = group.excess.len();
         let limb = constant(shape.limb_base());
 
-        let along_position = horner(constant(0), &position, group.excess.iter().cloned());
-        let along_channel = horner(constant(0), &channel, group.excess.iter().cloned());
-        let clamped = horner(
-            constant(0),
-            &position,
-            (0..width).map(|j| group.kept[j].clone() * group.excess[j].clone()),
-        );
-        let clamped_wide = horner(
-            constant(0),
-            &position,
-            (0..width).map(|j| group.kept[j].clone() * group.excess_high[j].clone()),
-        );
+        // Along the row's variable: a linear blend of the two, chosen by a fixed 0 or 1.
+        let along = |cells: Vec<Expr>| {
+            let positions = horner(constant(0), &position, cells.iter().cloned());
+            let channels = horner(constant(0), &channel, cells);
+            positions.clone() + variable.clone() * (channels - positions)
+        };
+        let products = |excess: &[Expr]| -> Vec<Expr> {
+            let pairs = group.kept.iter().zip(excess);
+            pairs.map(|(a, g)| a.clone() * g.clone()).collect()
+        };
+        let clamped = along(products(&group.excess));
+        let clamped_wide = along(products(&group.excess_high));
+        let linear = along(group.excess.clone());
         let step = power(&position, width);
         let step_channel = power(&channel, width);
-        let carried = carry * before * (step.clone() + variable.clone() * (step_channel - step));
-        let linear = along_position.clone() + variable * (along_channel - along_position);
+        let carried =
+            carry * before * (step.clone() + variable.clone() * (step_channel - step));
         vec![active * (now - carried - linear) + cap * clamped + limb * cap_wide * clamped_wide]
     });
 }

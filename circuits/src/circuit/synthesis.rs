@@ -86,6 +86,10 @@ impl Assigner<'_, '_> {
                 }
             }
         }
+        let idle = self.plan.shape.idle_row();
+        for column in [columns.carry, columns.cap, columns.cap_wide, columns.relu] {
+            self.region.assign_fixed(column, idle, Fr::ONE);
+        }
         for (row, (tag, value)) in self.plan.tables.entries().enumerate() {
             let region = &mut self.region;
             region.assign_fixed(columns.table_value, row, Fr::from(value));

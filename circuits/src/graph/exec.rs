@@ -116,7 +116,10 @@ pub fn outputs(graph: &Graph, trace: &[Option<Vec<i64>>]) -> Vec<Vec<i64>> {
 /// Checks the inputs' number, lengths and ranges.
 pub fn check_inputs(graph: &Graph, inputs: &[Vec<i64>]) -> Result<(), ExecError> {
     if graph.inputs.len() != inputs.len() {
-        return Err(ExecError::InputCount { expected: graph.inputs.len(), got: inputs.len() });
+        return Err(ExecError::InputCount {
+            expected: graph.inputs.len(),
+            got: inputs.len(),
+        });
     }
     for (&id, values) in graph.inputs.iter().zip(inputs) {
         let tensor = graph.tensor(id, "the list of inputs")?;
@@ -130,8 +133,14 @@ pub fn check_inputs(graph: &Graph, inputs: &[Vec<i64>]) -> Result<(), ExecError>
             });
         }
         let range = tensor.range;
-        if let Some((index, &value)) = values.iter().enumerate().find(|(_, &v)| !range.contains(v)) {
-            return Err(ExecError::InputRange { name: tensor.name.clone(), index, value, range });
+        if let Some((index, &value)) = values.iter().enumerate().find(|(_, &v)| !range.contains(v))
+        {
+            return Err(ExecError::InputRange {
+                name: tensor.name.clone(),
+                index,
+                value,
+                range,
+            });
         }
     }
     Ok(())
@@ -144,21 +153,28 @@ pub fn checked_weights<'w>(
     id: TensorId,
 ) -> Result<&'w [i64], ExecError> {
     let tensor = graph.tensor(id, "the weights")?;
-    let fail = |problem: String| ExecError::Weights { name: tensor.name.clone(), problem };
+    let fail = |problem: String| ExecError::Weights {
+        name: tensor.name.clone(),
+        problem,
+    };
     if tensor.role != Role::Weight {
         return Err(fail("not a weight tensor".to_owned()));
     }
     let values = weights.get(&id).ok_or_else(|| fail("missing".to_owned()))?;
     let expected = elements(&tensor.shape).unwrap_or(0);
     if values.len() != expected {
-        return Err(fail(format!("expected {expected} values, got {}", values.len())));
+        return Err(fail(format!(
+            "expected {expected} values, got {}",
+            values.len()
+        )));
     }
     let range = tensor.range;
     match values.iter().enumerate().find(|(_, &v)| !range.contains(v)) {
         None => Ok(values),
-        Some((i, v)) => {
-            Err(fail(format!("element {i}: {v} is outside [{}, {}]", range.lo, range.hi)))
-        }
+        Some((i, v)) => Err(fail(format!(
+            "element {i}: {v} is outside [{}, {}]",
+            range.lo, range.hi
+        ))),
     }
 }
 
@@ -210,23 +226,43 @@ fn node_values(
     };
     let plane = output.shape.iter().skip(1).product::<usize>().max(1);
     let per_channel = |bias: Option<&[i64]>, i: usize| {
-        bias.and_then(|b| b.get(i / plane)).map_or(0, |&b| i128::from(b))
+        bias.and_then(|b| b.get(i / plane))
+            .map_or(0, |&b| i128::from(b))
     };
     let values: Vec<i128> = match &node.op {
-        Op::Conv { x, w, bias, window, groups, .. } => {
-            let image = kernels::Image { values: read.values(*x)?, dims: read.image(*x)? };
+        Op::Conv {
+            x,
+            w,
+            bias,
+            window,
+            groups,
+            ..
+        } => {
+            let image = kernels::Image {
+                values: read.values(*x)?,
+                dims: read.image(*x)?,
+            };
             let sums = kernels::conv(image, read.values(*w)?, window, *groups, out_image());
             let bias = read.optional(*bias)?;
-            sums.into_iter().enumerate().map(|(i, a)| rd_wide(a, div) + per_channel(bias, i)).collect()
+            sums.into_iter()
+                .enumerate()
+                .map(|(i, a)| rd_wide(a, div) + per_channel(bias, i))
+                .collect()
         }
         Op::Linear { x, w, bias, .. } => {
             let bias = read.optional(*bias)?;
             let sums = kernels::linear(read.values(*x)?, read.values(*w)?);
-            sums.into_iter().enumerate().map(|(i, a)| rd_wide(a, div) + per_channel(bias, i)).collect()
+            sums.into_iter()
+                .enumerate()
+                .map(|(i, a)| rd_wide(a, div) + per_channel(bias, i))
+                .collect()
         }
         Op::Scale { x, w, bias, .. } => {
             let (w, bias) = (read.optional(*w)?, read.optional(*bias)?);
-            let factor = |i: usize| w.and_then(|w| w.get(i / plane)).map_or(1, |&w| i128::from(w));
+            let factor = |i: usize| {
+                w.and_then(|w| w.get(i / plane))
+                    .map_or(1, |&w| i128::from(w))
+            };
             let one = |(i, &v): (usize, &i64)| {
                 rd_wide(i128::from(v) * factor(i), div) + per_channel(bias, i)
             };
@@ -236,14 +272,25 @@ fn node_values(
             let one = |(&a, &b): (&i64, &i64)| {
                 i128::from(a) * i128::from(*ca) + i128::from(b) * i128::from(*cb)
             };
-            read.values(*a)?.iter().zip(read.values(*b)?).map(one).collect()
+            read.values(*a)?
+                .iter()
+                .zip(read.values(*b)?)
+                .map(one)
+                .collect()
         }
         Op::Mul { a, b, .. } => {
             let one = |(&a, &b): (&i64, &i64)| rd_wide(i128::from(a) * i128::from(b), div);
-            read.values(*a)?.iter().zip(read.values(*b)?).map(one).collect()
+            read.values(*a)?
+                .iter()
+                .zip(read.values(*b)?)
+                .map(one)
+                .collect()
         }
         Op::AvgPool { x, window } => {
-            let image = kernels::Image { values: read.values(*x)?, dims: read.image(*x)? };
+            let image = kernels::Image {
+                values: read.values(*x)?,
+                dims: read.image(*x)?,
+            };
             let mut sums = vec![0i128; elements(&output.shape).unwrap_or(0)];
             kernels::windows(image, window, out_image(), |at, v| {
                 if let Some(sum) = sums.get_mut(at) {
@@ -253,7 +300,10 @@ fn node_values(
             sums.into_iter().map(|sum| rd_wide(sum, div)).collect()
         }
         Op::MaxPool { x, window } => {
-            let image = kernels::Image { values: read.values(*x)?, dims: read.image(*x)? };
+            let image = kernels::Image {
+                values: read.values(*x)?,
+                dims: read.image(*x)?,
+            };
             let mut best = vec![i128::MIN; elements(&output.shape).unwrap_or(0)];
             kernels::windows(image, window, out_image(), |at, v| {
                 if let Some(best) = best.get_mut(at) {
@@ -268,7 +318,10 @@ fn node_values(
         Op::Transpose { x, perm } => {
             let source = read.values(*x)?;
             let moved = kernels::transposed_indices(read.shape(*x)?, perm);
-            moved.into_iter().map(|i| source.get(i).map_or(0, |&v| i128::from(v))).collect()
+            moved
+                .into_iter()
+                .map(|i| source.get(i).map_or(0, |&v| i128::from(v)))
+                .collect()
         }
     };
     finish(node, output.range, node.op.clamp(), &values)
@@ -286,7 +339,12 @@ fn finish(
         if i128::from(narrow) == value && range.contains(narrow) {
             return Ok(narrow);
         }
-        Err(ExecError::Range { node: node.name.clone(), index, value, range })
+        Err(ExecError::Range {
+            node: node.name.clone(),
+            index,
+            value,
+            range,
+        })
     };
     let one = |(index, &value): (usize, &i128)| {
         let before = check(index, value, node.pre)?;

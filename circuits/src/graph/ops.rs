@@ -107,7 +107,10 @@ impl Interval {
     /// The signed integers of `bits` bits.
     pub fn signed(bits: u32) -> Interval {
         let half = 1i64 << bits.clamp(1, 62).saturating_sub(1);
-        Interval { lo: -half, hi: half - 1 }
+        Interval {
+            lo: -half,
+            hi: half - 1,
+        }
     }
 }
 
@@ -217,11 +220,13 @@ impl Op {
 impl Graph {
     /// A tensor, or an error that says who asked for it.
     pub fn tensor(&self, id: TensorId, place: &str) -> Result<&Tensor, GraphError> {
-        self.tensors.get(id.0).ok_or_else(|| GraphError::UnknownTensor {
-            place: place.to_owned(),
-            id: id.0,
-            count: self.tensors.len(),
-        })
+        self.tensors
+            .get(id.0)
+            .ok_or_else(|| GraphError::UnknownTensor {
+                place: place.to_owned(),
+                id: id.0,
+                count: self.tensors.len(),
+            })
     }
 }
 
@@ -247,12 +252,24 @@ mod tests {
 
     #[test]
     fn windows() {
-        let w = Window { kernel: [3, 3], stride: [2, 1], pads: [1, 0, 1, 0] };
+        let w = Window {
+            kernel: [3, 3],
+            stride: [2, 1],
+            pads: [1, 0, 1, 0],
+        };
         assert_eq!(w.output(8, 8), Some([4, 6]));
         assert_eq!(w.output(1, 2), None);
-        let void = Window { kernel: [3, 3], stride: [0, 1], pads: [0; 4] };
+        let void = Window {
+            kernel: [3, 3],
+            stride: [0, 1],
+            pads: [0; 4],
+        };
         assert_eq!(void.output(8, 8), None);
-        let huge = Window { kernel: [1, 1], stride: [1, 1], pads: [usize::MAX, 0, 1, 0] };
+        let huge = Window {
+            kernel: [1, 1],
+            stride: [1, 1],
+            pads: [usize::MAX, 0, 1, 0],
+        };
         assert_eq!(huge.output(8, 8), None);
     }
 }

@@ -71,11 +71,17 @@ pub fn round_outward(lo: i64, hi: i64) -> Interval {
             let start = -quarter * quarters;
             let end = start + 4 * quarter - 1;
             if start <= lo && hi <= end {
-                return Interval { lo: saturate(start), hi: saturate(end) };
+                return Interval {
+                    lo: saturate(start),
+                    hi: saturate(end),
+                };
             }
         }
     }
-    Interval { lo: i64::MIN, hi: i64::MAX }
+    Interval {
+        lo: i64::MIN,
+        hi: i64::MAX,
+    }
 }
 
 /// An interval in arithmetic that cannot overflow on values that passed the checks.
@@ -87,11 +93,17 @@ struct Wide {
 
 impl Wide {
     fn of(v: Interval) -> Wide {
-        Wide { lo: v.lo.into(), hi: v.hi.into() }
+        Wide {
+            lo: v.lo.into(),
+            hi: v.hi.into(),
+        }
     }
 
     fn union(self, other: Wide) -> Wide {
-        Wide { lo: self.lo.min(other.lo), hi: self.hi.max(other.hi) }
+        Wide {
+            lo: self.lo.min(other.lo),
+            hi: self.hi.max(other.hi),
+        }
     }
 
     fn with_zero(self, when: bool) -> Wide {
@@ -103,29 +115,49 @@ impl Wide {
     }
 
     fn add(self, other: Wide) -> Wide {
-        Wide { lo: self.lo + other.lo, hi: self.hi + other.hi }
+        Wide {
+            lo: self.lo + other.lo,
+            hi: self.hi + other.hi,
+        }
     }
 
     fn times(self, factor: i64) -> Wide {
         let (a, b) = (self.lo * i128::from(factor), self.hi * i128::from(factor));
-        Wide { lo: a.min(b), hi: a.max(b) }
+        Wide {
+            lo: a.min(b),
+            hi: a.max(b),
+        }
     }
 
     fn product(self, other: Wide) -> Wide {
-        let ends = [self.lo * other.lo, self.lo * other.hi, self.hi * other.lo, self.hi * other.hi];
+        let ends = [
+            self.lo * other.lo,
+            self.lo * other.hi,
+            self.hi * other.lo,
+            self.hi * other.hi,
+        ];
         let fold = |pick: fn(i128, i128) -> i128| ends.into_iter().reduce(pick).unwrap_or(0);
-        Wide { lo: fold(i128::min), hi: fold(i128::max) }
+        Wide {
+            lo: fold(i128::min),
+            hi: fold(i128::max),
+        }
     }
 
     /// Rounding is monotone, so the ends suffice.
     fn divided(self, by: i64) -> Wide {
-        Wide { lo: rd_wide(self.lo, by), hi: rd_wide(self.hi, by) }
+        Wide {
+            lo: rd_wide(self.lo, by),
+            hi: rd_wide(self.hi, by),
+        }
     }
 
     fn clamped(self, clamp: Option<Clamp>) -> Wide {
         let Some(clamp) = clamp else { return self };
         let apply = |v: i128| i128::from(clamp.apply(saturate(v)));
-        Wide { lo: apply(self.lo), hi: apply(self.hi) }
+        Wide {
+            lo: apply(self.lo),
+            hi: apply(self.hi),
+        }
     }
 }
 
@@ -142,8 +174,15 @@ pub fn propagate(graph: &mut Graph, weights: &Weights) -> Result<(), RangeError>
         }
     }
     for at in 0..graph.nodes.len() {
-        let Some(node) = graph.nodes.get(at) else { continue };
-        let step = Step { graph, weights, node, known: &known };
+        let Some(node) = graph.nodes.get(at) else {
+            continue;
+        };
+        let step = Step {
+            graph,
+            weights,
+            node,
+            known: &known,
+        };
         step.check_accumulator()?;
         let before = step.before_clamp()?;
         let (pre, range) = step.stored(&before)?;
@@ -172,13 +211,21 @@ fn uniform(intervals: &[Wide]) -> bool {
 }
 
 fn unite(intervals: &[Wide]) -> Wide {
-    intervals.iter().copied().reduce(Wide::union).unwrap_or(Wide { lo: 0, hi: 0 })
+    intervals
+        .iter()
+        .copied()
+        .reduce(Wide::union)
+        .unwrap_or(Wide { lo: 0, hi: 0 })
 }
 
 fn narrow(place: &str, v: Wide) -> Result<(i64, i64), RangeError> {
     let limit = 1i128 << MAX_ACTIVATION_BITS;
     if v.lo < -limit || v.hi >= limit {
-        return Err(RangeError::Activation { place: place.to_owned(), lo: v.lo, hi: v.hi });
+        return Err(RangeError::Activation {
+            place: place.to_owned(),
+            lo: v.lo,
+            hi: v.hi,
+        });
     }
     Ok((saturate(v.lo), saturate(v.hi)))
 }
@@ -215,26 +262,42 @@ impl Step<'_> {
                 let taps = self.shape(*w)?.iter().skip(1).product();
                 (taps, self.range(*x)?, self.range(*w)?)
             }
-            Op::Linear { x, w, .. } => {
-                (self.shape(*x)?.iter().product(), self.range(*x)?, self.range(*w)?)
-            }
+            Op::Linear { x, w, .. } => (
+                self.shape(*x)?.iter().product(),
+                self.range(*x)?,
+                self.range(*w)?,
+            ),
             Op::Scale { x, w: Some(w), .. } => (1, self.range(*x)?, self.range(*w)?),
             Op::Mul { a, b, .. } => (1, self.range(*a)?, self.range(*b)?),
             _ => return Ok(()),
         };
         let top = |v: Interval| u128::from(v.lo.unsigned_abs().max(v.hi.unsigned_abs()));
-        let sum = top(a).checked_mul(top(b)).and_then(|p| p.checked_mul(terms as u128));
+        let sum = top(a)
+            .checked_mul(top(b))
+            .and_then(|p| p.checked_mul(terms as u128));
         if sum.is_some_and(|sum| sum < 1 << MAX_ACCUMULATOR_BITS) {
             return Ok(());
         }
-        Err(RangeError::Accumulator { node: self.node.name.clone(), terms, a, b })
+        Err(RangeError::Accumulator {
+            node: self.node.name.clone(),
+            terms,
+            a,
+            b,
+        })
     }
 
     /// Intervals before the clamp, one for each channel of the output.
     fn before_clamp(&self) -> Result<Vec<Wide>, RangeError> {
         let div = self.node.op.divisor();
         Ok(match &self.node.op {
-            Op::Conv { x, w, bias, window, groups, .. } => {
+            Op::Conv {
+                x,
+                w,
+                bias,
+                window,
+                groups,
+                ..
+            } => {
                 let padded = window.pads != [0; 4];
                 let x: Vec<Wide> = self.data(*x).iter().map(|v| v.with_zero(padded)).collect();
                 self.products(&x, *w, window.area(), *groups, div, *bias)?
@@ -259,7 +322,11 @@ impl Step<'_> {
                 let square = a == b;
                 let one = |(a, b): (&Wide, &Wide)| {
                     let product = a.product(*b);
-                    let lo = if square { product.lo.max(0) } else { product.lo };
+                    let lo = if square {
+                        product.lo.max(0)
+                    } else {
+                        product.lo
+                    };
                     Wide { lo, ..product }.divided(div)
                 };
                 pairs.map(one).collect()
@@ -301,9 +368,13 @@ impl Step<'_> {
             let from = o / per_group * depth;
             let group = x.get(from..from + depth).unwrap_or(&[]);
             let terms = group.iter().zip(kernel.chunks(taps.max(1))).map(|(x, w)| {
-                let part = |sign: fn(i64) -> i64| w.iter().map(|&w| i128::from(sign(w))).sum::<i128>();
+                let part =
+                    |sign: fn(i64) -> i64| w.iter().map(|&w| i128::from(sign(w))).sum::<i128>();
                 let (up, down) = (part(|w| w.max(0)), part(|w| w.min(0)));
-                Wide { lo: up * x.lo + down * x.hi, hi: up * x.hi + down * x.lo }
+                Wide {
+                    lo: up * x.lo + down * x.hi,
+                    hi: up * x.hi + down * x.lo,
+                }
             });
             let sum = terms.fold(Wide { lo: 0, hi: 0 }, Wide::add);
             let offset = bias.and_then(|b| b.get(o)).copied().unwrap_or(0);
@@ -316,14 +387,21 @@ impl Step<'_> {
     fn spread(&self, id: TensorId) -> Result<Vec<Wide>, RangeError> {
         let shape = self.shape(id)?;
         let plane = elements(shape).unwrap_or(0) / channels(shape).max(1);
-        Ok(self.data(id).iter().flat_map(|&v| std::iter::repeat_n(v, plane)).collect())
+        Ok(self
+            .data(id)
+            .iter()
+            .flat_map(|&v| std::iter::repeat_n(v, plane))
+            .collect())
     }
 
     /// The inverse of [`Step::spread`], for the output's shape.
     fn gather(&self, elements: impl Iterator<Item = Wide>) -> Result<Vec<Wide>, RangeError> {
         let all: Vec<Wide> = elements.collect();
         let count = channels(self.shape(self.node.output)?);
-        Ok(all.chunks((all.len() / count.max(1)).max(1)).map(unite).collect())
+        Ok(all
+            .chunks((all.len() / count.max(1)).max(1))
+            .map(unite)
+            .collect())
     }
 
     /// What the graph records: the interval before the clamp, and the output's range.
@@ -362,13 +440,21 @@ impl Step<'_> {
 
 /// The range after a clamp: the clamp's own bound where it is reached, else rounded outward.
 fn after_clamp(lo: i64, hi: i64, clamp: Option<Clamp>) -> Interval {
-    let Some(clamp) = clamp else { return round_outward(lo, hi) };
+    let Some(clamp) = clamp else {
+        return round_outward(lo, hi);
+    };
     let (lo, hi) = (clamp.apply(lo), clamp.apply(hi));
     let rounded = round_outward(lo, hi);
     let end = clamp.hi.unwrap_or(i64::MAX);
-    Interval { lo: rounded.lo.max(clamp.lo), hi: if hi == end { end } else { rounded.hi.min(end) } }
+    Interval {
+        lo: rounded.lo.max(clamp.lo),
+        hi: if hi == end { end } else { rounded.hi.min(end) },
+    }
 }
 
 fn point(v: i64) -> Wide {
-    Wide { lo: v.into(), hi: v.into() }
+    Wide {
+        lo: v.into(),
+        hi: v.into(),
+    }
 }

@@ -34,12 +34,21 @@ impl<W: Copy> Draft<W> {
                 outputs: Vec::new(),
             },
             weights: BTreeMap::new(),
-            source: Source { format, inputs: Vec::new(), outputs: Vec::new() },
+            source: Source {
+                format,
+                inputs: Vec::new(),
+                outputs: Vec::new(),
+            },
         }
     }
 
     fn tensor(&mut self, name: &str, shape: Vec<usize>, role: Role, range: Interval) -> TensorId {
-        self.graph.tensors.push(Tensor { name: name.to_owned(), shape, role, range });
+        self.graph.tensors.push(Tensor {
+            name: name.to_owned(),
+            shape,
+            role,
+            range,
+        });
         TensorId(self.graph.tensors.len() - 1)
     }
 
@@ -61,7 +70,11 @@ impl<W: Copy> Draft<W> {
     ) -> Result<TensorId, ImportError> {
         if elements(&shape) != Some(values.len()) {
             let place = format!("tensor '{name}' of shape {shape:?}");
-            return Err(ImportError::malformed(place, "as many values", values.len()));
+            return Err(ImportError::malformed(
+                place,
+                "as many values",
+                values.len(),
+            ));
         }
         let id = self.tensor(name, shape, Role::Weight, UNKNOWN);
         self.weights.insert(id, values);
@@ -75,7 +88,12 @@ impl<W: Copy> Draft<W> {
 
     fn push(&mut self, name: &str, op: Op, shape: Vec<usize>) -> TensorId {
         let output = self.tensor(name, shape, Role::Activation, UNKNOWN);
-        self.graph.nodes.push(Node { name: name.to_owned(), op, output, pre: UNKNOWN });
+        self.graph.nodes.push(Node {
+            name: name.to_owned(),
+            op,
+            output,
+            pre: UNKNOWN,
+        });
         output
     }
 
@@ -92,7 +110,11 @@ impl<W: Copy> Draft<W> {
         if from.is_none() || from != elements(&shape) {
             let place = format!("node '{name}': reshape");
             let expected = format!("as many elements as {:?}", self.shape(x));
-            return Err(ImportError::malformed(place, expected, format!("{shape:?}")));
+            return Err(ImportError::malformed(
+                place,
+                expected,
+                format!("{shape:?}"),
+            ));
         }
         Ok(self.push(name, Op::Reshape { x }, shape))
     }
@@ -128,13 +150,21 @@ impl Draft<i64> {
             }
         }
         propagate(&mut self.graph, &self.weights)?;
-        Ok(Model { graph: self.graph, weights: self.weights, source: self.source })
+        Ok(Model {
+            graph: self.graph,
+            weights: self.weights,
+            source: self.source,
+        })
     }
 }
 
 impl<W> Draft<W> {
     /// The same graph with other weights.
     pub(crate) fn with_weights<V>(self, weights: BTreeMap<TensorId, Vec<V>>) -> Draft<V> {
-        Draft { graph: self.graph, weights, source: self.source }
+        Draft {
+            graph: self.graph,
+            weights,
+            source: self.source,
+        }
     }
 }

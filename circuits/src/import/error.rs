@@ -67,7 +67,10 @@ impl ImportError {
     pub(super) fn in_file(self, path: &Path) -> Self {
         match self {
             ImportError::Io { .. } | ImportError::File { .. } => self,
-            other => ImportError::File { path: path.to_owned(), error: Box::new(other) },
+            other => ImportError::File {
+                path: path.to_owned(),
+                error: Box::new(other),
+            },
         }
     }
 
@@ -85,6 +88,8 @@ impl ImportError {
                 more => format!("{operator} ({shown} and {more} more)"),
             }
         };
-        ImportError::Unsupported { operators: by_operator.into_iter().map(line).collect() }
+        ImportError::Unsupported {
+            operators: by_operator.into_iter().map(line).collect(),
+        }
     }
 }

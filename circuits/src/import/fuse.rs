@@ -63,12 +63,31 @@ fn merge(before: &Op, after: &Op) -> Option<Op> {
             | Op::Mul { clamp, .. },
             Op::Clamp { clamp: outer, .. },
         ) => *clamp = Some(clamp.map_or(*outer, |inner| compose(inner, *outer))),
-        (Op::Clamp { clamp, .. }, Op::Clamp { clamp: outer, .. }) => *clamp = compose(*clamp, *outer),
+        (Op::Clamp { clamp, .. }, Op::Clamp { clamp: outer, .. }) => {
+            *clamp = compose(*clamp, *outer)
+        }
         (
-            Op::Conv { bias: bias @ None, clamp: clamp @ None, .. }
-            | Op::Linear { bias: bias @ None, clamp: clamp @ None, .. }
-            | Op::Scale { bias: bias @ None, clamp: clamp @ None, .. },
-            Op::Scale { w: None, bias: offset, clamp: outer, .. },
+            Op::Conv {
+                bias: bias @ None,
+                clamp: clamp @ None,
+                ..
+            }
+            | Op::Linear {
+                bias: bias @ None,
+                clamp: clamp @ None,
+                ..
+            }
+            | Op::Scale {
+                bias: bias @ None,
+                clamp: clamp @ None,
+                ..
+            },
+            Op::Scale {
+                w: None,
+                bias: offset,
+                clamp: outer,
+                ..
+            },
         ) => {
             *bias = *offset;
             *clamp = *outer;
@@ -80,7 +99,10 @@ fn merge(before: &Op, after: &Op) -> Option<Op> {
 
 fn compose(inner: Clamp, outer: Clamp) -> Clamp {
     let hi = inner.hi.map(|hi| outer.apply(hi)).or(outer.hi);
-    Clamp { lo: outer.apply(inner.lo), hi }
+    Clamp {
+        lo: outer.apply(inner.lo),
+        hi,
+    }
 }
 
 /// A convolution whose kernel covers the whole image is a matrix product.
@@ -88,7 +110,16 @@ pub(super) fn full_convolutions<W: Copy>(draft: &mut Draft<W>) -> Result<(), Imp
     let counts = readers(&draft.graph);
     let nodes = std::mem::take(&mut draft.graph.nodes);
     for node in nodes {
-        let Op::Conv { x, w, bias, window, groups: 1, div, clamp } = &node.op else {
+        let Op::Conv {
+            x,
+            w,
+            bias,
+            window,
+            groups: 1,
+            div,
+            clamp,
+        } = &node.op
+        else {
             draft.graph.nodes.push(node);
             continue;
         };
@@ -105,10 +136,20 @@ pub(super) fn full_convolutions<W: Copy>(draft: &mut Draft<W>) -> Result<(), Imp
         let out = draft.shape(*w).first().copied().unwrap_or(0);
         flatten_weight(&mut draft.graph, *w, out, taps);
         let x = draft.reshape(&format!("{}/in", node.name), *x, vec![taps])?;
-        let op = Op::Linear { x, w: *w, bias: *bias, div: *div, clamp: *clamp };
+        let op = Op::Linear {
+            x,
+            w: *w,
+            bias: *bias,
+            div: *div,
+            clamp: *clamp,
+        };
         let y = draft.node(&node.name, op)?;
         let op = Op::Reshape { x: y };
-        draft.graph.nodes.push(Node { name: format!("{}/out", node.name), op, ..node });
+        draft.graph.nodes.push(Node {
+            name: format!("{}/out", node.name),
+            op,
+            ..node
+        });
     }
     Ok(())
 }
@@ -117,4 +158,94 @@ fn flatten_weight(graph: &mut Graph, w: TensorId, rows: usize, columns: usize) {
     if let Some(tensor) = graph.tensors.get_mut(w.0) {
         tensor.shape = vec![rows, columns];
     }
+}
+
+/// Factors and offsets for each channel into the convolution or product before them: one rounding
+/// less. For real weights only, because it changes what is rounded.
+pub(super) fn scales_into_products(draft: &mut Draft<f64>) {
+    let counts = readers(&draft.graph);
+    let mut producer: Vec<Option<usize>> = vec![None; draft.graph.tensors.len()];
+    let mut kept: Vec<Node> = Vec::with_capacity(draft.graph.nodes.len());
+    for node in std::mem::take(&mut draft.graph.nodes) {
+        let at = match &node.op {
+            Op::Scale { x, .. } if counts.get(x.0) == Some(&1) => {
+                producer.get(x.0).copied().flatten()
+            }
+            _ => None,
+        };
+        let folded = at.and_then(|at| {
+            let before = kept.get_mut(at)?;
+            before.op = fold_scale(draft, &before.op, &node, &counts)?;
+            before.output = node.output;
+            Some(at)
+        });
+        let at = folded.unwrap_or_else(|| {
+            kept.push(node.clone());
+            kept.len() - 1
+        });
+        if let Some(slot) = producer.get_mut(node.output.0) {
+            *slot = Some(at);
+        }
+    }
+    draft.graph.nodes = kept;
+}
+
+fn fold_scale(draft: &mut Draft<f64>, before: &Op, scale: &Node, counts: &[usize]) -> Option<Op> {
+    let mut op = before.clone();
+    let (Op::Conv {
+        w,
+        bias,
+        clamp: clamp @ None,
+        ..
+    }
+    | Op::Linear {
+        w,
+        bias,
+        clamp: clamp @ None,
+        ..
+    }) = &mut op
+    else {
+        return None;
+    };
+    let Op::Scale {
+        w: factors,
+        bias: offsets,
+        clamp: outer,
+        ..
+    } = &scale.op
+    else {
+        return None;
+    };
+    let own = |id: TensorId| counts.get(id.0).is_none_or(|&n| n == 1);
+    if !own(*w) || bias.is_some_and(|b| !own(b)) {
+        return None;
+    }
+    let channels = draft.shape(*w).first().copied()?;
+    let read = |id: &Option<TensorId>, default: f64| match id {
+        Some(id) => draft.weights.get(id).cloned().unwrap_or_default(),
+        None => vec![default; channels],
+    };
+    let (factors, offsets, inner) = (read(factors, 1.0), read(offsets, 0.0), read(bias, 0.0));
+    // `Linear` has its channels in the only dimension of its output, as `Scale` does.
+    if [&factors, &offsets, &inner]
+        .iter()
+        .any(|v| v.len() != channels)
+    {
+        return None;
+    }
+    let values = draft.weights.get_mut(w)?;
+    let row = (values.len() / channels.max(1)).max(1);
+    for (row, factor) in values.chunks_mut(row).zip(&factors) {
+        row.iter_mut().for_each(|v| *v *= factor);
+    }
+    let combined = inner
+        .iter()
+        .zip(&factors)
+        .zip(&offsets)
+        .map(|((b, f), o)| b * f + o)
+        .collect();
+    let name = format!("{}/folded", scale.name);
+    *bias = Some(draft.weight(&name, vec![channels], combined).ok()?);
+    *clamp = *outer;
+    Some(op)
 }

@@ -4,6 +4,9 @@ use super::{Draft, ImportError};
 use crate::graph::ops::elements;
 use crate::graph::{Clamp, Op, TensorId, Window};
 
+/// Largest constant that is expanded over a tensor.
+const MAX_EXPANDED: usize = 1 << 22;
+
 /// A constant of the source file: shape and values.
 pub(super) type Constant<W> = (Vec<usize>, Vec<W>);
 
@@ -61,20 +64,33 @@ impl<W: Copy> Draft<W> {
         clamp: Option<Clamp>,
     ) -> Result<Op, ImportError> {
         let mut weight = |what: &str, constant: Option<&Constant<W>>| {
-            let Some((shape, values)) = constant else { return Ok(None) };
+            let Some((shape, values)) = constant else {
+                return Ok(None);
+            };
             let values = match values.as_slice() {
                 &[one] => vec![one; c],
                 all if all.len() == c => all.to_vec(),
                 _ => {
                     let place = format!("node '{name}': {what}");
                     let got = format!("{shape:?}");
-                    return Err(ImportError::malformed(place, format!("1 or {c} values"), got));
+                    return Err(ImportError::malformed(
+                        place,
+                        format!("1 or {c} values"),
+                        got,
+                    ));
                 }
             };
-            self.weight(&format!("{name}/{what}"), vec![c], values).map(Some)
+            self.weight(&format!("{name}/{what}"), vec![c], values)
+                .map(Some)
         };
         let (w, bias) = (weight("factors", w)?, weight("bias", bias)?);
-        Ok(Op::Scale { x, w, bias, div, clamp })
+        Ok(Op::Scale {
+            x,
+            w,
+            bias,
+            div,
+            clamp,
+        })
     }
 
     /// `x·w / div + bias` with one of the constants given, broadcast over `x`.
@@ -88,11 +104,17 @@ impl<W: Copy> Draft<W> {
         clamp: Option<Clamp>,
     ) -> Result<TensorId, ImportError> {
         let shape = self.shape(x).to_vec();
-        let Some(constant) = w.or(bias) else { return Ok(x) };
+        let Some(constant) = w.or(bias) else {
+            return Ok(x);
+        };
         let Some(axes) = varying(&shape, &constant.0) else {
             let place = format!("node '{name}': constant");
             let expected = format!("a shape that broadcasts to {shape:?}");
-            return Err(ImportError::malformed(place, expected, format!("{:?}", constant.0)));
+            return Err(ImportError::malformed(
+                place,
+                expected,
+                format!("{:?}", constant.0),
+            ));
         };
         // Brings the dimension that varies to the front, where `Scale` wants it.
         let mut front: Vec<usize> = (0..shape.len()).collect();
@@ -110,7 +132,16 @@ impl<W: Copy> Draft<W> {
             }
             _ => {
                 let count = elements(&shape).unwrap_or(0);
-                (count, self.reshape(&format!("{name}/flat"), x, vec![count])?, true)
+                if count > MAX_EXPANDED {
+                    let place = format!("node '{name}': constant over several dimensions");
+                    let expected = format!("at most {MAX_EXPANDED} elements");
+                    return Err(ImportError::malformed(place, expected, count));
+                }
+                (
+                    count,
+                    self.reshape(&format!("{name}/flat"), x, vec![count])?,
+                    true,
+                )
             }
         };
         let expand = |constant: &Constant<W>| {
@@ -151,12 +182,20 @@ impl<W: Copy> Draft<W> {
         let mut shape = self.shape(x).to_vec();
         let Some(k) = shape.pop() else {
             let place = format!("node '{name}': input");
-            return Err(ImportError::malformed(place, "at least one dimension", "a scalar"));
+            return Err(ImportError::malformed(
+                place,
+                "at least one dimension",
+                "a scalar",
+            ));
         };
         let rows = elements(&shape).unwrap_or(0);
         let &[n, columns] = self.shape(w) else {
             let got = format!("{:?}", self.shape(w));
-            return Err(ImportError::malformed(format!("node '{name}': weights"), "two dimensions", got));
+            return Err(ImportError::malformed(
+                format!("node '{name}': weights"),
+                "two dimensions",
+                got,
+            ));
         };
         if columns != k {
             let place = format!("node '{name}': columns of the weights");
@@ -165,7 +204,16 @@ impl<W: Copy> Draft<W> {
         shape.push(n);
         if rows == 1 {
             let x = self.reshape(&format!("{name}/in"), x, vec![k])?;
-            let y = self.node(name, Op::Linear { x, w, bias, div, clamp })?;
+            let y = self.node(
+                name,
+                Op::Linear {
+                    x,
+                    w,
+                    bias,
+                    div,
+                    clamp,
+                },
+            )?;
             return self.reshape(&format!("{name}/out"), y, shape);
         }
         // Rows are the pixels of an image with K channels, and the product a 1×1 convolution.
@@ -175,8 +223,23 @@ impl<W: Copy> Draft<W> {
         if let Some(tensor) = self.graph.tensors.get_mut(w.0) {
             tensor.shape = vec![n, k, 1, 1];
         }
-        let window = Window { kernel: [1, 1], stride: [1, 1], pads: [0; 4] };
-        let y = self.node(name, Op::Conv { x, w, bias, window, groups: 1, div, clamp })?;
+        let window = Window {
+            kernel: [1, 1],
+            stride: [1, 1],
+            pads: [0; 4],
+        };
+        let y = self.node(
+            name,
+            Op::Conv {
+                x,
+                w,
+                bias,
+                window,
+                groups: 1,
+                div,
+                clamp,
+            },
+        )?;
         let y = self.reshape(&format!("{name}/product"), y, vec![n, rows])?;
         let y = self.transpose(&format!("{name}/back"), y, vec![1, 0])?;
         self.reshape(&format!("{name}/out"), y, shape)

@@ -92,11 +92,11 @@ pub struct Model {
 /// Reads a model, its format taken from the extension, or else from the content.
 pub fn load(path: &Path, options: &ImportOptions) -> Result<Model, ImportError> {
     let bytes = read(path)?;
-    match format(path, &bytes)? {
+    let model = match format(path, &bytes)? {
         Format::Msgpack => msgpack::load(&bytes, options),
-        Format::Onnx => onnx::load(&bytes, options)?.quantise(),
-    }
-    .map_err(|error| error.in_file(path))
+        Format::Onnx => onnx::load(&bytes, options).and_then(FloatModel::quantise),
+    };
+    model.map_err(|error| error.in_file(path))
 }
 
 /// Reads an ONNX model without quantising its weights: what error bounds are measured against.
@@ -105,7 +105,10 @@ pub fn load_float(path: &Path, options: &ImportOptions) -> Result<FloatModel, Im
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ImportError> {
-    let io = |source| ImportError::Io { path: path.to_owned(), source };
+    let io = |source| ImportError::Io {
+        path: path.to_owned(),
+        source,
+    };
     let size = std::fs::metadata(path).map_err(io)?.len();
     if size > MAX_FILE {
         let expected = format!("at most {MAX_FILE} bytes");
@@ -149,7 +152,11 @@ impl ImportOptions {
         let limit = (1i64 << 40) as f64;
         if !(lo <= hi && ends.iter().all(|v| v.abs() <= limit)) {
             let expected = format!("two ordered numbers, at most 2^40 in size at scale {scale}");
-            return Err(ImportError::malformed("--input-range", expected, format!("{lo},{hi}")));
+            return Err(ImportError::malformed(
+                "--input-range",
+                expected,
+                format!("{lo},{hi}"),
+            ));
         }
         let bits = ends.map(|v| bits_of(v as i64));
         Ok(Interval::signed(bits.into_iter().max().unwrap_or(1)))
@@ -163,7 +170,12 @@ mod tests {
     #[test]
     fn input_intervals_are_signed_powers_of_two() {
         let of = |range, scale| {
-            let v = ImportOptions { scale: None, input_range: range }.interval(scale).unwrap();
+            let v = ImportOptions {
+                scale: None,
+                input_range: range,
+            }
+            .interval(scale)
+            .unwrap();
             (v.lo, v.hi)
         };
         assert_eq!(of(None, 512), (-2048, 2047));
@@ -171,8 +183,16 @@ mod tests {
         assert_eq!(of(Some((0.0, 1.0)), 512), (-1024, 1023));
         assert_eq!(of(Some((-1.0, 0.99)), 512), (-512, 511));
         assert_eq!(of(Some((0.0, 0.0)), 512), (-1, 0));
-        for bad in [(1.0, 0.0), (f64::NAN, 1.0), (0.0, f64::INFINITY), (-1e30, 1.0)] {
-            let options = ImportOptions { scale: None, input_range: Some(bad) };
+        for bad in [
+            (1.0, 0.0),
+            (f64::NAN, 1.0),
+            (0.0, f64::INFINITY),
+            (-1e30, 1.0),
+        ] {
+            let options = ImportOptions {
+                scale: None,
+                input_range: Some(bad),
+            };
             assert!(options.interval(512).is_err(), "{bad:?}");
         }
     }

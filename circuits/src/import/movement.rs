@@ -7,8 +7,11 @@ use std::collections::BTreeMap;
 
 /// Whether transposing by `perm` leaves every element where it was.
 fn moves_nothing(shape: &[usize], perm: &[usize]) -> bool {
-    let long: Vec<usize> =
-        perm.iter().copied().filter(|&p| shape.get(p).is_some_and(|&d| d > 1)).collect();
+    let long: Vec<usize> = perm
+        .iter()
+        .copied()
+        .filter(|&p| shape.get(p).is_some_and(|&d| d > 1))
+        .collect();
     long.windows(2).all(|pair| pair.first() < pair.last())
 }
 
@@ -44,7 +47,11 @@ pub(super) fn simplify<W: Copy>(draft: &mut Draft<W>) {
         map_operands(&mut node.op, |id| same.get(id.0).copied().unwrap_or(id));
         let mut op = node.op.clone();
         if let Op::Transpose { x, perm } = &op {
-            if let Some(Op::Transpose { x: base, perm: inner }) = moved.get(x) {
+            if let Some(Op::Transpose {
+                x: base,
+                perm: inner,
+            }) = moved.get(x)
+            {
                 let perm = perm.iter().filter_map(|&p| inner.get(p).copied()).collect();
                 op = Op::Transpose { x: *base, perm };
             }
@@ -78,10 +85,19 @@ pub(super) fn simplify<W: Copy>(draft: &mut Draft<W>) {
 
 /// `Linear(Reshape(Transpose(y)))` reads `y` itself, with the columns of its weights permuted.
 pub(super) fn absorb_into_linear<W: Copy>(draft: &mut Draft<W>) {
-    let made: BTreeMap<TensorId, Op> =
-        draft.graph.nodes.iter().map(|n| (n.output, n.op.clone())).collect();
+    let made: BTreeMap<TensorId, Op> = draft
+        .graph
+        .nodes
+        .iter()
+        .map(|n| (n.output, n.op.clone()))
+        .collect();
     let counts = super::fuse::readers(&draft.graph);
-    let shapes: Vec<Vec<usize>> = draft.graph.tensors.iter().map(|t| t.shape.clone()).collect();
+    let shapes: Vec<Vec<usize>> = draft
+        .graph
+        .tensors
+        .iter()
+        .map(|t| t.shape.clone())
+        .collect();
     let mut nodes: Vec<Node> = Vec::with_capacity(draft.graph.nodes.len());
     for mut node in std::mem::take(&mut draft.graph.nodes) {
         if let Op::Linear { x, w, .. } = &mut node.op {
@@ -136,7 +152,10 @@ pub(super) fn compact<W>(draft: &mut Draft<W>) {
     nodes.retain(|node| {
         let keep = used.get(node.output.0).copied().unwrap_or(false);
         if keep {
-            node.op.operands().into_iter().for_each(|id| mark(&mut used, id));
+            node.op
+                .operands()
+                .into_iter()
+                .for_each(|id| mark(&mut used, id));
         }
         keep
     });
@@ -162,8 +181,12 @@ fn renumber<W>(
     let renamed = |id: TensorId| numbers.get(id.0).copied().unwrap_or(id);
     let is_used = |id: TensorId| used.get(id.0).copied().unwrap_or(false);
     let tensors = std::mem::take(&mut graph.tensors);
-    graph.tensors =
-        tensors.into_iter().zip(used).filter(|(_, &used)| used).map(|(t, _)| t).collect();
+    graph.tensors = tensors
+        .into_iter()
+        .zip(used)
+        .filter(|(_, &used)| used)
+        .map(|(t, _)| t)
+        .collect();
     for node in &mut nodes {
         map_operands(&mut node.op, renamed);
         node.output = renamed(node.output);
@@ -172,6 +195,8 @@ fn renumber<W>(
     for id in graph.inputs.iter_mut().chain(&mut graph.outputs) {
         *id = renamed(*id);
     }
-    let kept = std::mem::take(weights).into_iter().filter(|(id, _)| is_used(*id));
+    let kept = std::mem::take(weights)
+        .into_iter()
+        .filter(|(id, _)| is_used(*id));
     *weights = kept.map(|(id, values)| (renamed(id), values)).collect();
 }

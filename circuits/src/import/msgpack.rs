@@ -42,14 +42,21 @@ struct Layer {
 }
 
 /// Parses a MessagePack value and insists that nothing follows it.
-pub(crate) fn parse<T: serde::de::DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T, ImportError> {
+pub(crate) fn parse<T: serde::de::DeserializeOwned>(
+    bytes: &[u8],
+    what: &str,
+) -> Result<T, ImportError> {
     let mut reader = bytes;
     let mut deserializer = rmp_serde::Deserializer::new(&mut reader);
     let value = T::deserialize(&mut deserializer)
         .map_err(|error| ImportError::malformed("MessagePack", what, error))?;
     match reader.len() {
         0 => Ok(value),
-        rest => Err(ImportError::malformed("MessagePack", "the end of the file", format!("{rest} more bytes"))),
+        rest => Err(ImportError::malformed(
+            "MessagePack",
+            "the end of the file",
+            format!("{rest} more bytes"),
+        )),
     }
 }
 
@@ -58,7 +65,11 @@ pub(crate) fn checked_shape(shape: &[i64], place: &str) -> Result<Vec<usize>, Im
     let sizes: Option<Vec<usize>> = shape.iter().map(|&d| usize::try_from(d).ok()).collect();
     match sizes {
         Some(sizes) if elements(&sizes).is_some_and(|n| n > 0) => Ok(sizes),
-        _ => Err(ImportError::malformed(place, "a shape of 1 to 2^26 elements", format!("{shape:?}"))),
+        _ => Err(ImportError::malformed(
+            place,
+            "a shape of 1 to 2^26 elements",
+            format!("{shape:?}"),
+        )),
     }
 }
 
@@ -67,7 +78,11 @@ fn without_batch(shape: Vec<usize>, place: &str) -> Result<Vec<usize>, ImportErr
     match shape.as_slice() {
         [] | [_] => Ok(shape),
         [1, rest @ ..] => Ok(rest.to_vec()),
-        [n, ..] => Err(ImportError::malformed(format!("{place}: batch dimension"), "1", n)),
+        [n, ..] => Err(ImportError::malformed(
+            format!("{place}: batch dimension"),
+            "1",
+            n,
+        )),
     }
 }
 
@@ -92,7 +107,11 @@ pub(super) fn load(bytes: &[u8], options: &ImportOptions) -> Result<Model, Impor
         return Err(ImportError::malformed("--scale", expected, scale));
     }
     layers::check_supported(&file.layers)?;
-    let scale = ImportOptions { scale: Some(file.global_sf), ..*options }.scale_or(file.global_sf)?;
+    let scale = ImportOptions {
+        scale: Some(file.global_sf),
+        ..*options
+    }
+    .scale_or(file.global_sf)?;
     let mut importer = Importer {
         draft: Draft::new(scale, Format::Msgpack),
         weights: BTreeMap::new(),
@@ -104,7 +123,11 @@ pub(super) fn load(bytes: &[u8], options: &ImportOptions) -> Result<Model, Impor
     }
     if empty && !file.layers.is_empty() {
         let expected = "weights (zkml's config files have none)";
-        return Err(ImportError::malformed("tensors", expected, "no values at all"));
+        return Err(ImportError::malformed(
+            "tensors",
+            expected,
+            "no values at all",
+        ));
     }
     let interval = options.interval(scale)?;
     for &idx in &file.inp_idxes {
@@ -117,7 +140,11 @@ pub(super) fn load(bytes: &[u8], options: &ImportOptions) -> Result<Model, Impor
         importer.add_output(idx, &file.layers)?;
     }
     if file.out_idxes.is_empty() {
-        return Err(ImportError::malformed("out_idxes", "at least one output", "none"));
+        return Err(ImportError::malformed(
+            "out_idxes",
+            "at least one output",
+            "none",
+        ));
     }
     importer.draft.simplify()?;
     importer.draft.finish()
@@ -150,25 +177,51 @@ impl Importer {
         interval: crate::graph::Interval,
     ) -> Result<(), ImportError> {
         let place = format!("input {idx}");
-        let readers = layers.iter().flat_map(|l| l.inp_idxes.iter().zip(&l.inp_shapes));
-        let shape = readers.into_iter().find(|(&i, _)| i == idx).map(|(_, shape)| shape);
+        let readers = layers
+            .iter()
+            .flat_map(|l| l.inp_idxes.iter().zip(&l.inp_shapes));
+        let shape = readers
+            .into_iter()
+            .find(|(&i, _)| i == idx)
+            .map(|(_, shape)| shape);
         let Some(shape) = shape else {
-            return Err(ImportError::malformed(place, "a layer that reads it", "none"));
+            return Err(ImportError::malformed(
+                place,
+                "a layer that reads it",
+                "none",
+            ));
         };
         if self.known.contains_key(&idx) {
-            return Err(ImportError::malformed(place, "one mention in inp_idxes", "several"));
+            return Err(ImportError::malformed(
+                place,
+                "one mention in inp_idxes",
+                "several",
+            ));
         }
         let shape = checked_shape(shape, &place)?;
         self.draft.source.inputs.push(port(idx, &shape));
-        let id = self.draft.input(&idx.to_string(), without_batch(shape, &place)?, interval);
-        self.known.insert(idx, Known { natural: Some(id), channels_first: None });
+        let id = self
+            .draft
+            .input(&idx.to_string(), without_batch(shape, &place)?, interval);
+        self.known.insert(
+            idx,
+            Known {
+                natural: Some(id),
+                channels_first: None,
+            },
+        );
         Ok(())
     }
 
     fn add_output(&mut self, idx: i64, layers: &[Layer]) -> Result<(), ImportError> {
         let place = format!("output {idx}");
-        let writers = layers.iter().flat_map(|l| l.out_idxes.iter().zip(&l.out_shapes));
-        let shape = writers.into_iter().find(|(&i, _)| i == idx).map(|(_, shape)| shape.as_slice());
+        let writers = layers
+            .iter()
+            .flat_map(|l| l.out_idxes.iter().zip(&l.out_shapes));
+        let shape = writers
+            .into_iter()
+            .find(|(&i, _)| i == idx)
+            .map(|(_, shape)| shape.as_slice());
         let shape = checked_shape(shape.unwrap_or_default(), &place)?;
         let id = self.natural(idx, &place)?;
         self.draft.source.outputs.push(port(idx, &shape));
@@ -183,9 +236,15 @@ impl Importer {
             return Ok(id);
         }
         let Some(id) = known.channels_first else {
-            return Err(ImportError::malformed(place, "a computed tensor", format!("tensor {idx}")));
+            return Err(ImportError::malformed(
+                place,
+                "a computed tensor",
+                format!("tensor {idx}"),
+            ));
         };
-        let natural = self.draft.transpose(&format!("{place}/channels-last"), id, vec![1, 2, 0])?;
+        let natural = self
+            .draft
+            .transpose(&format!("{place}/channels-last"), id, vec![1, 2, 0])?;
         self.known.entry(idx).or_default().natural = Some(natural);
         Ok(natural)
     }
@@ -200,9 +259,15 @@ impl Importer {
         if self.draft.shape(id).len() != 3 {
             let got = format!("{:?}", self.draft.shape(id));
             let what = format!("{place}: tensor {idx}");
-            return Err(ImportError::malformed(what, "[1, height, width, channels]", got));
+            return Err(ImportError::malformed(
+                what,
+                "[1, height, width, channels]",
+                got,
+            ));
         }
-        let image = self.draft.transpose(&format!("{place}/channels-first"), id, vec![2, 0, 1])?;
+        let image = self
+            .draft
+            .transpose(&format!("{place}/channels-first"), id, vec![2, 0, 1])?;
         self.known.entry(idx).or_default().channels_first = Some(image);
         Ok(image)
     }
@@ -215,7 +280,11 @@ impl Importer {
             true => format!("tensor {idx}, which is a weight"),
             false => format!("tensor {idx}, which is missing"),
         };
-        Err(ImportError::malformed(place, "an input or the output of an earlier layer", got))
+        Err(ImportError::malformed(
+            place,
+            "an input or the output of an earlier layer",
+            got,
+        ))
     }
 
     fn weight_values(&self, idx: i64, place: &str) -> Result<(&[usize], &[i64]), ImportError> {
@@ -230,6 +299,14 @@ impl Importer {
 }
 
 fn port(idx: i64, shape: &[usize]) -> Port {
-    let layout = if shape.len() == 4 { Layout::ChannelsLast } else { Layout::Plain };
-    Port { name: idx.to_string(), shape: shape.to_vec(), layout }
+    let layout = if shape.len() == 4 {
+        Layout::ChannelsLast
+    } else {
+        Layout::Plain
+    };
+    Port {
+        name: idx.to_string(),
+        shape: shape.to_vec(),
+        layout,
+    }
 }

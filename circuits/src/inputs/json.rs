@@ -5,8 +5,13 @@ use serde_json::Value;
 
 /// One flat list for each input.
 pub(super) fn parse(bytes: &[u8], inputs: usize) -> Result<Vec<Vec<f64>>, Problem> {
-    let value: Value = serde_json::from_slice(bytes)
-        .map_err(|e| problem("JSON", "nested lists of numbers, or {\"input_data\": [[…]]}", e))?;
+    let value: Value = serde_json::from_slice(bytes).map_err(|e| {
+        problem(
+            "JSON",
+            "nested lists of numbers, or {\"input_data\": [[…]]}",
+            e,
+        )
+    })?;
     let mut listed = false;
     let value = match value {
         Value::Object(mut map) => {
@@ -27,7 +32,11 @@ pub(super) fn parse(bytes: &[u8], inputs: usize) -> Result<Vec<Vec<f64>>, Proble
         return Ok(vec![flat]);
     }
     if items.len() != inputs {
-        return Err(problem("JSON", format!("a list for each of {inputs} inputs"), items.len()));
+        return Err(problem(
+            "JSON",
+            format!("a list for each of {inputs} inputs"),
+            items.len(),
+        ));
     }
     let one = |(at, item): (usize, &Value)| {
         let mut flat = Vec::new();
@@ -54,7 +63,11 @@ fn flatten(value: &Value, place: &str, flat: &mut Vec<f64>) -> Result<(), Proble
                 }
                 item => flatten(item, &format!("{place}[{i}]"), flat),
             }),
-        other => Err(problem(format!("JSON element {place}"), "a number or a list", kind(other))),
+        other => Err(problem(
+            format!("JSON element {place}"),
+            "a number or a list",
+            kind(other),
+        )),
     }
 }
 

@@ -60,30 +60,50 @@ struct Problem {
 }
 
 fn problem(place: impl Into<String>, expected: impl Into<String>, got: impl ToString) -> Problem {
-    Problem { place: place.into(), expected: expected.into(), got: got.to_string() }
+    Problem {
+        place: place.into(),
+        expected: expected.into(),
+        got: got.to_string(),
+    }
 }
 
 /// Reads the model's inputs, in the order of [`Graph::inputs`].
 pub fn load(path: &Path, graph: &Graph, source: &Source) -> Result<Vec<Vec<i64>>, InputError> {
-    let io = |source| InputError::Io { path: path.to_owned(), source };
+    let io = |source| InputError::Io {
+        path: path.to_owned(),
+        source,
+    };
     let size = std::fs::metadata(path).map_err(io)?.len();
     let result = if size > MAX_FILE {
         Err(problem("size", format!("at most {MAX_FILE} bytes"), size))
     } else {
         parse(path, &std::fs::read(path).map_err(io)?, graph, source)
     };
-    let values = result.map_err(|Problem { place, expected, got }| InputError::Malformed {
+    let values = result.map_err(
+        |Problem {
+             place,
+             expected,
+             got,
+         }| InputError::Malformed {
+            path: path.to_owned(),
+            place,
+            expected,
+            got,
+        },
+    )?;
+    check_inputs(graph, &values).map_err(|error| InputError::Values {
         path: path.to_owned(),
-        place,
-        expected,
-        got,
+        error,
     })?;
-    check_inputs(graph, &values)
-        .map_err(|error| InputError::Values { path: path.to_owned(), error })?;
     Ok(values)
 }
 
-fn parse(path: &Path, bytes: &[u8], graph: &Graph, source: &Source) -> Result<Vec<Vec<i64>>, Problem> {
+fn parse(
+    path: &Path,
+    bytes: &[u8],
+    graph: &Graph,
+    source: &Source,
+) -> Result<Vec<Vec<i64>>, Problem> {
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
     match extension.as_deref() {
         Some("npy") => {
@@ -96,7 +116,8 @@ fn parse(path: &Path, bytes: &[u8], graph: &Graph, source: &Source) -> Result<Ve
             let reals = json::parse(bytes, graph.inputs.len())?;
             let name = |at: usize| {
                 let id = graph.inputs.get(at);
-                id.and_then(|id| graph.tensors.get(id.0)).map_or("", |t| t.name.as_str())
+                id.and_then(|id| graph.tensors.get(id.0))
+                    .map_or("", |t| t.name.as_str())
             };
             let one = |(at, v): (usize, &Vec<f64>)| integers(name(at), v, graph.scale);
             reals.iter().enumerate().map(one).collect()
@@ -117,7 +138,10 @@ fn parse(path: &Path, bytes: &[u8], graph: &Graph, source: &Source) -> Result<Ve
 
 fn only_input<'g>(graph: &'g Graph, what: &str) -> Result<&'g Tensor, Problem> {
     match graph.inputs.as_slice() {
-        [id] => graph.tensors.get(id.0).ok_or_else(|| problem("model", "an input", "none")),
+        [id] => graph
+            .tensors
+            .get(id.0)
+            .ok_or_else(|| problem("model", "an input", "none")),
         all => {
             let expected = format!("a model with one input ({what} holds one tensor)");
             Err(problem("model", expected, format!("{} inputs", all.len())))
@@ -127,20 +151,34 @@ fn only_input<'g>(graph: &'g Graph, what: &str) -> Result<&'g Tensor, Problem> {
 
 /// The same shape up to dimensions of 1, or one flat list.
 fn check_shape(tensor: &Tensor, got: &[usize]) -> Result<(), Problem> {
-    let long = |shape: &[usize]| shape.iter().copied().filter(|&d| d != 1).collect::<Vec<_>>();
+    let long = |shape: &[usize]| {
+        shape
+            .iter()
+            .copied()
+            .filter(|&d| d != 1)
+            .collect::<Vec<_>>()
+    };
     let flat = elements(&tensor.shape).is_some_and(|n| long(got) == long(&[n]));
     if flat || long(got) == long(&tensor.shape) {
         return Ok(());
     }
     let expected = format!("shape {:?}, with or without a batch of 1", tensor.shape);
-    Err(problem(format!("input '{}'", tensor.name), expected, format!("{got:?}")))
+    Err(problem(
+        format!("input '{}'", tensor.name),
+        expected,
+        format!("{got:?}"),
+    ))
 }
 
 fn integers(name: &str, values: &[f64], scale: i64) -> Result<Vec<i64>, Problem> {
     let one = |(i, &v): (usize, &f64)| {
         quantise(v, scale).ok_or_else(|| {
             let place = format!("input '{name}' element {i}");
-            problem(place, format!("a finite number, at most 2^40 at scale {scale}"), v)
+            problem(
+                place,
+                format!("a finite number, at most 2^40 at scale {scale}"),
+                v,
+            )
         })
     };
     values.iter().enumerate().map(one).collect()
@@ -148,17 +186,27 @@ fn integers(name: &str, values: &[f64], scale: i64) -> Result<Vec<i64>, Problem>
 
 /// zkml's inputs: a list of tensors, found by index; later duplicates win.
 fn msgpack(bytes: &[u8], graph: &Graph) -> Result<Vec<Vec<i64>>, Problem> {
-    let tensors: Vec<RawTensor> =
-        parse_msgpack(bytes, "a list of tensors {idx, shape, data}").map_err(|e| match e {
-            ImportError::Malformed { place, expected, got } => problem(place, expected, got),
+    let tensors: Vec<RawTensor> = parse_msgpack(bytes, "a list of tensors {idx, shape, data}")
+        .map_err(|e| match e {
+            ImportError::Malformed {
+                place,
+                expected,
+                got,
+            } => problem(place, expected, got),
             other => problem("MessagePack", "a list of tensors", other),
         })?;
-    let inputs: Vec<&Tensor> =
-        graph.inputs.iter().filter_map(|id| graph.tensors.get(id.0)).collect();
+    let inputs: Vec<&Tensor> = graph
+        .inputs
+        .iter()
+        .filter_map(|id| graph.tensors.get(id.0))
+        .collect();
     let indexed = inputs.iter().all(|t| t.name.parse::<i64>().is_ok());
     let find = |(at, input): (usize, &&Tensor)| {
         let found = if indexed {
-            tensors.iter().rev().find(|t| t.idx.to_string() == input.name)
+            tensors
+                .iter()
+                .rev()
+                .find(|t| t.idx.to_string() == input.name)
         } else {
             // Inputs of other formats have no index: by position.
             tensors.get(at)
@@ -168,15 +216,26 @@ fn msgpack(bytes: &[u8], graph: &Graph) -> Result<Vec<Vec<i64>>, Problem> {
             let expected = format!("a tensor for input '{}'", input.name);
             return Err(problem("tensors", expected, format!("indices {held:?}")));
         };
-        let shape: Option<Vec<usize>> =
-            found.shape.iter().map(|&d| usize::try_from(d).ok()).collect();
+        let shape: Option<Vec<usize>> = found
+            .shape
+            .iter()
+            .map(|&d| usize::try_from(d).ok())
+            .collect();
         let shape = shape.ok_or_else(|| {
-            problem(format!("tensor {}", found.idx), "a shape", format!("{:?}", found.shape))
+            problem(
+                format!("tensor {}", found.idx),
+                "a shape",
+                format!("{:?}", found.shape),
+            )
         })?;
         check_shape(input, &shape)?;
         if elements(&shape) != Some(found.data.len()) {
             let expected = format!("as many values as shape {shape:?}");
-            return Err(problem(format!("tensor {}", found.idx), expected, found.data.len()));
+            return Err(problem(
+                format!("tensor {}", found.idx),
+                expected,
+                found.data.len(),
+            ));
         }
         Ok(found.data.clone())
     };

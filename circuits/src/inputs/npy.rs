@@ -13,11 +13,17 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Array, Problem> {
     let (header, data) = split(bytes)?;
     let field = |name: &str| {
         let missing = || problem("npy header", format!("a field {name}"), header);
-        let (_, rest) = header.split_once(&format!("'{name}':")).ok_or_else(missing)?;
+        let (_, rest) = header
+            .split_once(&format!("'{name}':"))
+            .ok_or_else(missing)?;
         Ok(rest.trim_start())
     };
     if !field("fortran_order")?.starts_with("False") {
-        return Err(problem("npy header: fortran_order", "False (use np.ascontiguousarray)", "True"));
+        return Err(problem(
+            "npy header: fortran_order",
+            "False (use np.ascontiguousarray)",
+            "True",
+        ));
     }
     let inside = |text: &str, open: char, close: char| {
         let text = text.strip_prefix(open)?;
@@ -25,8 +31,12 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Array, Problem> {
     };
     let list = inside(field("shape")?, '(', ')')
         .ok_or_else(|| problem("npy header: shape", "a tuple", header))?;
-    let sizes: Result<Vec<usize>, _> =
-        list.split(',').map(str::trim).filter(|s| !s.is_empty()).map(str::parse).collect();
+    let sizes: Result<Vec<usize>, _> = list
+        .split(',')
+        .map(str::trim)
+        .filter(|s| !s.is_empty())
+        .map(str::parse)
+        .collect();
     let shape = sizes.map_err(|_| problem("npy header: shape", "a tuple of sizes", &list))?;
     let descr = inside(field("descr")?, '\'', '\'')
         .ok_or_else(|| problem("npy header: descr", "a plain type", header))?;
@@ -43,7 +53,13 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Array, Problem> {
 
 /// Header text and data.
 fn split(bytes: &[u8]) -> Result<(&str, &[u8]), Problem> {
-    let magic = || problem("npy", "the magic bytes \\x93NUMPY and a header", "another file");
+    let magic = || {
+        problem(
+            "npy",
+            "the magic bytes \\x93NUMPY and a header",
+            "another file",
+        )
+    };
     let rest = bytes.strip_prefix(b"\x93NUMPY").ok_or_else(magic)?;
     let (length, rest) = match *rest {
         [1, _, a, b, ref rest @ ..] => (usize::from(u16::from_le_bytes([a, b])), rest),
@@ -71,7 +87,11 @@ fn reader(descr: &str) -> Result<Reader, Problem> {
         ($type:ty, $from:ident) => {
             Reader {
                 size: std::mem::size_of::<$type>(),
-                value: |b| b.try_into().map(<$type>::$from).map_or(f64::NAN, |v| v as f64),
+                value: |b| {
+                    b.try_into()
+                        .map(<$type>::$from)
+                        .map_or(f64::NAN, |v| v as f64)
+                },
             }
         };
     }

@@ -24,7 +24,11 @@ pub(super) fn parse(
         DynamicImage::ImageLuma8(grey) => (1, grey.into_raw()),
         DynamicImage::ImageRgb8(colour) => (3, colour.into_raw()),
         other => {
-            return Err(problem("png", "8-bit grey or RGB without alpha", format!("{:?}", other.color())))
+            return Err(problem(
+                "png",
+                "8-bit grey or RGB without alpha",
+                format!("{:?}", other.color()),
+            ))
         }
     };
     let first = arrangement(tensor, layout, [channels, height, width])?;
@@ -56,7 +60,11 @@ fn arrangement(
         _ => {
             let place = format!("input '{}'", tensor.name);
             let expected = format!("an image for shape {shape:?}");
-            Err(problem(place, expected, format!("{c} channels of {h} × {w} pixels")))
+            Err(problem(
+                place,
+                expected,
+                format!("{c} channels of {h} × {w} pixels"),
+            ))
         }
     }
 }

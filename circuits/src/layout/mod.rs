@@ -59,9 +59,17 @@ impl Shape {
         (1usize << self.k).saturating_sub(queries + 3)
     }
 
-    /// Rows of one slot; the last usable row only ends the running sum.
+    /// Rows of one slot: the last usable row only ends the running sum, and a few rows before
+    /// it stay idle (see [`Shape::idle_row`]).
     pub fn slot_rows(&self) -> usize {
-        (self.usable_rows() - 1) / SLOTS
+        self.usable_rows().saturating_sub(2 * SLOTS + 1) / SLOTS
+    }
+
+    /// A row that holds no data, nor do its neighbours. Columns that a model does not use are
+    /// one here, so that no commitment of a key is the identity, which neither the aggregation
+    /// circuit nor a checked file admits.
+    pub fn idle_row(&self) -> usize {
+        self.usable_rows() - 4
     }
 }
 

@@ -261,6 +261,18 @@ pub fn classifier(seed: u64, clamp: Option<Clamp>) -> Model {
         },
     );
     let x = model.node(&[16], Op::Reshape { x });
+    let w = model.weight(&[16, 16], 30);
+    let bias = Some(model.weight(&[16], 30));
+    let x = model.node(
+        &[16],
+        Op::Linear {
+            x,
+            w,
+            bias,
+            div: SCALE,
+            clamp,
+        },
+    );
     let w = model.weight(&[5, 16], 30);
     let bias = Some(model.weight(&[5], 30));
     let y = model.node(

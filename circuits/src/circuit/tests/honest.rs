@@ -79,3 +79,22 @@ fn pools_sums_and_clamps() {
         }
     }
 }
+
+/// The real prover, whose blinding rows and challenges MockProver does not have.
+#[test]
+fn real_proofs_verify() {
+    use super::super::{ModelCircuit, Purpose};
+    use crate::prove::argument;
+    use std::sync::Arc;
+    for clamp in [None, relu(), relu6()] {
+        let mut model = classifier(1, clamp);
+        let plan = model.plan(shape(12, 5, 3));
+        let inputs = model.random_input();
+        let witness = model.witness(&plan, &inputs);
+        let srs = crate::srs::Srs::development_from_seed(12, [1; 32], &|_, _| ()).unwrap();
+        let pk = argument::keygen(&srs.params, &plan).unwrap();
+        let proof = argument::create(&srs.params, &pk, &plan, witness.clone()).unwrap();
+        argument::verify(&srs.params, pk.get_vk(), &witness.instances, &proof).unwrap();
+        let _ = ModelCircuit::with_witness(plan, Arc::clone(&witness), Purpose::Proof);
+    }
+}

@@ -15,14 +15,24 @@ pub(super) struct Image<'a> {
 }
 
 /// Integers that sums are held in: 64 bits where the operands prove that they suffice.
-trait Accumulator: Copy + Default + Send + AddAssign + Mul<Output = Self> + From<i64> + Into<i128> {}
+trait Accumulator:
+    Copy + Default + Send + AddAssign + Mul<Output = Self> + From<i64> + Into<i128>
+{
+}
 impl Accumulator for i64 {}
 impl Accumulator for i128 {}
 
 /// Whether every partial sum of `terms` products stays below 2^62.
 fn fits_i64(terms: usize, a: &[i64], b: &[i64]) -> bool {
-    let top = |v: &[i64]| v.iter().map(|v| u128::from(v.unsigned_abs())).max().unwrap_or(0);
-    let product = top(a).checked_mul(top(b)).and_then(|p| p.checked_mul(terms as u128));
+    let top = |v: &[i64]| {
+        v.iter()
+            .map(|v| u128::from(v.unsigned_abs()))
+            .max()
+            .unwrap_or(0)
+    };
+    let product = top(a)
+        .checked_mul(top(b))
+        .and_then(|p| p.checked_mul(terms as u128));
     product.is_some_and(|p| p < 1 << 62)
 }
 
@@ -49,7 +59,10 @@ fn widen(sums: Vec<i64>) -> Vec<i128> {
 /// Output columns whose input column for kernel column `j` lies inside a row of `width`.
 fn inside(j: usize, pad: usize, stride: usize, width: usize, out: usize) -> std::ops::Range<usize> {
     let first = pad.saturating_sub(j).div_ceil(stride.max(1));
-    let last = (width + pad).saturating_sub(j).div_ceil(stride.max(1)).min(out);
+    let last = (width + pad)
+        .saturating_sub(j)
+        .div_ceil(stride.max(1))
+        .min(out);
     first.min(last)..last
 }
 
@@ -80,19 +93,30 @@ fn conv_in<T: Accumulator>(
                 let start = row + columns.start * sw + j;
                 let source = x.values.get(start.saturating_sub(left)..row + width);
                 let target = sums.get_mut(oy * out_w + columns.start..oy * out_w + columns.end);
-                let (Some(source), Some(target)) = (source, target) else { continue };
+                let (Some(source), Some(target)) = (source, target) else {
+                    continue;
+                };
                 if sw == 1 {
                     // Apart, so that it vectorises.
-                    target.iter_mut().zip(source).for_each(|(t, &v)| *t += weight * T::from(v));
+                    target
+                        .iter_mut()
+                        .zip(source)
+                        .for_each(|(t, &v)| *t += weight * T::from(v));
                 } else {
                     let strided = source.iter().step_by(sw);
-                    target.iter_mut().zip(strided).for_each(|(t, &v)| *t += weight * T::from(v));
+                    target
+                        .iter_mut()
+                        .zip(strided)
+                        .for_each(|(t, &v)| *t += weight * T::from(v));
                 }
             }
         }
         sums
     };
-    w.par_chunks(taps).enumerate().flat_map_iter(plane).collect()
+    w.par_chunks(taps)
+        .enumerate()
+        .flat_map_iter(plane)
+        .collect()
 }
 
 /// `Σ_k w[n,k]·x[k]` for every `n`.
@@ -100,7 +124,9 @@ pub(super) fn linear(x: &[i64], w: &[i64]) -> Vec<i128> {
     fn rows<T: Accumulator>(x: &[i64], w: &[i64]) -> Vec<i128> {
         let dot = |row: &[i64]| {
             let mut sum = T::default();
-            row.iter().zip(x).for_each(|(&w, &x)| sum += T::from(w) * T::from(x));
+            row.iter()
+                .zip(x)
+                .for_each(|(&w, &x)| sum += T::from(w) * T::from(x));
             sum.into()
         };
         w.par_chunks(x.len().max(1)).map(dot).collect()

@@ -6,7 +6,12 @@ use crate::graph::{Graph, Node, Op, Role, TensorId, Window};
 /// Largest magnitude of the constants of [`Op::Combine`], and of a padding.
 const MAX_SMALL: i64 = 1 << 20;
 
-fn shape_error(node: &str, what: &str, expected: impl Into<String>, got: impl Into<String>) -> GraphError {
+fn shape_error(
+    node: &str,
+    what: &str,
+    expected: impl Into<String>,
+    got: impl Into<String>,
+) -> GraphError {
     GraphError::Shape {
         node: node.to_owned(),
         what: what.to_owned(),
@@ -23,29 +28,55 @@ impl Graph {
     fn image(&self, id: TensorId, node: &str) -> Result<[usize; 3], GraphError> {
         match *self.shape(id, node)? {
             [c, h, w] => Ok([c, h, w]),
-            ref other => {
-                Err(shape_error(node, "input", "[channels, height, width]", format!("{other:?}")))
-            }
+            ref other => Err(shape_error(
+                node,
+                "input",
+                "[channels, height, width]",
+                format!("{other:?}"),
+            )),
         }
     }
 
-    fn expect(&self, id: TensorId, node: &str, what: &str, expected: &[usize]) -> Result<(), GraphError> {
+    fn expect(
+        &self,
+        id: TensorId,
+        node: &str,
+        what: &str,
+        expected: &[usize],
+    ) -> Result<(), GraphError> {
         let got = self.shape(id, node)?;
         if got == expected {
             return Ok(());
         }
-        Err(shape_error(node, what, format!("{expected:?}"), format!("{got:?}")))
+        Err(shape_error(
+            node,
+            what,
+            format!("{expected:?}"),
+            format!("{got:?}"),
+        ))
     }
 
     /// The shape that `op` gives, with every rule on its operands' shapes checked.
     pub fn infer_shape(&self, node: &str, op: &Op) -> Result<Vec<usize>, GraphError> {
         match op {
-            Op::Conv { x, w, bias, window, groups, .. } => {
+            Op::Conv {
+                x,
+                w,
+                bias,
+                window,
+                groups,
+                ..
+            } => {
                 let [c, height, width] = self.image(*x, node)?;
                 let kernels = self.shape(*w, node)?;
                 let [kh, kw] = window.kernel;
                 if *groups != 1 && *groups != c {
-                    return Err(shape_error(node, "groups", format!("1 or {c}"), groups.to_string()));
+                    return Err(shape_error(
+                        node,
+                        "groups",
+                        format!("1 or {c}"),
+                        groups.to_string(),
+                    ));
                 }
                 let depth = c / (*groups).max(1);
                 let out = kernels.first().copied().unwrap_or(0);
@@ -113,7 +144,12 @@ impl Graph {
                 sorted.sort_unstable();
                 if !sorted.iter().copied().eq(0..shape.len()) {
                     let expected = format!("a permutation of {} dimensions", shape.len());
-                    return Err(shape_error(node, "permutation", expected, format!("{perm:?}")));
+                    return Err(shape_error(
+                        node,
+                        "permutation",
+                        expected,
+                        format!("{perm:?}"),
+                    ));
                 }
                 Ok(perm.iter().filter_map(|&p| shape.get(p).copied()).collect())
             }
@@ -123,14 +159,22 @@ impl Graph {
     /// Checks every rule: ids, order, roles, shapes, divisors, intervals.
     pub fn validate(&self) -> Result<(), GraphError> {
         if self.scale < 1 {
-            return Err(shape_error("graph", "scale", "at least 1", self.scale.to_string()));
+            return Err(shape_error(
+                "graph",
+                "scale",
+                "at least 1",
+                self.scale.to_string(),
+            ));
         }
         let mut total = 0usize;
         for tensor in &self.tensors {
             let count = elements(&tensor.shape);
             total = total.saturating_add(count.unwrap_or(0));
             let problem = match count {
-                None => format!("shape {:?} has more than {MAX_ELEMENTS} elements", tensor.shape),
+                None => format!(
+                    "shape {:?} has more than {MAX_ELEMENTS} elements",
+                    tensor.shape
+                ),
                 Some(0) => format!("shape {:?} has no elements", tensor.shape),
                 Some(_) if tensor.range.lo > tensor.range.hi => {
                     format!("range [{}, {}] is empty", tensor.range.lo, tensor.range.hi)
@@ -140,9 +184,16 @@ impl Graph {
                 }
                 Some(_) => continue,
             };
-            return Err(GraphError::Tensor { tensor: tensor.name.clone(), problem });
+            return Err(GraphError::Tensor {
+                tensor: tensor.name.clone(),
+                problem,
+            });
         }
-        let mut known: Vec<bool> = self.tensors.iter().map(|t| t.role == Role::Weight).collect();
+        let mut known: Vec<bool> = self
+            .tensors
+            .iter()
+            .map(|t| t.role == Role::Weight)
+            .collect();
         for &id in &self.inputs {
             self.define(&mut known, id, Role::Input, "the list of inputs")?;
         }
@@ -154,16 +205,30 @@ impl Graph {
         for &id in &self.outputs {
             let tensor = self.tensor(id, "the list of outputs")?;
             if tensor.role == Role::Weight || !known.get(id.0).copied().unwrap_or(false) {
-                return Err(order("the list of outputs", &tensor.name, "not computed by any node"));
+                return Err(order(
+                    "the list of outputs",
+                    &tensor.name,
+                    "not computed by any node",
+                ));
             }
         }
         Ok(())
     }
 
-    fn define(&self, known: &mut [bool], id: TensorId, role: Role, place: &str) -> Result<(), GraphError> {
+    fn define(
+        &self,
+        known: &mut [bool],
+        id: TensorId,
+        role: Role,
+        place: &str,
+    ) -> Result<(), GraphError> {
         let tensor = self.tensor(id, place)?;
         if tensor.role != role {
-            return Err(order(place, &tensor.name, "of another role than its place says"));
+            return Err(order(
+                place,
+                &tensor.name,
+                "of another role than its place says",
+            ));
         }
         match known.get_mut(id.0) {
             Some(slot) if !*slot => *slot = true,
@@ -174,11 +239,18 @@ impl Graph {
 
     fn validate_node(&self, node: &Node, known: &[bool]) -> Result<(), GraphError> {
         let place = format!("node '{}'", node.name);
-        for (ids, weights) in [(node.op.data_operands(), false), (node.op.weight_operands(), true)] {
+        for (ids, weights) in [
+            (node.op.data_operands(), false),
+            (node.op.weight_operands(), true),
+        ] {
             for id in ids {
                 let tensor = self.tensor(id, &place)?;
                 if (tensor.role == Role::Weight) != weights {
-                    let problem = if weights { "not a weight" } else { "a weight, where data goes" };
+                    let problem = if weights {
+                        "not a weight"
+                    } else {
+                        "a weight, where data goes"
+                    };
                     return Err(order(&place, &tensor.name, problem));
                 }
                 if !known.get(id.0).copied().unwrap_or(false) {
@@ -202,13 +274,23 @@ impl Graph {
         }
         if let Op::Scale { w: None, div, .. } = node.op {
             if div != 1 {
-                return Err(shape_error(&node.name, "divisor without factors", "1", div.to_string()));
+                return Err(shape_error(
+                    &node.name,
+                    "divisor without factors",
+                    "1",
+                    div.to_string(),
+                ));
             }
         }
         if let Op::Combine { ca, cb, .. } = node.op {
             if ca.unsigned_abs().max(cb.unsigned_abs()) > MAX_SMALL.unsigned_abs() {
                 let got = format!("{ca}, {cb}");
-                return Err(shape_error(&node.name, "factors", format!("at most {MAX_SMALL}"), got));
+                return Err(shape_error(
+                    &node.name,
+                    "factors",
+                    format!("at most {MAX_SMALL}"),
+                    got,
+                ));
             }
         }
         match node.op.clamp() {
@@ -218,7 +300,12 @@ impl Graph {
             }
             _ if node.pre.lo > node.pre.hi => {
                 let got = format!("[{}, {}]", node.pre.lo, node.pre.hi);
-                Err(shape_error(&node.name, "interval", "lower bound first", got))
+                Err(shape_error(
+                    &node.name,
+                    "interval",
+                    "lower bound first",
+                    got,
+                ))
             }
             _ => Ok(()),
         }
@@ -226,14 +313,25 @@ impl Graph {
 }
 
 fn order(place: &str, tensor: &str, problem: &'static str) -> GraphError {
-    GraphError::Order { place: place.to_owned(), tensor: tensor.to_owned(), problem }
+    GraphError::Order {
+        place: place.to_owned(),
+        tensor: tensor.to_owned(),
+        problem,
+    }
 }
 
 fn fit(node: &str, window: &Window, height: usize, width: usize) -> Result<[usize; 2], GraphError> {
     let limit = MAX_SMALL.unsigned_abs() as usize;
-    let small = window.pads.iter().chain(&window.kernel).all(|&p| p <= limit);
-    window.output(height, width).filter(|_| small).ok_or_else(|| {
-        let expected = format!("one that fits an image of {height} × {width}");
-        shape_error(node, "window", expected, format!("{window:?}"))
-    })
+    let small = window
+        .pads
+        .iter()
+        .chain(&window.kernel)
+        .all(|&p| p <= limit);
+    window
+        .output(height, width)
+        .filter(|_| small)
+        .ok_or_else(|| {
+            let expected = format!("one that fits an image of {height} × {width}");
+            shape_error(node, "window", expected, format!("{window:?}"))
+        })
 }

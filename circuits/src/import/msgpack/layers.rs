@@ -86,7 +86,10 @@ impl Place<'_> {
         match self.layer.params.get(at).copied().unwrap_or(0) {
             0 => Ok(None),
             1 => Ok(Some(Clamp::RELU)),
-            3 => Ok(Some(Clamp { lo: 0, hi: Some(6 * scale) })),
+            3 => Ok(Some(Clamp {
+                lo: 0,
+                hi: Some(6 * scale),
+            })),
             other => Err(self.bad_param(at, "activation 0 (none), 1 (relu) or 3 (relu6)", other)),
         }
     }
@@ -98,11 +101,19 @@ impl Importer {
         let place = Place { layer, name };
         if !layer.mask.is_empty() {
             let place = format!("{}: mask", place.name);
-            return Err(ImportError::malformed(place, "none", format!("{:?}", layer.mask)));
+            return Err(ImportError::malformed(
+                place,
+                "none",
+                format!("{:?}", layer.mask),
+            ));
         }
         let ([out], [out_shape]) = (layer.out_idxes.as_slice(), layer.out_shapes.as_slice()) else {
             let got = format!("{} and {}", layer.out_idxes.len(), layer.out_shapes.len());
-            return Err(ImportError::malformed(&place.name, "one output and one output shape", got));
+            return Err(ImportError::malformed(
+                &place.name,
+                "one output and one output shape",
+                got,
+            ));
         };
         let natural = without_batch(checked_shape(out_shape, &place.name)?, &place.name)?;
         let made = match layer.layer_type.as_str() {
@@ -113,7 +124,15 @@ impl Importer {
             "Square" => {
                 let a = self.natural(place.input(0)?, &place.name)?;
                 let div = self.draft.graph.scale;
-                Made::Natural(self.draft.node(&place.name, Op::Mul { a, b: a, div, clamp: None })?)
+                Made::Natural(self.draft.node(
+                    &place.name,
+                    Op::Mul {
+                        a,
+                        b: a,
+                        div,
+                        clamp: None,
+                    },
+                )?)
             }
             "Permute" | "Transpose" => self.permute(&place)?,
             "Noop" => {
@@ -127,22 +146,40 @@ impl Importer {
             }
         };
         let (known, shape) = match made {
-            Made::Natural(id) => {
-                (Known { natural: Some(id), ..Known::default() }, self.draft.shape(id).to_vec())
-            }
+            Made::Natural(id) => (
+                Known {
+                    natural: Some(id),
+                    ..Known::default()
+                },
+                self.draft.shape(id).to_vec(),
+            ),
             Made::Image(id) => {
                 let mut shape = self.draft.shape(id).to_vec();
                 shape.rotate_left(1);
-                (Known { channels_first: Some(id), ..Known::default() }, shape)
+                (
+                    Known {
+                        channels_first: Some(id),
+                        ..Known::default()
+                    },
+                    shape,
+                )
             }
         };
         if shape != natural {
             let place = format!("{}: output shape", place.name);
-            return Err(ImportError::malformed(place, format!("{shape:?} without the batch"), format!("{natural:?}")));
+            return Err(ImportError::malformed(
+                place,
+                format!("{shape:?} without the batch"),
+                format!("{natural:?}"),
+            ));
         }
         if self.weights.contains_key(out) || self.known.insert(*out, known).is_some() {
             let got = format!("tensor {out}, which exists already");
-            return Err(ImportError::malformed(&place.name, "a new tensor as output", got));
+            return Err(ImportError::malformed(
+                &place.name,
+                "a new tensor as output",
+                got,
+            ));
         }
         Ok(())
     }
@@ -151,7 +188,11 @@ impl Importer {
         let scale = self.draft.graph.scale;
         let x = self.image(place.input(0)?, &place.name)?;
         let &[channels, height, width] = self.draft.shape(x) else {
-            return Err(ImportError::malformed(&place.name, "an image", "another shape"));
+            return Err(ImportError::malformed(
+                &place.name,
+                "an image",
+                "another shape",
+            ));
         };
         let depthwise = match place.param(0)? {
             0 => false,
@@ -162,7 +203,11 @@ impl Importer {
         let (shape, values) = self.weight_values(place.input(1)?, &place.name)?;
         let &[o, kh, kw, i] = shape else {
             let got = format!("{shape:?}");
-            return Err(ImportError::malformed(format!("{}: kernels", place.name), "four dimensions", got));
+            return Err(ImportError::malformed(
+                format!("{}: kernels", place.name),
+                "four dimensions",
+                got,
+            ));
         };
         // [o, kh, kw, i] to [o, i, kh, kw]; depthwise [1, kh, kw, c] to [c, 1, kh, kw].
         let (shape, perm) = if depthwise {
@@ -178,20 +223,40 @@ impl Importer {
             other => return Err(place.bad_param(1, "padding 0 (same) or 1 (valid)", other)),
         };
         let clamp = place.activation(2, scale)?;
-        let w = self.draft.weight(&format!("{}/kernels", place.name), shape, values)?;
+        let w = self
+            .draft
+            .weight(&format!("{}/kernels", place.name), shape, values)?;
         let bias = self.bias(place, 2)?;
-        let window = Window { kernel: [kh, kw], stride, pads };
+        let window = Window {
+            kernel: [kh, kw],
+            stride,
+            pads,
+        };
         let groups = if depthwise { channels } else { 1 };
-        let op = Op::Conv { x, w, bias, window, groups, div: scale, clamp };
+        let op = Op::Conv {
+            x,
+            w,
+            bias,
+            window,
+            groups,
+            div: scale,
+            clamp,
+        };
         Ok(Made::Image(self.draft.node(&place.name, op)?))
     }
 
     fn bias(&mut self, place: &Place<'_>, at: usize) -> Result<Option<TensorId>, ImportError> {
-        let Some(&idx) = place.layer.inp_idxes.get(at) else { return Ok(None) };
+        let Some(&idx) = place.layer.inp_idxes.get(at) else {
+            return Ok(None);
+        };
         let (_, values) = self.weight_values(idx, &place.name)?;
         let values = values.to_vec();
         let name = format!("{}/bias", place.name);
-        Ok(Some(self.draft.weight(&name, vec![values.len()], values)?))
+        Ok(Some(self.draft.weight(
+            &name,
+            vec![values.len()],
+            values,
+        )?))
     }
 
     fn fully_connected(&mut self, place: &Place<'_>) -> Result<Made, ImportError> {
@@ -200,7 +265,9 @@ impl Importer {
         let clamp = place.activation(0, scale)?;
         let (shape, values) = self.weight_values(place.input(1)?, &place.name)?;
         let (shape, values) = (shape.to_vec(), values.to_vec());
-        let w = self.draft.weight(&format!("{}/weights", place.name), shape, values)?;
+        let w = self
+            .draft
+            .weight(&format!("{}/weights", place.name), shape, values)?;
         let bias = self.bias(place, 2)?;
         let y = self.draft.matmul(&place.name, x, w, bias, scale, clamp)?;
         Ok(Made::Natural(y))
@@ -210,7 +277,11 @@ impl Importer {
         let x = self.image(place.input(0)?, &place.name)?;
         let kernel = [place.size(0)?, place.size(1)?];
         let stride = [place.size(2)?, place.size(3)?];
-        let window = Window { kernel, stride, pads: [0; 4] };
+        let window = Window {
+            kernel,
+            stride,
+            pads: [0; 4],
+        };
         let op = match place.layer.layer_type.as_str() {
             "MaxPool2D" => Op::MaxPool { x, window },
             _ => Op::AvgPool { x, window },
@@ -227,7 +298,11 @@ impl Importer {
         let Some(perm) = perm else {
             let got = format!("{:?}", place.layer.params);
             let place = format!("{}: params", place.name);
-            return Err(ImportError::malformed(place, "a permutation that keeps the batch first", got));
+            return Err(ImportError::malformed(
+                place,
+                "a permutation that keeps the batch first",
+                got,
+            ));
         };
         Ok(Made::Natural(self.draft.transpose(&place.name, x, perm)?))
     }
@@ -249,15 +324,31 @@ impl Importer {
         match other {
             Other::Data(y) => {
                 let (a, b) = (self.natural(x, &place.name)?, self.natural(y, &place.name)?);
-                let combine = |cb: i64, clamp| Op::Combine { a, b, ca: 1, cb, clamp };
+                let combine = |cb: i64, clamp| Op::Combine {
+                    a,
+                    b,
+                    ca: 1,
+                    cb,
+                    clamp,
+                };
                 let op = match kind {
                     "Add" => combine(1, clamp),
                     "Sub" => combine(-1, None),
-                    "Mul" => Op::Mul { a, b, div: scale, clamp: None },
+                    "Mul" => Op::Mul {
+                        a,
+                        b,
+                        div: scale,
+                        clamp: None,
+                    },
                     _ => {
                         let name = format!("{}/difference", place.name);
                         let a = self.draft.node(&name, combine(-1, None))?;
-                        Op::Mul { a, b: a, div: scale, clamp: None }
+                        Op::Mul {
+                            a,
+                            b: a,
+                            div: scale,
+                            clamp: None,
+                        }
                     }
                 };
                 Ok(Made::Natural(self.draft.node(&place.name, op)?))
@@ -276,7 +367,11 @@ impl Importer {
                     return self.scale(place, x, None, Some(&constant), 1, None);
                 }
                 let expected = "a layer of computed tensors";
-                Err(ImportError::malformed(&place.name, expected, format!("weights {w}")))
+                Err(ImportError::malformed(
+                    &place.name,
+                    expected,
+                    format!("weights {w}"),
+                ))
             }
         }
     }
@@ -302,12 +397,18 @@ impl Importer {
         };
         if per_channel && image {
             let x = self.image(idx, name)?;
+            if constant.iter().all(|&d| d == 1) {
+                let y = self.draft.broadcast_scale(name, x, w, bias, div, clamp)?;
+                return Ok(Made::Image(y));
+            }
             let c = self.draft.shape(x).first().copied().unwrap_or(0);
             let op = self.draft.per_channel_op(name, x, c, w, bias, div, clamp)?;
             return Ok(Made::Image(self.draft.node(name, op)?));
         }
         let x = self.natural(idx, name)?;
-        Ok(Made::Natural(self.draft.broadcast_scale(name, x, w, bias, div, clamp)?))
+        Ok(Made::Natural(
+            self.draft.broadcast_scale(name, x, w, bias, div, clamp)?,
+        ))
     }
 }
 
@@ -326,5 +427,8 @@ fn same_padding(size: [usize; 2], kernel: [usize; 2], stride: [usize; 2]) -> [us
 
 fn permuted(values: &[i64], shape: &[usize], perm: &[usize]) -> Vec<i64> {
     let order = crate::graph::exec::transposed_indices(shape, perm);
-    order.into_iter().filter_map(|i| values.get(i).copied()).collect()
+    order
+        .into_iter()
+        .filter_map(|i| values.get(i).copied())
+        .collect()
 }

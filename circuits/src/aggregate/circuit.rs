@@ -1,0 +1,259 @@
+//! The aggregation circuit: snark-verifier's succinct verifier of each proof, on the columns that
+//! [`super::range`] and halo2-base's vertical gate need.
+//!
+//! | column | kind | holds |
+//! |--------|------|-------|
+//! | gates | advice, 1 or more | cells of `a + b·c = d`, four consecutive rows, with a selector each |
+//! | range value, shift, table | advice, fixed, fixed | see [`super::range`] |
+//! | constants | fixed | every constant once |
+//! | instance | instance | accumulator, then digest and public values of each proof |
+
+use super::{
+    curve::Curve,
+    digest::assigned_vk_digest,
+    ecc::{Chip, Loader, LoadedPoint},
+    range::{rows, RangeCheck, RangeColumns, TABLE_BITS},
+    AggregateError, AggregationShape,
+};
+use snark_verifier::{
+    halo2_base::{
+        gates::flex_gate::{
+            threads::SinglePhaseCoreManager, BasicGateConfig, ThreadBreakPoints,
+        },
+        halo2_proofs::{
+            circuit::{Layouter, SimpleFloorPlanner, Value},
+            halo2curves::bn256::{Fr, G1Affine},
+            plonk::{Circuit, Column, ConstraintSystem, Error, Fixed, Instance},
+        },
+        virtual_region::manager::VirtualRegionManager,
+        AssignedValue,
+    },
+    loader::halo2::Halo2Loader,
+    pcs::{
+        kzg::{KzgAccumulator, KzgAsVerifyingKey, KzgSuccinctVerifyingKey},
+        AccumulationScheme,
+    },
+    util::transcript::Transcript,
+    verifier::{plonk::PlonkSuccinctVerifier, SnarkVerifier},
+};
+use snark_verifier_sdk::{
+    halo2::{PoseidonTranscript, POSEIDON_SPEC},
+    Snark, SHPLONK,
+};
+
+type Verifier = PlonkSuccinctVerifier<SHPLONK>;
+type Accumulator = KzgAccumulator<G1Affine, Loader>;
+
+/// Columns of the circuit.
+#[derive(Clone, Debug)]
+pub struct AggregationConfig {
+    gates: Vec<BasicGateConfig<Fr>>,
+    constants: Column<Fixed>,
+    range: RangeColumns,
+    instance: Column<Instance>,
+    usable_rows: usize,
+}
+
+/// The circuit with its cells computed.
+pub(super) struct AggregationCircuit {
+    pub(super) shape: AggregationShape,
+    pool: SinglePhaseCoreManager<Fr>,
+    checks: Vec<RangeCheck>,
+    exposed: Vec<AssignedValue<Fr>>,
+}
+
+/// Cells that a circuit takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CircuitSize {
+    /// Cells of the gate columns.
+    pub cells: usize,
+    /// Rows of the range column.
+    pub range_rows: usize,
+}
+
+impl AggregationCircuit {
+    /// Computes the circuit that verifies `snarks`, for a key or, where break points are given, for
+    /// a proof.
+    pub(super) fn build(
+        generator: G1Affine,
+        snarks: &[Snark],
+        accumulation: &[u8],
+        shape: AggregationShape,
+        break_points: Option<ThreadBreakPoints>,
+    ) -> Result<Self, AggregateError> {
+        let pool = SinglePhaseCoreManager::new(break_points.is_some(), Default::default());
+        *pool.break_points.borrow_mut() = break_points;
+        let chip = Chip::default();
+        let ranges = chip.curve.arithmetic.ranges.clone();
+        let loader = Halo2Loader::new(chip, pool);
+        let exposed = verify(&loader, generator, snarks, accumulation)?;
+        let pool = loader.take_ctx();
+        Ok(Self { shape, pool, checks: ranges.take(), exposed })
+    }
+
+    pub(super) fn size(&self) -> CircuitSize {
+        CircuitSize {
+            cells: self.pool.total_advice(),
+            range_rows: self.checks.iter().map(|(_, bits)| rows(*bits)).sum(),
+        }
+    }
+
+    pub(super) fn instances(&self) -> Vec<Fr> {
+        self.exposed.iter().map(|cell| *cell.value()).collect()
+    }
+
+    /// Where the gate columns break, once a key was made.
+    pub(super) fn break_points(&self) -> ThreadBreakPoints {
+        self.pool.break_points.borrow().clone().unwrap_or_default()
+    }
+}
+
+/// The verification; returns what is exposed.
+fn verify(
+    loader: &Loader,
+    generator: G1Affine,
+    snarks: &[Snark],
+    accumulation: &[u8],
+) -> Result<Vec<AssignedValue<Fr>>, AggregateError> {
+    let svk = KzgSuccinctVerifyingKey::from(generator);
+    let mut transcript = PoseidonTranscript::<Loader, &[u8]>::from_spec(
+        loader,
+        &[],
+        POSEIDON_SPEC.clone(),
+    );
+    let mut statements = Vec::new();
+    let mut accumulators: Vec<Accumulator> = Vec::with_capacity(snarks.len());
+    for (index, snark) in snarks.iter().enumerate() {
+        let refused = |error| AggregateError::refused(index, error);
+        // The key, and its size, are witnesses: one circuit for all keys of a shape.
+        let protocol = snark.protocol.loaded_preprocessed_as_witness(loader, true);
+        statements.push(assigned_vk_digest(loader, &protocol)?);
+        let instances: Vec<Vec<_>> = snark
+            .instances
+            .iter()
+            .map(|column| column.iter().map(|value| loader.assign_scalar(*value)).collect())
+            .collect();
+        transcript.new_stream(&snark.proof);
+        let proof = Verifier::read_proof(&svk, &protocol, &instances, &mut transcript)
+            .map_err(refused)?;
+        derive_offset(loader, &mut transcript);
+        accumulators.extend(
+            Verifier::verify(&svk, &protocol, &instances, &proof).map_err(refused)?,
+        );
+        statements.extend(instances.into_iter().flatten().map(|scalar| scalar.into_assigned()));
+    }
+    let accumulator = match <[Accumulator; 1]>::try_from(accumulators) {
+        Ok([only]) => only,
+        Err(accumulators) => accumulate(loader, &mut transcript, accumulators, accumulation)?,
+    };
+    let mut exposed = Vec::with_capacity(4 * super::LIMBS + statements.len());
+    for point in [accumulator.lhs.into_assigned(), accumulator.rhs.into_assigned()] {
+        let LoadedPoint { x, y, .. } = point;
+        exposed.extend(x.limbs);
+        exposed.extend(y.limbs);
+    }
+    exposed.extend(statements);
+    Ok(exposed)
+}
+
+/// One accumulator for several, by powers of a challenge.
+fn accumulate<'a>(
+    loader: &Loader,
+    transcript: &mut PoseidonTranscript<Loader, &'a [u8]>,
+    accumulators: Vec<Accumulator>,
+    accumulation: &'a [u8],
+) -> Result<Accumulator, AggregateError> {
+    type Scheme = SHPLONK;
+    let key = KzgAsVerifyingKey::default();
+    let refused = |error| AggregateError::refused(accumulators.len(), error);
+    transcript.new_stream(accumulation);
+    let proof = <Scheme as AccumulationScheme<G1Affine, Loader>>::read_proof(
+        &key,
+        &accumulators,
+        transcript,
+    )
+    .map_err(refused)?;
+    derive_offset(loader, transcript);
+    <Scheme as AccumulationScheme<G1Affine, Loader>>::verify(&key, &accumulators, &proof)
+        .map_err(refused)
+}
+
+/// One more challenge after all that the coming sums depend on; see [`Curve::derive_offset`].
+fn derive_offset(loader: &Loader, transcript: &mut PoseidonTranscript<Loader, &[u8]>) {
+    let challenge = transcript.squeeze_challenge().into_assigned();
+    let chip = loader.ecc_chip();
+    let curve: &Curve = &chip.curve;
+    curve.derive_offset(loader.ctx_mut().main(), challenge);
+}
+
+impl Circuit<Fr> for AggregationCircuit {
+    type Config = AggregationConfig;
+    type FloorPlanner = SimpleFloorPlanner;
+    type Params = AggregationShape;
+
+    fn params(&self) -> AggregationShape {
+        self.shape
+    }
+
+    fn without_witnesses(&self) -> Self {
+        unreachable!("neither floor planner nor provers here ask for it")
+    }
+
+    fn configure(meta: &mut ConstraintSystem<Fr>) -> AggregationConfig {
+        Self::configure_with_params(meta, AggregationShape::default())
+    }
+
+    fn configure_with_params(
+        meta: &mut ConstraintSystem<Fr>,
+        shape: AggregationShape,
+    ) -> AggregationConfig {
+        let constants = meta.fixed_column();
+        meta.enable_equality(constants);
+        let gates = (0..shape.columns).map(|_| BasicGateConfig::configure(meta, 0)).collect();
+        let range = RangeColumns::configure(meta);
+        let instance = meta.instance_column();
+        meta.enable_equality(instance);
+        let usable_rows = (1usize << shape.k).saturating_sub(meta.minimum_rows());
+        AggregationConfig { gates, constants, range, instance, usable_rows }
+    }
+
+    fn synthesize(
+        &self,
+        config: AggregationConfig,
+        mut layouter: impl Layouter<Fr>,
+    ) -> Result<(), Error> {
+        layouter.assign_table(
+            || "range table",
+            |mut table| {
+                for row in 0..1usize << TABLE_BITS {
+                    let value = Value::known(Fr::from(row as u64));
+                    table.assign_cell(|| "range", config.range.table, row, || value)?;
+                }
+                Ok(())
+            },
+        )?;
+        let for_key = !self.pool.witness_gen_only();
+        layouter.assign_region(
+            || "aggregation",
+            |mut region| {
+                self.pool
+                    .assign_raw(&(config.gates.clone(), config.usable_rows), &mut region);
+                let copies = for_key.then_some(&self.pool.copy_manager);
+                config.range.assign(&mut region, &self.checks, copies);
+                if for_key {
+                    self.pool.copy_manager.assign_raw(&vec![config.constants], &mut region);
+                }
+                Ok(())
+            },
+        )?;
+        if for_key {
+            let copies = self.pool.copy_manager.lock().unwrap_or_else(|e| e.into_inner());
+            for (row, value) in self.exposed.iter().enumerate() {
+                let cell = value.cell.and_then(|cell| copies.assigned_advices.get(&cell));
+                let cell = cell.ok_or(Error::Synthesis)?;
+                layouter.constrain_instance(*cell, config.instance, row);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,222 @@
+//! Keys of the aggregation circuit, and the choice of its shape.
+
+use super::{
+    circuit::{AggregationCircuit, CircuitSize},
+    AggregateError, Structure, ACCUMULATOR_LIMBS,
+};
+use crate::files::{read_container, write_container, Kind};
+use halo2_proofs::{
+    halo2curves::bn256::{Bn256, G1Affine},
+    plonk::{keygen_pk, keygen_vk, ProvingKey},
+    poly::{
+        commitment::Params,
+        kzg::commitment::ParamsKZG,
+    },
+    SerdeFormat,
+};
+use serde::{Deserialize, Serialize};
+use snark_verifier::{
+    system::halo2::{compile, Config},
+    verifier::plonk::PlonkProtocol,
+};
+use snark_verifier_sdk::{halo2::gen_dummy_snark_from_protocol, Snark, SHPLONK};
+use std::{
+    panic::{catch_unwind, AssertUnwindSafe},
+    path::Path,
+};
+
+/// Version of the key file.
+const VERSION: u32 = 1;
+/// The range table needs this many rows and some.
+const MIN_K: u32 = super::range::TABLE_BITS + 1;
+/// Larger circuits are not tried.
+const MAX_K: u32 = 23;
+
+/// Size of the aggregation circuit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AggregationShape {
+    /// 2^k rows.
+    pub k: u32,
+    /// Gate columns. Each costs the contract about 17,000 gas; each k doubles the prover's time.
+    pub columns: usize,
+}
+
+impl Default for AggregationShape {
+    fn default() -> Self {
+        Self { k: MIN_K, columns: 1 }
+    }
+}
+
+impl AggregationShape {
+    /// The smallest shape with at most `max_columns` gate columns for proofs of these circuits, and
+    /// what they need of it.
+    pub fn choose(
+        protocols: &[PlonkProtocol<G1Affine>],
+        max_columns: usize,
+    ) -> Result<(Self, CircuitSize), AggregateError> {
+        let snarks = dummies(protocols)?;
+        let generator = <G1Affine as halo2_proofs::halo2curves::group::prime::PrimeCurveAffine>::generator();
+        let circuit = AggregationCircuit::build(
+            generator,
+            &snarks,
+            &[],
+            Self::default(),
+            Some(Vec::new()),
+        )?;
+        let size = circuit.size();
+        (MIN_K..=MAX_K)
+            .find_map(|k| {
+                // Rows at the end are blinded, and a gate does not cross from column to column.
+                let rows = (1usize << k) - 64;
+                let columns = size.cells.div_ceil(rows);
+                (columns <= max_columns && size.range_rows <= rows).then_some(Self { k, columns })
+            })
+            .map(|shape| (shape, size))
+            .ok_or(AggregateError::TooLarge {
+                cells: size.cells,
+                range_rows: size.range_rows,
+                columns: max_columns,
+                max_k: MAX_K,
+            })
+    }
+}
+
+/// A key of the aggregation circuit.
+#[derive(Debug)]
+pub struct AggregationKey {
+    /// Proving key; the verifying key is part of it.
+    pub pk: ProvingKey<G1Affine>,
+    header: Header,
+}
+
+/// What a key file says before the key itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Header {
+    shape: AggregationShape,
+    structures: Vec<Structure>,
+    break_points: Vec<usize>,
+}
+
+impl AggregationKey {
+    /// Size of the circuit.
+    pub fn shape(&self) -> AggregationShape {
+        self.header.shape
+    }
+
+    /// The inner circuits, in order.
+    pub fn structures(&self) -> &[Structure] {
+        &self.header.structures
+    }
+
+    /// Public values of an aggregate proof.
+    pub fn num_instances(&self) -> usize {
+        let inner = self.header.structures.iter().map(|structure| 1 + structure.instances);
+        ACCUMULATOR_LIMBS + inner.sum::<usize>()
+    }
+
+    /// The verifier's view of the circuit, from which the contract is generated.
+    pub fn protocol(&self, srs: &ParamsKZG<Bn256>) -> Result<PlonkProtocol<G1Affine>, AggregateError> {
+        check_srs(srs, self.header.shape)?;
+        let config = Config::kzg()
+            .with_num_instance(vec![self.num_instances()])
+            .with_accumulator_indices(Some((0..ACCUMULATOR_LIMBS).map(|i| (0, i)).collect()));
+        Ok(compile(srs, self.pk.get_vk(), config))
+    }
+
+    pub(super) fn break_points(&self) -> Vec<usize> {
+        self.header.break_points.clone()
+    }
+
+    /// Writes the key.
+    pub fn save(&self, path: &Path) -> Result<(), AggregateError> {
+        let header = serde_json::to_vec(&self.header).map_err(|error| content(path, error))?;
+        write_container(path, Kind::AggregationKey, VERSION, &mut |mut out| {
+            out.write_all(&(header.len() as u64).to_le_bytes())?;
+            out.write_all(&header)?;
+            self.pk.write(&mut out, SerdeFormat::RawBytes)
+        })?;
+        Ok(())
+    }
+
+    /// Reads a key; every point and scalar in it is checked.
+    pub fn load(path: &Path) -> Result<Self, AggregateError> {
+        let payload = read_container(path, Kind::AggregationKey, VERSION)?;
+        let short = || content(path, "it is too short");
+        let (length, rest) = payload.split_first_chunk::<8>().ok_or_else(short)?;
+        let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX);
+        let (header, mut rest) = rest.split_at_checked(length).ok_or_else(short)?;
+        let header: Header =
+            serde_json::from_slice(header).map_err(|error| content(path, error))?;
+        let shape = header.shape;
+        if !(MIN_K..=MAX_K).contains(&shape.k) || !(1..=64).contains(&shape.columns) {
+            return Err(content(path, format!("impossible shape {shape:?}")));
+        }
+        // halo2's reader panics on scalars and lengths that it does not expect.
+        let read = catch_unwind(AssertUnwindSafe(|| {
+            ProvingKey::read::<_, AggregationCircuit>(&mut rest, SerdeFormat::RawBytes, shape)
+        }));
+        let pk = match read {
+            Ok(Ok(pk)) => pk,
+            Ok(Err(error)) => return Err(content(path, error)),
+            Err(_) => return Err(content(path, "a scalar or a length in it is not valid")),
+        };
+        let vk = pk.get_vk();
+        let on_curve = |point: &G1Affine| {
+            bool::from(halo2_proofs::arithmetic::CurveAffine::is_on_curve(point))
+        };
+        let mut points = vk.fixed_commitments().iter().chain(vk.permutation().commitments());
+        if !rest.is_empty() || vk.get_domain().k() != shape.k || !points.all(on_curve) {
+            return Err(content(path, "its verifying key is not one of this circuit"));
+        }
+        Ok(Self { pk, header })
+    }
+}
+
+fn content(path: &Path, what: impl ToString) -> AggregateError {
+    AggregateError::Content { path: path.display().to_string(), what: what.to_string() }
+}
+
+/// Makes a key for proofs of these circuits, in this order.
+pub fn keygen(
+    srs: &ParamsKZG<Bn256>,
+    protocols: &[PlonkProtocol<G1Affine>],
+    shape: AggregationShape,
+) -> Result<AggregationKey, AggregateError> {
+    check_srs(srs, shape)?;
+    let snarks = dummies(protocols)?;
+    let structures = protocols.iter().map(Structure::of).collect::<Result<_, _>>()?;
+    let accumulation = &[];
+    let generator = super::prove::generator(srs);
+    let circuit = AggregationCircuit::build(generator, &snarks, accumulation, shape, None)?;
+    let halo2 = |source| AggregateError::Halo2 { what: "key generation", source };
+    let vk = keygen_vk(srs, &circuit).map_err(halo2)?;
+    let pk = keygen_pk(srs, vk, &circuit).map_err(halo2)?;
+    let header = Header { shape, structures, break_points: circuit.break_points() };
+    Ok(AggregationKey { pk, header })
+}
+
+/// Proofs of the right form that prove nothing: a key needs no more.
+fn dummies(protocols: &[PlonkProtocol<G1Affine>]) -> Result<Vec<Snark>, AggregateError> {
+    if protocols.is_empty() {
+        return Err(AggregateError::Empty);
+    }
+    protocols
+        .iter()
+        .map(|protocol| {
+            Structure::of(protocol)?;
+            Ok(gen_dummy_snark_from_protocol::<SHPLONK>(protocol.clone()))
+        })
+        .collect()
+}
+
+/// Fails unless the SRS is of the circuit's size.
+pub(super) fn check_srs(
+    srs: &ParamsKZG<Bn256>,
+    shape: AggregationShape,
+) -> Result<(), AggregateError> {
+    if srs.k() == shape.k {
+        Ok(())
+    } else {
+        Err(AggregateError::Srs { expected: shape.k, got: srs.k() })
+    }
+}

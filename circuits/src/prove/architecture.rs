@@ -1,0 +1,146 @@
+//! A model without its weights: what the verifying key is derived from.
+
+use std::{path::Path, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use super::ProveError;
+use crate::{
+    files::write_atomic,
+    graph::Graph,
+    import::Source,
+    layout::{self, Goal, Plan, Shape, Visibilities},
+};
+
+/// Version of the file format.
+const VERSION: u32 = 1;
+/// Largest architecture file that is read.
+const MAX_FILE: u64 = 64 << 20;
+
+/// The integer graph, how it is exposed, and the shape of its circuit.
+///
+/// It holds tensor shapes and value ranges (powers of two, mostly), but no weight. Whoever has
+/// it and the SRS can derive the verifying key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Architecture {
+    /// Format version.
+    pub version: u32,
+    /// What the layout is optimised for.
+    pub optimised_for: Goal,
+    /// Shape of the circuit.
+    pub shape: Shape,
+    /// What of inputs and outputs is seen.
+    pub visibilities: Visibilities,
+    /// The model's ports as its file declares them.
+    pub source: Source,
+    /// The integer graph.
+    pub graph: Graph,
+}
+
+impl Architecture {
+    /// Chooses a layout for `graph`.
+    pub fn new(
+        graph: Graph,
+        source: Source,
+        visibilities: Visibilities,
+        goal: Goal,
+    ) -> Result<(Self, Arc<Plan>), ProveError> {
+        check_visibilities(&graph, &visibilities)?;
+        let plan = layout::choose(&graph, &visibilities, goal)?;
+        let architecture = Self {
+            version: VERSION,
+            optimised_for: goal,
+            shape: plan.shape,
+            visibilities,
+            source,
+            graph,
+        };
+        Ok((architecture, Arc::new(plan)))
+    }
+
+    /// The layout.
+    pub fn plan(&self) -> Result<Arc<Plan>, ProveError> {
+        self.graph
+            .validate()
+            .map_err(|error| ProveError::Invalid(error.to_string()))?;
+        check_visibilities(&self.graph, &self.visibilities)?;
+        check_shape(&self.shape)?;
+        Ok(Arc::new(Plan::new(
+            &self.graph,
+            &self.visibilities,
+            self.shape,
+        )?))
+    }
+
+    /// Writes the architecture as JSON.
+    pub fn save(&self, path: &Path) -> Result<(), ProveError> {
+        let text = serde_json::to_vec_pretty(self)
+            .map_err(|error| ProveError::Invalid(error.to_string()))?;
+        write_atomic(path, &mut |out| out.write_all(&text))?;
+        Ok(())
+    }
+
+    /// Reads an architecture.
+    pub fn load(path: &Path) -> Result<Self, ProveError> {
+        let content = |place: &str, expected: &str, got: String| ProveError::Content {
+            path: path.to_path_buf(),
+            place: place.into(),
+            expected: expected.into(),
+            got,
+        };
+        let io = |error: std::io::Error| content("file", "a readable file", error.to_string());
+        let size = std::fs::metadata(path).map_err(io)?.len();
+        if size > MAX_FILE {
+            return Err(content(
+                "size",
+                &format!("at most {MAX_FILE} bytes"),
+                format!("{size} bytes"),
+            ));
+        }
+        let bytes = std::fs::read(path).map_err(io)?;
+        let architecture: Self = serde_json::from_slice(&bytes).map_err(|error| {
+            content(
+                &format!("line {}, column {}", error.line(), error.column()),
+                "an architecture written by `zkml setup` (config.json)",
+                error.to_string(),
+            )
+        })?;
+        if architecture.version != VERSION {
+            return Err(content(
+                "version",
+                &VERSION.to_string(),
+                architecture.version.to_string(),
+            ));
+        }
+        Ok(architecture)
+    }
+}
+
+fn check_visibilities(graph: &Graph, visibilities: &Visibilities) -> Result<(), ProveError> {
+    for (name, given, has) in [
+        ("inputs", visibilities.inputs.len(), graph.inputs.len()),
+        ("outputs", visibilities.outputs.len(), graph.outputs.len()),
+    ] {
+        if given > has {
+            return Err(ProveError::Invalid(format!(
+                "visibility of {given} {name} given, the model has {has}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn check_shape(shape: &Shape) -> Result<(), ProveError> {
+    let sound = (6..=24).contains(&shape.k)
+        && (2..=64).contains(&shape.data)
+        && crate::hash::Poseidon::WIDTHS.contains(&shape.hash_width)
+        && (1..=shape.k - 2).contains(&shape.limb_bits);
+    if sound {
+        Ok(())
+    } else {
+        Err(ProveError::Invalid(format!(
+            "shape {shape:?} cannot be: expected k in 6..=24, 2 to 64 data columns, a hash width of 3 or 5, limb bits in 1..=k-2"
+        )))
+    }
+}

@@ -1,0 +1,191 @@
+//! The public statement x = (C, context, F, O), in the clear and as instances.
+
+use halo2_proofs::halo2curves::{bn256::Fr, ff::PrimeField};
+use serde::{de::Error as _, Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{Architecture, ProveError};
+use crate::{
+    circuit::pack_values,
+    graph::{TensorId, Visibility},
+    layout::{self, Exposed, Plan},
+};
+
+/// A field element, as 0x and 64 hexadecimal digits, big-endian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Word(pub Fr);
+
+impl std::fmt::Display for Word {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "0x")?;
+        let bytes = self.0.to_repr();
+        bytes.iter().rev().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl std::str::FromStr for Word {
+    type Err = String;
+
+    /// Hexadecimal with `0x`, up to 64 digits, below the field's modulus.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let expected = "expected 0x and up to 64 hexadecimal digits of a number below the BN254 scalar field's modulus";
+        let digits = text.strip_prefix("0x").ok_or(expected)?;
+        if digits.is_empty() || digits.len() > 64 || !digits.is_ascii() {
+            return Err(expected.into());
+        }
+        let padded = format!("{digits:0>64}");
+        let mut bytes = [0u8; 32];
+        for (i, byte) in bytes.iter_mut().rev().enumerate() {
+            *byte = padded
+                .get(2 * i..2 * i + 2)
+                .and_then(|pair| u8::from_str_radix(pair, 16).ok())
+                .ok_or(expected)?;
+        }
+        Option::from(Fr::from_repr(bytes.into()))
+            .map(Word)
+            .ok_or_else(|| expected.to_string())
+    }
+}
+
+impl Serialize for Word {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(D::Error::custom)
+    }
+}
+
+/// One input or output as the statement shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Exposure {
+    /// Its values, as integers at the model's scale.
+    Public(Vec<i64>),
+    /// Its salted Poseidon commitment.
+    Hashed(Word),
+    /// Nothing.
+    Private,
+}
+
+/// What a proof is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Statement {
+    /// Commitment to the weights.
+    pub commitment: Word,
+    /// Free word that binds the proof to a request; zero unless asked for.
+    pub context: Word,
+    /// Inputs, in the model's order.
+    pub inputs: Vec<Exposure>,
+    /// Outputs, in the model's order.
+    pub outputs: Vec<Exposure>,
+}
+
+impl Statement {
+    /// The statement's instances. Every value must have its declared shape and range, so that
+    /// a statement has one encoding only.
+    pub fn instances(
+        &self,
+        architecture: &Architecture,
+        plan: &Plan,
+    ) -> Result<Vec<Fr>, ProveError> {
+        let layout = &plan.statement;
+        let mut instances = vec![Fr::zero(); layout.instances];
+        instances[layout::Statement::COMMITMENT] = self.commitment.0;
+        instances[layout::Statement::CONTEXT] = self.context.0;
+        for (kind, exposures, layouts) in [
+            ("input", &self.inputs, &layout.inputs),
+            ("output", &self.outputs, &layout.outputs),
+        ] {
+            if exposures.len() != layouts.len() {
+                return Err(ProveError::Invalid(format!(
+                    "the statement has {} {kind}s, the model has {}",
+                    exposures.len(),
+                    layouts.len()
+                )));
+            }
+            for (index, (exposure, exposed)) in exposures.iter().zip(layouts).enumerate() {
+                let place = format!("{kind} {index}");
+                expose(architecture, plan, &place, exposure, exposed, &mut instances)?;
+            }
+        }
+        Ok(instances)
+    }
+}
+
+fn expose(
+    architecture: &Architecture,
+    plan: &Plan,
+    place: &str,
+    exposure: &Exposure,
+    exposed: &Exposed,
+    instances: &mut [Fr],
+) -> Result<(), ProveError> {
+    let layout = &plan.statement;
+    let packing = exposed.packing.and_then(|index| layout.packings.get(index));
+    match (exposure, exposed.visibility, exposed.instance, packing) {
+        (Exposure::Public(values), Visibility::Public, Some(first), Some(packing)) => {
+            check_values(architecture, place, exposed.tensor, values)?;
+            let words = pack_values(packing, plan.shape.data, values);
+            for (instance, word) in instances[first..].iter_mut().zip(words) {
+                *instance = word;
+            }
+            Ok(())
+        }
+        (Exposure::Hashed(digest), Visibility::Hashed, Some(first), _) => {
+            instances[first] = digest.0;
+            Ok(())
+        }
+        (Exposure::Private, Visibility::Private, _, _) => Ok(()),
+        _ => Err(ProveError::Invalid(format!(
+            "statement, {place}: expected it {}, got it {}",
+            name(exposed.visibility),
+            match exposure {
+                Exposure::Public(_) => name(Visibility::Public),
+                Exposure::Hashed(_) => name(Visibility::Hashed),
+                Exposure::Private => name(Visibility::Private),
+            }
+        ))),
+    }
+}
+
+fn name(visibility: Visibility) -> &'static str {
+    match visibility {
+        Visibility::Public => "public",
+        Visibility::Hashed => "hashed",
+        Visibility::Private => "private",
+    }
+}
+
+fn check_values(
+    architecture: &Architecture,
+    place: &str,
+    id: TensorId,
+    values: &[i64],
+) -> Result<(), ProveError> {
+    let tensor = &architecture.graph.tensors[id.0];
+    let expected: usize = tensor.shape.iter().product();
+    if values.len() != expected {
+        return Err(ProveError::Invalid(format!(
+            "statement, {place}: expected {expected} values (shape {:?}), got {}",
+            tensor.shape,
+            values.len()
+        )));
+    }
+    let range = tensor.range;
+    match values
+        .iter()
+        .position(|value| !(range.lo..=range.hi).contains(value))
+    {
+        None => Ok(()),
+        Some(index) => Err(ProveError::Invalid(format!(
+            "statement, {place}, element {index}: {} is outside [{}, {}]",
+            values[index], range.lo, range.hi
+        ))),
+    }
+}

@@ -1,0 +1,332 @@
+//! Input files: what they hold, and what is wrong with them.
+
+use image::{GrayImage, ImageFormat, Luma, Rgb, RgbImage};
+use proptest::prelude::*;
+use serde_json::json;
+use zkml_circuits::graph::{Graph, Interval, Role, Tensor, TensorId};
+use zkml_circuits::import::{Format, Layout, Port, Source};
+use zkml_circuits::inputs::load;
+
+/// What [`load`] gives, with its error as text.
+type Loaded = Result<Vec<Vec<i64>>, String>;
+
+/// A graph of inputs only, at scale 16 with values of 12 bits.
+fn graph(shapes: &[&[usize]], layout: Layout) -> (Graph, Source) {
+    let names = |i: usize| i.to_string();
+    let tensor = |(i, shape): (usize, &&[usize])| Tensor {
+        name: names(i),
+        shape: shape.to_vec(),
+        role: Role::Input,
+        range: Interval {
+            lo: -2048,
+            hi: 2047,
+        },
+    };
+    let port = |(i, shape): (usize, &&[usize])| Port {
+        name: names(i),
+        shape: [&[1], *shape].concat(),
+        layout,
+    };
+    let graph = Graph {
+        scale: 16,
+        tensors: shapes.iter().enumerate().map(tensor).collect(),
+        nodes: vec![],
+        inputs: (0..shapes.len()).map(TensorId).collect(),
+        outputs: vec![TensorId(0)],
+    };
+    let inputs = shapes.iter().enumerate().map(port).collect();
+    (
+        graph,
+        Source {
+            format: Format::Msgpack,
+            inputs,
+            outputs: vec![],
+        },
+    )
+}
+
+fn read(extension: &str, bytes: &[u8], shapes: &[&[usize]], layout: Layout) -> Loaded {
+    let file = tempfile::Builder::new()
+        .suffix(&format!(".{extension}"))
+        .tempfile()
+        .unwrap();
+    std::fs::write(file.path(), bytes).unwrap();
+    let (graph, source) = graph(shapes, layout);
+    load(file.path(), &graph, &source).map_err(|error| {
+        let text = error.to_string();
+        assert!(
+            text.starts_with(&file.path().display().to_string()),
+            "{text}"
+        );
+        text
+    })
+}
+
+fn plain(extension: &str, bytes: &[u8], shapes: &[&[usize]]) -> Loaded {
+    read(extension, bytes, shapes, Layout::Plain)
+}
+
+fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
+    let length = u16::try_from(header.len()).unwrap().to_le_bytes();
+    [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), data].concat()
+}
+
+#[test]
+fn npy_files() {
+    let f4: Vec<u8> = [0.5f32, -1.0, 0.03125, 2.0]
+        .iter()
+        .flat_map(|v| v.to_le_bytes())
+        .collect();
+    let f8: Vec<u8> = [0.5f64, -1.0, 0.03125, 2.0]
+        .iter()
+        .flat_map(|v| v.to_le_bytes())
+        .collect();
+    // 0.03125 · 16 = 0.5, away from zero.
+    let expected = Ok(vec![vec![8, -16, 1, 32]]);
+    for shape in ["(4,)", "(1, 4)", "(1, 2, 2)", "(2, 2)", "(2, 2, 1)"] {
+        assert_eq!(
+            plain("npy", &npy("<f4", shape, &f4), &[&[2, 2]]),
+            expected,
+            "{shape}"
+        );
+    }
+    assert_eq!(
+        plain("npy", &npy("<f8", "(2, 2)", &f8), &[&[2, 2]]),
+        expected
+    );
+    let big: Vec<u8> = [0.5f32, -1.0]
+        .iter()
+        .flat_map(|v| v.to_be_bytes())
+        .collect();
+    assert_eq!(
+        plain("npy", &npy(">f4", "(2,)", &big), &[&[2]]),
+        Ok(vec![vec![8, -16]])
+    );
+    assert_eq!(
+        plain("npy", &npy("|u1", "(2,)", &[3, 100]), &[&[2]]),
+        Ok(vec![vec![48, 1600]])
+    );
+    assert_eq!(
+        plain("npy", &npy("|i1", "(2,)", &[3, 255]), &[&[2]]),
+        Ok(vec![vec![48, -16]])
+    );
+    let i8 = [5i64, -5].map(i64::to_le_bytes).concat();
+    assert_eq!(
+        plain("npy", &npy("<i8", "(2,)", &i8), &[&[2]]),
+        Ok(vec![vec![80, -80]])
+    );
+    let fortran = npy("<f4", "(2, 2)", &f4);
+    let at = fortran.windows(5).position(|w| w == b"False").unwrap();
+    let fortran = [&fortran[..at], b"True ", &fortran[at + 5..]].concat();
+    let cases = [
+        (plain("npy", &fortran, &[&[2, 2]]), "fortran_order"),
+        (
+            plain("npy", &npy("<f4", "(3,)", &f4[..12]), &[&[2, 2]]),
+            "expected shape [2, 2]",
+        ),
+        (
+            plain("npy", &npy("<f4", "(4, 1, 1)", &f4), &[&[2], &[2]]),
+            "one input",
+        ),
+        (
+            plain("npy", &npy("<f4", "(4,)", &f4[..15]), &[&[4]]),
+            "15 bytes",
+        ),
+        (plain("npy", &npy("<c8", "(4,)", &f4), &[&[4]]), "descr"),
+        (
+            plain(
+                "npy",
+                &npy("<f4", "(99999999999, 99999999999)", &f4),
+                &[&[4]],
+            ),
+            "npy data",
+        ),
+        (plain("npy", &npy("<f4", "(-4,)", &f4), &[&[4]]), "sizes"),
+        (plain("npy", &npy("<f4", "4", &f4), &[&[4]]), "tuple"),
+        (
+            plain("npy", b"\x93NUMPY\x01\x00\xff\xff{}", &[&[4]]),
+            "header",
+        ),
+        (plain("npy", b"PK", &[&[4]]), "magic"),
+        (
+            plain("npy", &npy("|u1", "(2,)", &[3, 200]), &[&[2]]),
+            "input '0' element 1: 3200 is outside [-2048, 2047]; use --input-range",
+        ),
+        (
+            plain("npy", &npy("<f4", "(1,)", &f32::NAN.to_le_bytes()), &[&[1]]),
+            "finite",
+        ),
+    ];
+    check(&cases);
+}
+
+fn check(cases: &[(Loaded, &str)]) {
+    for (result, expected) in cases {
+        let text = result.as_ref().unwrap_err();
+        assert!(
+            text.contains(expected),
+            "'{text}' does not mention '{expected}'"
+        );
+    }
+}
+
+#[test]
+fn json_files() {
+    let json = |value: serde_json::Value, shapes: &[&[usize]]| {
+        plain("json", value.to_string().as_bytes(), shapes)
+    };
+    let expected = || Ok(vec![vec![8, -16, 0, 32]]);
+    assert_eq!(json(json!([0.5, -1, 0, 2]), &[&[4]]), expected());
+    assert_eq!(json(json!([[[0.5, -1], [0, 2]]]), &[&[2, 2]]), expected());
+    assert_eq!(
+        json(json!({"input_data": [[0.5, -1, 0, 2]], "x": 1}), &[&[2, 2]]),
+        expected()
+    );
+    let two = json!({"input_data": [[0.5], [1, [2]]]});
+    assert_eq!(json(two, &[&[1], &[2]]), Ok(vec![vec![8], vec![16, 32]]));
+    check(&[
+        (
+            json(json!([1, 2]), &[&[4]]),
+            "expected 4 elements (shape [4]), got 2",
+        ),
+        (
+            json(json!([[1], [2]]), &[&[1], &[1], &[1]]),
+            "a list for each of 3 inputs",
+        ),
+        (json(json!({"data": []}), &[&[4]]), "input_data"),
+        (
+            json(json!([1, [2, "three"]]), &[&[4]]),
+            "JSON element [1][1]: expected a number",
+        ),
+        (json(json!([1, null]), &[&[4]]), "null"),
+        (json(json!(7), &[&[4]]), "expected a list"),
+        (json(json!([1, 2, 1e9, 4]), &[&[4]]), "--input-range"),
+        (json(json!([1, 2, 1e300, 4]), &[&[4]]), "element 2"),
+        (plain("json", b"[1, 2", &[&[4]]), "JSON"),
+        (
+            plain("json", "[".repeat(100_000).as_bytes(), &[&[4]]),
+            "JSON",
+        ),
+    ]);
+}
+
+#[test]
+fn msgpack_files() {
+    let tensors = |value: serde_json::Value, shapes: &[&[usize]]| {
+        plain("msgpack", &rmp_serde::to_vec_named(&value).unwrap(), shapes)
+    };
+    let one =
+        |idx: i64, shape: &[i64], data: &[i64]| json!({"idx": idx, "shape": shape, "data": data});
+    let good = json!([one(1, &[1, 2], &[7, 8]), one(0, &[1, 1], &[-5])]);
+    assert_eq!(tensors(good, &[&[1], &[2]]), Ok(vec![vec![-5], vec![7, 8]]));
+    let later = json!([one(0, &[1], &[1]), one(0, &[1], &[2])]);
+    assert_eq!(tensors(later, &[&[1]]), Ok(vec![vec![2]]));
+    check(&[
+        (
+            tensors(json!([one(3, &[1], &[1])]), &[&[1]]),
+            "a tensor for input '0', got indices [3]",
+        ),
+        (
+            tensors(json!([one(0, &[2], &[1])]), &[&[2]]),
+            "as many values",
+        ),
+        (
+            tensors(json!([one(0, &[3], &[1, 2, 3])]), &[&[2]]),
+            "expected shape [2]",
+        ),
+        (
+            tensors(json!([one(0, &[-3], &[1, 2, 3])]), &[&[3]]),
+            "a shape",
+        ),
+        (
+            tensors(json!([one(0, &[1], &[2048])]), &[&[1]]),
+            "2048 is outside",
+        ),
+        (tensors(json!({"idx": 0}), &[&[1]]), "a list of tensors"),
+        (
+            plain("msgpack", &[0xdd, 0xff, 0xff, 0xff, 0xff], &[&[1]]),
+            "MessagePack",
+        ),
+    ]);
+}
+
+fn png(image: &image::DynamicImage) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image.write_to(&mut bytes, ImageFormat::Png).unwrap();
+    bytes.into_inner()
+}
+
+#[test]
+fn png_files() {
+    // 255 is 1.0, which is 16; 128 is 8.03.
+    let grey = GrayImage::from_fn(3, 2, |x, y| Luma([[0, 255, 128][(x + y) as usize % 3]]));
+    let grey = png(&grey.into());
+    let expected = Ok(vec![vec![0, 16, 8, 16, 8, 0]]);
+    for shape in [&[1, 2, 3][..], &[2, 3, 1], &[2, 3], &[6]] {
+        assert_eq!(plain("png", &grey, &[shape]), expected, "{shape:?}");
+    }
+    let colour = |w, h| {
+        png(&RgbImage::from_fn(w, h, |x, _| Rgb([0, 255, [0, 128, 255][x as usize % 3]])).into())
+    };
+    let last = vec![0, 16, 0, 0, 16, 8];
+    let first = vec![0, 0, 16, 16, 0, 8];
+    assert_eq!(plain("png", &colour(2, 1), &[&[1, 2, 3]]), Ok(vec![last]));
+    assert_eq!(plain("png", &colour(2, 1), &[&[3, 1, 2]]), Ok(vec![first]));
+    // Three by three by three: only the source's layout can tell.
+    let of = |layout| {
+        read("png", &colour(3, 3), &[&[3, 3, 3]], layout)
+            .unwrap()
+            .remove(0)
+    };
+    assert_eq!(of(Layout::ChannelsLast)[..6], [0, 16, 0, 0, 16, 8]);
+    assert_eq!(of(Layout::ChannelsFirst)[..3], [0, 0, 0]);
+    let alpha = png(&image::RgbaImage::new(2, 2).into());
+    let deep = png(&image::DynamicImage::new_luma16(2, 2));
+    check(&[
+        (
+            plain("png", &grey, &[&[1, 3, 2]]),
+            "an image for shape [1, 3, 2], got 1 channels of 2 × 3",
+        ),
+        (
+            plain("png", &colour(2, 2), &[&[1, 2, 2]]),
+            "3 channels of 2 × 2",
+        ),
+        (plain("png", &colour(2, 2), &[&[12]]), "3 channels"),
+        (plain("png", &alpha, &[&[1, 2, 2]]), "without alpha"),
+        (plain("png", &deep, &[&[1, 2, 2]]), "8-bit"),
+        (plain("png", &grey[..20], &[&[1, 2, 3]]), "png"),
+        (plain("png", b"hello", &[&[1, 2, 3]]), "png"),
+    ]);
+}
+
+#[test]
+fn other_files() {
+    check(&[(
+        plain("txt", b"1 2", &[&[2]]),
+        ".npy, .json, .msgpack or .png, got .txt",
+    )]);
+    let (graph, source) = graph(&[&[1]], Layout::Plain);
+    let error = load("/nonexistent.npy".as_ref(), &graph, &source).unwrap_err();
+    assert!(
+        error.to_string().starts_with("/nonexistent.npy: "),
+        "{error}"
+    );
+}
+
+proptest! {
+    #[test]
+    fn noise(bytes in prop::collection::vec(any::<u8>(), 0..200), at in any::<prop::sample::Index>(), byte: u8) {
+        for extension in ["npy", "json", "msgpack", "png"] {
+            let _ = plain(extension, &bytes, &[&[2, 2]]);
+        }
+        let mut array = npy("<f4", "(2, 2)", &[0; 16]);
+        let at_array = at.index(array.len());
+        array[at_array] = byte;
+        let _ = plain("npy", &array, &[&[2, 2]]);
+        let mut image = png(&GrayImage::new(3, 3).into());
+        let at = at.index(image.len());
+        image[at] = byte;
+        let _ = plain("png", &image, &[&[1, 3, 3]]);
+    }
+}

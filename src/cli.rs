@@ -1,0 +1,164 @@
+//! What the command line takes, apart from each command's own arguments.
+
+use crate::commands::{
+    aggregate, demo, evm, inspect, prove, run, setup, srs as srs_command, verify,
+};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use zkml_circuits::{graph::Visibility, import::ImportOptions, layout};
+
+/// Proves that a machine-learning model ran as promised, and lets an Ethereum contract check it.
+///
+/// The weights stay private: a proof says that committed weights C map the input F to the output
+/// O in fixed-point arithmetic, and nothing else about them.
+#[derive(Parser)]
+#[command(version, max_term_width = 100, after_help = EXAMPLES, subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  zkml demo mnist                                     the whole story in a minute or two
+  zkml run model.onnx digit.png                       what the model says, without a proof
+  zkml setup model.onnx --out keys                    keys, once per model
+  zkml prove digit.png --keys keys --out proof.zkml   a proof
+  zkml verify proof.zkml --keys keys                  its verification
+
+Exit codes: 0 accepted or done, 1 error, 2 wrong usage, 3 rejected.
+A command that is interrupted leaves no half-written artefact: each file is written under a
+temporary name (.zkml-*.tmp, in the same folder), which may stay behind and can be deleted.";
+
+/// What holds for every command.
+#[derive(Args)]
+pub struct Global {
+    /// Print one JSON object on stdout instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Log to stderr; twice or three times for more ($ZKML_LOG takes a filter instead)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// No progress, notes or warnings on stderr: errors only
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+/// The commands.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Show a model layer by layer, and what a proof of it costs
+    Inspect(inspect::InspectArgs),
+    /// Run a model without proving anything
+    Run(run::RunArgs),
+    /// Make the keys of a model and commit to its weights
+    Setup(setup::SetupArgs),
+    /// Prove what a model says about an input
+    Prove(prove::ProveArgs),
+    /// Verify a proof
+    Verify(verify::VerifyArgs),
+    /// Turn one proof or more into one that an Ethereum contract can check
+    Aggregate(aggregate::AggregateArgs),
+    /// Make the contract, or try it in a local EVM
+    #[command(subcommand)]
+    Evm(evm::EvmCommand),
+    /// Show or make structured reference strings
+    #[command(subcommand)]
+    Srs(srs_command::SrsCommand),
+    /// Watch it work from image to contract
+    Demo(demo::DemoArgs),
+}
+
+impl Command {
+    /// The command as one types it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Command::Inspect(_) => "inspect",
+            Command::Run(_) => "run",
+            Command::Setup(_) => "setup",
+            Command::Prove(_) => "prove",
+            Command::Verify(_) => "verify",
+            Command::Aggregate(_) => "aggregate",
+            Command::Evm(evm::EvmCommand::Generate(_)) => "evm generate",
+            Command::Evm(evm::EvmCommand::Test(_)) => "evm test",
+            Command::Srs(srs_command::SrsCommand::Info(_)) => "srs info",
+            Command::Srs(srs_command::SrsCommand::Dev(_)) => "srs dev",
+            Command::Demo(_) => "demo",
+        }
+    }
+}
+
+/// A model file and how to read it.
+#[derive(Args)]
+pub struct ModelArgs {
+    /// Model file (.onnx, or zkml's .msgpack)
+    pub model: PathBuf,
+    /// Fixed-point scale: integers stand for multiples of 1/SCALE [default: the file's, or 512]
+    #[arg(long)]
+    pub scale: Option<i64>,
+    /// Range of the input values as real numbers, both ends included [default: -4,4]
+    #[arg(long, value_name = "LO,HI", value_parser = parse_range, allow_hyphen_values = true)]
+    pub input_range: Option<(f64, f64)>,
+}
+
+impl ModelArgs {
+    /// Reads the model.
+    pub fn load(&self) -> anyhow::Result<zkml_circuits::import::Model> {
+        let options = ImportOptions {
+            scale: self.scale,
+            input_range: self.input_range,
+        };
+        Ok(zkml_circuits::import::load(&self.model, &options)?)
+    }
+}
+
+fn parse_range(text: &str) -> Result<(f64, f64), String> {
+    let expected = || format!("expected two numbers as LO,HI, such as 0,1; got '{text}'");
+    let (lo, hi) = text.split_once(',').ok_or_else(expected)?;
+    let number = |part: &str| part.trim().parse::<f64>().map_err(|_| expected());
+    Ok((number(lo)?, number(hi)?))
+}
+
+/// What a layout is optimised for.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum Goal {
+    /// The fastest proof
+    #[default]
+    Prove,
+    /// The cheapest aggregation and on-chain verification
+    Onchain,
+}
+
+impl From<Goal> for layout::Goal {
+    fn from(goal: Goal) -> Self {
+        match goal {
+            Goal::Prove => layout::Goal::Prove,
+            Goal::Onchain => layout::Goal::Onchain,
+        }
+    }
+}
+
+/// Who sees a tensor.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Sight {
+    /// In the clear in the statement
+    Public,
+    /// Nothing of it in the statement
+    Private,
+    /// A salted commitment to it in the statement
+    Hashed,
+}
+
+impl From<Sight> for Visibility {
+    fn from(sight: Sight) -> Self {
+        match sight {
+            Sight::Public => Visibility::Public,
+            Sight::Private => Visibility::Private,
+            Sight::Hashed => Visibility::Hashed,
+        }
+    }
+}
