@@ -1,8 +1,6 @@
 //! What the command line takes, apart from each command's own arguments.
 
-use crate::commands::{
-    aggregate, demo, evm, inspect, prove, run, setup, srs as srs_command, verify,
-};
+use crate::commands::{aggregate, demo, evm, inspect, prove, run, setup, srs, verify};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use zkml_circuits::{graph::Visibility, import::ImportOptions, layout};
@@ -38,13 +36,13 @@ temporary name (.zkml-*.tmp, in the same folder), which may stay behind and can 
 #[derive(Args)]
 pub struct Global {
     /// Print one JSON object on stdout instead of text
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Global options")]
     pub json: bool,
     /// Log to stderr; twice or three times for more ($ZKML_LOG takes a filter instead)
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
     pub verbose: u8,
     /// No progress, notes or warnings on stderr: errors only
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, help_heading = "Global options")]
     pub quiet: bool,
 }
 
@@ -68,7 +66,7 @@ pub enum Command {
     Evm(evm::EvmCommand),
     /// Show or make structured reference strings
     #[command(subcommand)]
-    Srs(srs_command::SrsCommand),
+    Srs(srs::SrsCommand),
     /// Watch it work from image to contract
     Demo(demo::DemoArgs),
 }
@@ -85,8 +83,8 @@ impl Command {
             Command::Aggregate(_) => "aggregate",
             Command::Evm(evm::EvmCommand::Generate(_)) => "evm generate",
             Command::Evm(evm::EvmCommand::Test(_)) => "evm test",
-            Command::Srs(srs_command::SrsCommand::Info(_)) => "srs info",
-            Command::Srs(srs_command::SrsCommand::Dev(_)) => "srs dev",
+            Command::Srs(srs::SrsCommand::Info(_)) => "srs info",
+            Command::Srs(srs::SrsCommand::Dev(_)) => "srs dev",
             Command::Demo(_) => "demo",
         }
     }

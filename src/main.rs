@@ -4,6 +4,7 @@
 //! usage, 3 rejected.
 #![deny(missing_docs, unsafe_code)]
 
+mod bundle;
 mod cli;
 mod commands;
 mod contract;

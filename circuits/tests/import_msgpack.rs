@@ -275,6 +275,20 @@ fn sizes_without_data() {
     assert!(import_bytes(&[0x91; 1 << 16]).is_err());
 }
 
+/// A few hundred bytes that declare millions of elements, layer after layer.
+#[test]
+fn shapes_without_data() {
+    let chain = |n: i64| {
+        let shape: &[i64] = &[1, n];
+        let add = |i: i64| layer("Add", &[1], &[(i, shape), (i, shape)], (i + 1, shape));
+        let tensors = vec![tensor(99, &[1], &[1])];
+        import(&model(tensors, (0..8).map(add).collect(), 8))
+    };
+    assert!(chain(1 << 20).is_ok());
+    let text = chain(1 << 23).unwrap_err().to_string();
+    assert!(text.contains("at most 4194304 are supported"), "{text}");
+}
+
 #[test]
 fn errors_name_the_place() {
     let change = |change: fn(&mut Value)| {

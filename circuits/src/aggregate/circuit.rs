@@ -1,14 +1,14 @@
-//! The aggregation circuit: snark-verifier's succinct verifier of each proof, on the columns that
-//! [`super::range`] and halo2-base's vertical gate need.
+//! The aggregation circuit: snark-verifier's succinct verifier of each proof.
 //!
 //! | column | kind | holds |
 //! |--------|------|-------|
-//! | gates | advice, 1 or more | cells of `a + b·c = d`, four consecutive rows, with a selector each |
+//! | gates, selectors | advice, fixed | see [`super::columns`] |
 //! | range value, shift, table | advice, fixed, fixed | see [`super::range`] |
 //! | constants | fixed | every constant once |
 //! | instance | instance | accumulator, then digest and public values of each proof |
 
 use super::{
+    columns::{breaks, GateColumns},
     curve::Curve,
     digest::assigned_vk_digest,
     ecc::{Chip, Loader, LoadedPoint},
@@ -17,9 +17,7 @@ use super::{
 };
 use snark_verifier::{
     halo2_base::{
-        gates::flex_gate::{
-            threads::SinglePhaseCoreManager, BasicGateConfig, ThreadBreakPoints,
-        },
+        gates::flex_gate::threads::SinglePhaseCoreManager,
         halo2_proofs::{
             circuit::{Layouter, SimpleFloorPlanner, Value},
             halo2curves::bn256::{Fr, G1Affine},
@@ -47,11 +45,10 @@ type Accumulator = KzgAccumulator<G1Affine, Loader>;
 /// Columns of the circuit.
 #[derive(Clone, Debug)]
 pub struct AggregationConfig {
-    gates: Vec<BasicGateConfig<Fr>>,
+    gates: GateColumns,
     constants: Column<Fixed>,
     range: RangeColumns,
     instance: Column<Instance>,
-    usable_rows: usize,
 }
 
 /// The circuit with its cells computed.
@@ -60,6 +57,7 @@ pub(super) struct AggregationCircuit {
     pool: SinglePhaseCoreManager<Fr>,
     checks: Vec<RangeCheck>,
     exposed: Vec<AssignedValue<Fr>>,
+    breaks: Vec<usize>,
 }
 
 /// Cells that a circuit takes.
@@ -72,23 +70,29 @@ pub struct CircuitSize {
 }
 
 impl AggregationCircuit {
-    /// Computes the circuit that verifies `snarks`, for a key or, where break points are given, for
-    /// a proof.
+    /// Computes the circuit that verifies `snarks`, for a key or, where its layout's breaks are given,
+    /// for a proof.
     pub(super) fn build(
         generator: G1Affine,
         snarks: &[Snark],
         accumulation: &[u8],
         shape: AggregationShape,
-        break_points: Option<ThreadBreakPoints>,
+        layout: Option<Vec<usize>>,
     ) -> Result<Self, AggregateError> {
-        let pool = SinglePhaseCoreManager::new(break_points.is_some(), Default::default());
-        *pool.break_points.borrow_mut() = break_points;
+        let pool = SinglePhaseCoreManager::new(layout.is_some(), Default::default());
         let chip = Chip::default();
         let ranges = chip.curve.arithmetic.ranges.clone();
         let loader = Halo2Loader::new(chip, pool);
         let exposed = verify(&loader, generator, snarks, accumulation)?;
-        let pool = loader.take_ctx();
-        Ok(Self { shape, pool, checks: ranges.take(), exposed })
+        let mut pool = loader.take_ctx();
+        let rows = usable_rows(shape);
+        let breaks = layout.unwrap_or_else(|| breaks(pool.main(), rows));
+        if breaks.len() >= shape.columns.max(1) && !pool.witness_gen_only() {
+            let what = "columns of the aggregation circuit".to_string();
+            let (expected, got) = ((breaks.len() + 1).to_string(), shape.columns.to_string());
+            return Err(AggregateError::Misfit { what, expected, got });
+        }
+        Ok(Self { shape, pool, checks: ranges.take(), exposed, breaks })
     }
 
     pub(super) fn size(&self) -> CircuitSize {
@@ -102,10 +106,17 @@ impl AggregationCircuit {
         self.exposed.iter().map(|cell| *cell.value()).collect()
     }
 
-    /// Where the gate columns break, once a key was made.
-    pub(super) fn break_points(&self) -> ThreadBreakPoints {
-        self.pool.break_points.borrow().clone().unwrap_or_default()
+    /// Where the gate columns break.
+    pub(super) fn breaks(&self) -> &[usize] {
+        &self.breaks
     }
+}
+
+/// Rows that hold cells: the last ones are blinded.
+fn usable_rows(shape: AggregationShape) -> usize {
+    let mut meta = ConstraintSystem::default();
+    AggregationCircuit::configure_with_params(&mut meta, shape);
+    (1usize << shape.k).saturating_sub(meta.minimum_rows())
 }
 
 /// The verification; returns what is exposed.
@@ -209,12 +220,11 @@ impl Circuit<Fr> for AggregationCircuit {
     ) -> AggregationConfig {
         let constants = meta.fixed_column();
         meta.enable_equality(constants);
-        let gates = (0..shape.columns).map(|_| BasicGateConfig::configure(meta, 0)).collect();
+        let gates = GateColumns::configure(meta, shape.columns);
         let range = RangeColumns::configure(meta);
         let instance = meta.instance_column();
         meta.enable_equality(instance);
-        let usable_rows = (1usize << shape.k).saturating_sub(meta.minimum_rows());
-        AggregationConfig { gates, constants, range, instance, usable_rows }
+        AggregationConfig { gates, constants, range, instance }
     }
 
     fn synthesize(
@@ -236,9 +246,10 @@ impl Circuit<Fr> for AggregationCircuit {
         layouter.assign_region(
             || "aggregation",
             |mut region| {
-                self.pool
-                    .assign_raw(&(config.gates.clone(), config.usable_rows), &mut region);
                 let copies = for_key.then_some(&self.pool.copy_manager);
+                for thread in &self.pool.threads {
+                    config.gates.assign(&mut region, thread, &self.breaks, copies);
+                }
                 config.range.assign(&mut region, &self.checks, copies);
                 if for_key {
                     self.pool.copy_manager.assign_raw(&vec![config.constants], &mut region);

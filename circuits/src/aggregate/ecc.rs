@@ -14,7 +14,6 @@ use snark_verifier::{
             arithmetic::Field,
             halo2curves::{
                 bn256::{Fq, Fr, G1Affine},
-                group::prime::PrimeCurveAffine,
             },
         },
         AssignedValue, Context,

@@ -94,7 +94,7 @@ pub struct AggregationKey {
 struct Header {
     shape: AggregationShape,
     structures: Vec<Structure>,
-    break_points: Vec<usize>,
+    breaks: Vec<usize>,
 }
 
 impl AggregationKey {
@@ -123,8 +123,8 @@ impl AggregationKey {
         Ok(compile(srs, self.pk.get_vk(), config))
     }
 
-    pub(super) fn break_points(&self) -> Vec<usize> {
-        self.header.break_points.clone()
+    pub(super) fn breaks(&self) -> Vec<usize> {
+        self.header.breaks.clone()
     }
 
     /// Writes the key.
@@ -185,13 +185,12 @@ pub fn keygen(
     check_srs(srs, shape)?;
     let snarks = dummies(protocols)?;
     let structures = protocols.iter().map(Structure::of).collect::<Result<_, _>>()?;
-    let accumulation = &[];
     let generator = super::prove::generator(srs);
-    let circuit = AggregationCircuit::build(generator, &snarks, accumulation, shape, None)?;
+    let circuit = AggregationCircuit::build(generator, &snarks, &[], shape, None)?;
     let halo2 = |source| AggregateError::Halo2 { what: "key generation", source };
     let vk = keygen_vk(srs, &circuit).map_err(halo2)?;
     let pk = keygen_pk(srs, vk, &circuit).map_err(halo2)?;
-    let header = Header { shape, structures, break_points: circuit.break_points() };
+    let header = Header { shape, structures, breaks: circuit.breaks().to_vec() };
     Ok(AggregationKey { pk, header })
 }
 

@@ -13,6 +13,7 @@
 //! structure accepted, which is nothing.
 
 mod circuit;
+mod columns;
 mod curve;
 mod digest;
 mod digits;
@@ -23,6 +24,8 @@ mod key;
 mod prove;
 mod range;
 mod structure;
+#[cfg(test)]
+mod tests;
 
 pub use circuit::CircuitSize;
 pub use digest::vk_digest;

@@ -103,7 +103,7 @@ pub fn prove(
         snarks,
         &accumulation,
         key.shape(),
-        Some(key.break_points()),
+        Some(key.breaks()),
     )?;
     let instances = circuit.instances();
     progress(Stage::Proving);

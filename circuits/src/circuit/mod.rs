@@ -121,3 +121,5 @@ impl Circuit<Fr> for ModelCircuit {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_support;

@@ -9,8 +9,8 @@ use super::{
     witness::Witness,
 };
 use crate::layout::{
-    program::{Operand, Program},
-    Gate, Place, Plan, Statement, Variable, SLOTS,
+    program::Operand,
+    Gate, Place, Plan, Variable, SLOTS,
 };
 
 /// The four challenges.
@@ -140,15 +140,6 @@ impl<'a> Evaluation<'a> {
             Operand::Result(op) => self.results[op],
         }
     }
-
-    /// Whether every demanded equality holds.
-    pub fn holds(&self) -> bool {
-        let program: &Program = &self.plan.program;
-        program
-            .equal
-            .iter()
-            .all(|(left, right)| self.value(*left) == self.value(*right))
-    }
 }
 
 /// Helper columns and the running sum, for `active` rows.
@@ -233,6 +224,3 @@ fn batch_invert(values: &mut [Fr]) {
         }
     }
 }
-
-/// The digest instance of the model.
-pub const COMMITMENT: usize = Statement::COMMITMENT;

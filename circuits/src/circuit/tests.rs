@@ -1,7 +1,9 @@
 //! The circuit against honest and cheating witnesses.
 
 mod fixtures;
+mod forge;
 mod honest;
+mod reject;
 
 use halo2_proofs::{
     halo2curves::bn256::Fr,

@@ -1,14 +1,14 @@
 //! The phase-1 witness: every data cell, words, hash cells, multiplicities.
 
-use std::sync::Arc;
-
 use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr};
 
 use super::compute;
 use crate::{
     graph::TensorId,
     hash::{Poseidon, Trace},
-    layout::{builder_signed, Limb, Packing, Place, Plan, Range, Statement, Step},
+    layout::{
+        builder_signed, Exposed, Lane, Limb, Packing, Place, Plan, Range, Statement, Step,
+    },
 };
 
 /// Errors while filling the witness. None of them shows a value of the weights.
@@ -201,7 +201,7 @@ fn given(
 }
 
 /// All words of a layout, from the data cells.
-fn plan_words(plan: &Plan, blocks: &[Vec<u64>]) -> Vec<Fr> {
+pub(crate) fn plan_words(plan: &Plan, blocks: &[Vec<u64>]) -> Vec<Fr> {
     let mut words = vec![Fr::zero(); plan.statement.words.len()];
     for packing in &plan.statement.packings {
         pack(packing, plan.shape.data, blocks, &mut words);
@@ -210,45 +210,38 @@ fn plan_words(plan: &Plan, blocks: &[Vec<u64>]) -> Vec<Fr> {
 }
 
 fn pack(packing: &Packing, columns: usize, blocks: &[Vec<u64>], words: &mut [Fr]) {
-    let width = packing.geometry.rows * columns;
-    let groups = packing.geometry.segments.div_ceil(packing.per_word);
-    let shift = Fr::from(2).pow_vartime([u64::from(packing.bits)]);
-    for group in 0..groups {
-        let first = group * packing.per_word;
-        let last = packing.geometry.segments.min(first + packing.per_word);
-        for i in 0..width {
-            let word = (first..last).rev().fold(Fr::zero(), |sum, segment| {
-                let stored: u64 = packing
-                    .limbs
-                    .iter()
-                    .map(|limb| limb.base * blocks[limb.block][segment * width + i])
-                    .sum();
-                sum * shift + Fr::from(stored)
-            });
-            words[packing.first_word + group * width + i] = word;
-        }
+    let width = packing.rows * columns;
+    for i in 0..width {
+        words[packing.first_word + i] = join(packing, |lane| {
+            let at = lane.segment * width + i;
+            let stored = lane.limbs.iter().map(|limb| limb.base * blocks[limb.block][at]);
+            Fr::from(stored.sum::<u64>())
+        });
     }
 }
 
+/// `Σ_j 2^(b_0 + … + b_(j−1))·cell_j`.
+fn join(packing: &Packing, cell: impl Fn(&Lane) -> Fr) -> Fr {
+    packing.lanes.iter().rev().fold(Fr::zero(), |higher, lane| {
+        higher * Fr::from(2).pow_vartime([u64::from(lane.bits)]) + cell(lane)
+    })
+}
+
 /// The words that a public tensor's values pack to.
-pub fn pack_values(packing: &Packing, columns: usize, values: &[i64]) -> Vec<Fr> {
-    let width = packing.geometry.rows * columns;
-    let shift = Fr::from(2).pow_vartime([u64::from(packing.bits)]);
-    let groups = packing.geometry.segments.div_ceil(packing.per_word);
-    (0..groups * width)
-        .map(|word| {
-            let first = word / width * packing.per_word;
-            let last = packing.geometry.segments.min(first + packing.per_word);
-            (first..last).rev().fold(Fr::zero(), |sum, segment| {
-                let value = values
-                    .get(segment * width + word % width)
-                    .copied()
-                    .unwrap_or(0i64.max(packing.offset));
-                sum * shift + builder_signed(value) - builder_signed(packing.offset)
+pub fn pack_values(plan: &Plan, exposed: &Exposed, values: &[i64]) -> Vec<Fr> {
+    let packings = plan.statement.packings.get(exposed.packings.clone());
+    let offset = builder_signed(exposed.offset);
+    packings
+        .unwrap_or_default()
+        .iter()
+        .flat_map(|packing| {
+            let width = packing.rows * plan.shape.data;
+            (0..width).map(move |i| {
+                join(packing, |lane| {
+                    let value = values.get(lane.segment * width + i).copied();
+                    builder_signed(value.unwrap_or(0i64.max(exposed.offset))) - offset
+                })
             })
         })
         .collect()
 }
-
-/// A shared witness.
-pub type SharedWitness = Arc<Witness>;

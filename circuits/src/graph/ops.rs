@@ -8,6 +8,9 @@ use thiserror::Error;
 /// Largest number of elements of one tensor.
 pub const MAX_ELEMENTS: usize = 1 << 26;
 
+/// Largest number of elements of an input or activation.
+pub const MAX_DATA_ELEMENTS: usize = 1 << 22;
+
 /// Largest number of elements of all tensors of a graph together.
 pub const MAX_TOTAL_ELEMENTS: usize = 1 << 28;
 

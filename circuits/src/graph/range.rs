@@ -7,6 +7,7 @@
 use super::exec::{checked_weights, transposed_indices, ExecError};
 use super::ops::{elements, rd_wide, saturate, GraphError};
 use super::{Clamp, Graph, Interval, Node, Op, TensorId, Weights};
+use std::borrow::Cow;
 use thiserror::Error;
 
 /// Activations and inputs lie in `[-2^40, 2^40 - 1]`.
@@ -170,7 +171,7 @@ pub fn propagate(graph: &mut Graph, weights: &Weights) -> Result<(), RangeError>
         let range = Wide::of(tensor.range);
         narrow(&format!("input '{}'", tensor.name), range)?;
         if let Some(slot) = known.get_mut(id.0) {
-            *slot = vec![range; channels(&tensor.shape)];
+            *slot = vec![range];
         }
     }
     for at in 0..graph.nodes.len() {
@@ -189,7 +190,7 @@ pub fn propagate(graph: &mut Graph, weights: &Weights) -> Result<(), RangeError>
         let clamp = node.op.clamp();
         let output = node.output;
         if let Some(slot) = known.get_mut(output.0) {
-            *slot = before.into_iter().map(|v| v.clamped(clamp)).collect();
+            *slot = compact(before.into_iter().map(|v| v.clamped(clamp)).collect());
         }
         if let Some(node) = graph.nodes.get_mut(at) {
             node.pre = pre;
@@ -206,8 +207,14 @@ fn channels(shape: &[usize]) -> usize {
     shape.first().copied().unwrap_or(1)
 }
 
-fn uniform(intervals: &[Wide]) -> bool {
-    intervals.windows(2).all(|pair| pair.first() == pair.last())
+/// One interval stands for all channels where they share it: what is kept is then no larger than
+/// the weights that tell channels apart, whatever shapes a file declares.
+fn compact(mut intervals: Vec<Wide>) -> Vec<Wide> {
+    if intervals.windows(2).all(|pair| pair.first() == pair.last()) {
+        intervals.truncate(1);
+        intervals.shrink_to_fit();
+    }
+    intervals
 }
 
 fn unite(intervals: &[Wide]) -> Wide {
@@ -238,8 +245,21 @@ struct Step<'a> {
 }
 
 impl Step<'_> {
-    fn data(&self, id: TensorId) -> &[Wide] {
-        self.known.get(id.0).map_or(&[], Vec::as_slice)
+    /// One interval for each channel.
+    fn data(&self, id: TensorId) -> Result<Cow<'_, [Wide]>, RangeError> {
+        let known = self.known.get(id.0).map_or(&[][..], Vec::as_slice);
+        Ok(match known {
+            &[all] => vec![all; channels(self.shape(id)?)].into(),
+            each => each.into(),
+        })
+    }
+
+    /// The one interval that all channels share, if they do.
+    fn shared(&self, id: TensorId) -> Option<Wide> {
+        match self.known.get(id.0).map(Vec::as_slice) {
+            Some(&[all]) => Some(all),
+            _ => None,
+        }
     }
 
     fn shape(&self, id: TensorId) -> Result<&[usize], RangeError> {
@@ -299,10 +319,12 @@ impl Step<'_> {
                 ..
             } => {
                 let padded = window.pads != [0; 4];
-                let x: Vec<Wide> = self.data(*x).iter().map(|v| v.with_zero(padded)).collect();
+                let x: Vec<Wide> = self.data(*x)?.iter().map(|v| v.with_zero(padded)).collect();
                 self.products(&x, *w, window.area(), *groups, div, *bias)?
             }
-            Op::Linear { x, w, bias, .. } => self.products(self.data(*x), *w, 1, 1, div, *bias)?,
+            Op::Linear { x, w, bias, .. } => {
+                self.products(&self.data(*x)?, *w, 1, 1, div, *bias)?
+            }
             Op::Scale { x, w, bias, .. } => {
                 let w = w.map(|w| self.weight(w)).transpose()?;
                 let bias = bias.map(|b| self.weight(b)).transpose()?;
@@ -311,14 +333,16 @@ impl Step<'_> {
                     let offset = bias.and_then(|b| b.get(c)).copied().unwrap_or(0);
                     v.times(factor).divided(div).add(point(offset))
                 };
-                self.data(*x).iter().enumerate().map(one).collect()
+                self.data(*x)?.iter().enumerate().map(one).collect()
             }
             Op::Combine { a, b, ca, cb, .. } => {
-                let pairs = self.data(*a).iter().zip(self.data(*b));
+                let (a_each, b_each) = (self.data(*a)?, self.data(*b)?);
+                let pairs = a_each.iter().zip(b_each.iter());
                 pairs.map(|(a, b)| a.times(*ca).add(b.times(*cb))).collect()
             }
             Op::Mul { a, b, .. } => {
-                let pairs = self.data(*a).iter().zip(self.data(*b));
+                let (a_each, b_each) = (self.data(*a)?, self.data(*b)?);
+                let pairs = a_each.iter().zip(b_each.iter());
                 let square = a == b;
                 let one = |(a, b): (&Wide, &Wide)| {
                     let product = a.product(*b);
@@ -333,12 +357,12 @@ impl Step<'_> {
             }
             Op::AvgPool { x, window } => {
                 let padded = window.pads != [0; 4];
-                self.data(*x).iter().map(|v| v.with_zero(padded)).collect()
+                self.data(*x)?.iter().map(|v| v.with_zero(padded)).collect()
             }
-            Op::Clamp { x, .. } | Op::MaxPool { x, .. } => self.data(*x).to_vec(),
+            Op::Clamp { x, .. } | Op::MaxPool { x, .. } => self.data(*x)?.to_vec(),
             // Where all elements share one interval, moving them changes nothing.
-            Op::Reshape { x } | Op::Transpose { x, .. } if uniform(self.data(*x)) => {
-                vec![unite(self.data(*x)); channels(self.shape(self.node.output)?)]
+            Op::Reshape { x } | Op::Transpose { x, .. } if self.shared(*x).is_some() => {
+                self.shared(*x).into_iter().collect()
             }
             Op::Reshape { x } => self.gather(self.spread(*x)?.into_iter())?,
             Op::Transpose { x, perm } => {
@@ -388,7 +412,7 @@ impl Step<'_> {
         let shape = self.shape(id)?;
         let plane = elements(shape).unwrap_or(0) / channels(shape).max(1);
         Ok(self
-            .data(id)
+            .data(id)?
             .iter()
             .flat_map(|&v| std::iter::repeat_n(v, plane))
             .collect())

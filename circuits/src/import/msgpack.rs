@@ -8,6 +8,9 @@ use crate::graph::TensorId;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
+/// Most inputs or outputs of a model.
+const MAX_ENDS: usize = 256;
+
 /// The file: a map with these names.
 #[derive(Debug, Deserialize)]
 struct File {
@@ -107,6 +110,15 @@ pub(super) fn load(bytes: &[u8], options: &ImportOptions) -> Result<Model, Impor
         return Err(ImportError::malformed("--scale", expected, scale));
     }
     layers::check_supported(&file.layers)?;
+    let ends = file.inp_idxes.len().max(file.out_idxes.len());
+    if ends > MAX_ENDS {
+        let expected = format!("at most {MAX_ENDS}");
+        return Err(ImportError::malformed(
+            "inp_idxes, out_idxes",
+            expected,
+            ends,
+        ));
+    }
     let scale = ImportOptions {
         scale: Some(file.global_sf),
         ..*options

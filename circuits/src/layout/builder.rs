@@ -1,13 +1,13 @@
 //! The state of a layout in the making, and the vocabulary that lowering uses.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr};
 
 use super::{
     block::{place, Block, BlockId, Gate, Geometry, Range, Variable},
     home::{Home, Limb},
-    pack::Statement,
+    pack::{Lane, Statement},
     program::{Operand, Program},
     tables::Tables,
     LayoutError, NodeReport, Plan, Shape, Step, Usage, Visibilities,
@@ -37,6 +37,8 @@ pub struct Builder<'g> {
     pub program: Program,
     /// The statement.
     pub statement: Statement,
+    /// Weight segments to commit to, by their rows.
+    pub committed: BTreeMap<usize, Vec<Lane>>,
     /// Name of the node being lowered.
     pub node: String,
     /// Values in the largest table.
@@ -78,6 +80,7 @@ impl<'g> Builder<'g> {
             homes: vec![None; graph.tensors.len()],
             program: Program::default(),
             statement: Statement::new(),
+            committed: BTreeMap::new(),
             node: String::new(),
             loose,
             challenges: [Operand::Word(0); 2],
@@ -86,6 +89,7 @@ impl<'g> Builder<'g> {
         };
         builder.lay_challenges();
         let reports = builder.lower_all()?;
+        builder.commit_weights();
         builder.finish(reports)
     }
 

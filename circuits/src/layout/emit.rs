@@ -5,7 +5,7 @@
 //! `(2, b, 2b)` for odd `b`. `p = lo + A ∓ G`: kept value and excess of the clamp.
 
 use super::{
-    block::{BlockId, Cell, Gate, Geometry, Range},
+    block::{BlockId, Gate, Geometry, Range},
     builder::Builder,
     home::{Home, Limb},
     weights::Matrix,
@@ -391,15 +391,4 @@ impl Builder<'_> {
 /// Values in `[lo, hi]`.
 pub fn span(lo: i64, hi: i64) -> u64 {
     (hi as i128 - lo as i128 + 1).clamp(1, i64::MAX as i128) as u64
-}
-
-/// Cells of a home in the order of its elements, limb by limb.
-pub fn cells_of(home: &Home, element: usize) -> Vec<Cell> {
-    home.limbs
-        .iter()
-        .map(|limb| Cell {
-            block: limb.block,
-            index: home.positions[element],
-        })
-        .collect()
 }

@@ -1,9 +1,9 @@
 //! Words: packed public values, and messages for the hash.
 //!
-//! A block of `S` segments of `m` cells is packed *across* segments: word `i` of a group of up
-//! to `p` segments is `Σ_j 2^(bits·j)·cell(segment j, i)`. So the fold of the words equals a
-//! short combination of folds that exist anyway. Cells are in tables of known size, so a word
-//! has one decoding only.
+//! Segments of `m` cells are packed *across* segments: word `i` of a group of segments is
+//! `Σ_j 2^(b_0 + … + b_(j−1))·cell(segment j, i)`, `b_j` the bits of segment `j`. So the fold of
+//! the words equals a short combination of folds that exist anyway. Cells are in tables of
+//! known size, so a word has one decoding only.
 
 use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr};
 
@@ -36,21 +36,26 @@ pub enum Place {
     },
 }
 
-/// A packed block.
+/// One packed segment.
 #[derive(Clone, Debug)]
-pub struct Packing {
+pub struct Lane {
     /// Limbs of the packed value.
     pub limbs: Vec<Limb>,
-    /// Value is this plus the stored one.
-    pub offset: i64,
-    /// Bits per element.
+    /// Segment of the limbs' blocks.
+    pub segment: usize,
+    /// Bits that its cells take in a word.
     pub bits: u32,
-    /// Elements per word.
-    pub per_word: usize,
+}
+
+/// A group of segments packed into as many words as a segment has cells.
+#[derive(Clone, Debug)]
+pub struct Packing {
+    /// Segments, in the order of their bits from the lowest.
+    pub lanes: Vec<Lane>,
+    /// Rows of each segment.
+    pub rows: usize,
     /// First word.
     pub first_word: usize,
-    /// Geometry of the blocks.
-    pub geometry: Geometry,
 }
 
 /// A hashed message: a salt, then words.
@@ -71,8 +76,10 @@ pub struct Exposed {
     pub tensor: TensorId,
     /// Its visibility.
     pub visibility: Visibility,
-    /// Public: its packing (index). Hashed: its message.
-    pub packing: Option<usize>,
+    /// Its packings, by index.
+    pub packings: std::ops::Range<usize>,
+    /// Value is this plus the packed one.
+    pub offset: i64,
     /// First instance, if any.
     pub instance: Option<usize>,
 }
@@ -128,32 +135,50 @@ impl Builder<'_> {
         (128 - largest.leading_zeros()).max(1)
     }
 
-    /// Packs a weight block into the model's message.
-    pub fn pack_weights(&mut self, limbs: &[Limb], offset: i64, geometry: Geometry) {
-        self.pack(limbs, offset, geometry, Some(Statement::MODEL));
+    /// The segments of a block as lanes.
+    pub fn lanes(&self, limbs: &[Limb], segments: usize) -> impl Iterator<Item = Lane> {
+        let bits = self.packed_bits(limbs);
+        let limbs = limbs.to_vec();
+        (0..segments).map(move |segment| Lane {
+            limbs: limbs.clone(),
+            segment,
+            bits,
+        })
     }
 
-    /// Packs a block into instances (`None`) or a message; returns the packing's index.
-    fn pack(
+    /// Packs lanes of `rows` rows each into instances (`None`) or a message, as many to a word
+    /// as fit.
+    pub fn pack(
         &mut self,
-        limbs: &[Limb],
-        offset: i64,
-        geometry: Geometry,
+        lanes: Vec<Lane>,
+        rows: usize,
+        variable: Variable,
         message: Option<usize>,
-    ) -> usize {
-        let bits = self.packed_bits(limbs);
-        let per_word = (WORD_BITS / bits).max(1) as usize;
-        let width = geometry.rows * self.shape.data;
-        let groups = geometry.segments.div_ceil(per_word);
-        let packing = Packing {
-            limbs: limbs.to_vec(),
-            offset,
-            bits,
-            per_word,
-            first_word: self.statement.words.len(),
-            geometry,
-        };
-        for _ in 0..groups * width {
+    ) {
+        let mut group: Vec<Lane> = Vec::new();
+        for lane in lanes {
+            let used: u32 = group.iter().map(|lane| lane.bits).sum();
+            if used + lane.bits > WORD_BITS && !group.is_empty() {
+                let full = std::mem::take(&mut group);
+                self.pack_group(full, rows, variable, message);
+            }
+            group.push(lane);
+        }
+        if !group.is_empty() {
+            self.pack_group(group, rows, variable, message);
+        }
+    }
+
+    fn pack_group(
+        &mut self,
+        lanes: Vec<Lane>,
+        rows: usize,
+        variable: Variable,
+        message: Option<usize>,
+    ) {
+        let width = rows * self.shape.data;
+        let first_word = self.statement.words.len();
+        for _ in 0..width {
             let place = match message {
                 None => {
                     self.statement.instances += 1;
@@ -170,24 +195,30 @@ impl Builder<'_> {
             };
             self.statement.words.push(place);
         }
-        let variable = self.challenge(geometry.variable);
-        for group in 0..groups {
-            let first = packing.first_word + group * width;
-            let words = (first..first + width).map(Operand::Word);
-            let left = self.horner(variable, words);
-            let segments = (group * per_word..geometry.segments.min((group + 1) * per_word)).rev();
-            let shift = self.constant(Fr::from(2).pow_vartime([u64::from(bits)]));
-            let one = self.one();
-            let values: Vec<Operand> = segments
-                .map(|segment| {
-                    self.value(limbs, 0, |block| Operand::Fold { block, segment }, one)
-                })
-                .collect();
-            let right = self.horner(shift, values);
+        let challenge = self.challenge(variable);
+        let left = self.horner(challenge, (first_word..first_word + width).map(Operand::Word));
+        let one = self.one();
+        let mut right = None;
+        for lane in lanes.iter().rev() {
+            let segment = lane.segment;
+            let value =
+                self.value(&lane.limbs, 0, |block| Operand::Fold { block, segment }, one);
+            right = Some(match right {
+                None => value,
+                Some(higher) => {
+                    let shift = self.constant(Fr::from(2).pow_vartime([u64::from(lane.bits)]));
+                    self.program.mul_add(higher, shift, value)
+                }
+            });
+        }
+        if let Some(right) = right {
             self.program.assert_equal(left, right);
         }
-        self.statement.packings.push(packing);
-        self.statement.packings.len() - 1
+        self.statement.packings.push(Packing {
+            lanes,
+            rows,
+            first_word,
+        });
     }
 
     /// Exposes a tensor whose home is packed and dense.
@@ -200,9 +231,11 @@ impl Builder<'_> {
         geometry: Geometry,
     ) -> Exposed {
         let first = self.statement.instances;
-        let packing = match visibility {
-            Visibility::Private => None,
-            Visibility::Public => Some(self.pack(limbs, offset, geometry, None)),
+        let packed = self.statement.packings.len();
+        let lanes: Vec<Lane> = self.lanes(limbs, geometry.segments).collect();
+        match visibility {
+            Visibility::Private => {}
+            Visibility::Public => self.pack(lanes, geometry.rows, geometry.variable, None),
             Visibility::Hashed => {
                 let message = self.statement.messages.len();
                 self.statement.instances += 1;
@@ -211,14 +244,15 @@ impl Builder<'_> {
                     words: 1,
                     digest: first,
                 });
-                Some(self.pack(limbs, offset, geometry, Some(message)))
+                self.pack(lanes, geometry.rows, geometry.variable, Some(message));
             }
-        };
+        }
         Exposed {
             tensor,
             visibility,
-            packing,
-            instance: packing.is_some().then_some(first),
+            packings: packed..self.statement.packings.len(),
+            offset,
+            instance: (visibility != Visibility::Private).then_some(first),
         }
     }
 

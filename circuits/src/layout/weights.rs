@@ -4,6 +4,7 @@ use super::{
     block::{Geometry, Variable},
     builder::Builder,
     home::Limb,
+    pack::Statement,
     program::Operand,
     LayoutError, Step,
 };
@@ -23,7 +24,7 @@ pub struct Matrix {
 }
 
 impl Builder<'_> {
-    /// Lays out `segments` of weights with values in `range`, and packs them for C.
+    /// Lays out `segments` of weights with values in `range`, and marks them for C.
     pub fn weights(
         &mut self,
         segments: &[Vec<(TensorId, usize)>],
@@ -54,13 +55,25 @@ impl Builder<'_> {
             elements,
         });
         self.fix_zero(&limbs, range.lo, &pads)?;
-        self.pack_weights(&limbs, range.lo, geometry);
+        let lanes: Vec<_> = self.lanes(&limbs, geometry.segments).collect();
+        self.committed
+            .entry(geometry.rows)
+            .or_default()
+            .extend(lanes);
         Ok(Matrix {
             limbs,
             offset: range.lo,
             geometry,
             channels,
         })
+    }
+
+    /// Packs all weights into the model's message: segments of one width share words, whatever
+    /// layer they belong to.
+    pub fn commit_weights(&mut self) {
+        for (rows, lanes) in std::mem::take(&mut self.committed) {
+            self.pack(lanes, rows, Variable::Channel, Some(Statement::MODEL));
+        }
     }
 
     /// The smallest interval of committed width that holds all of `tensors`.

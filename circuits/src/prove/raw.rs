@@ -23,11 +23,6 @@ pub fn permuted_columns(shape: &Shape) -> usize {
     shape.data + 4
 }
 
-/// Bytes of the verifying key's part.
-pub fn verifying_key_len(shape: &Shape) -> usize {
-    10 + POINT * (FIXED_COLUMNS + permuted_columns(shape))
-}
-
 struct Walker<'a> {
     bytes: &'a [u8],
     at: usize,

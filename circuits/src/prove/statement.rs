@@ -126,22 +126,20 @@ fn expose(
     exposed: &Exposed,
     instances: &mut [Fr],
 ) -> Result<(), ProveError> {
-    let layout = &plan.statement;
-    let packing = exposed.packing.and_then(|index| layout.packings.get(index));
-    match (exposure, exposed.visibility, exposed.instance, packing) {
-        (Exposure::Public(values), Visibility::Public, Some(first), Some(packing)) => {
+    match (exposure, exposed.visibility, exposed.instance) {
+        (Exposure::Public(values), Visibility::Public, Some(first)) => {
             check_values(architecture, place, exposed.tensor, values)?;
-            let words = pack_values(packing, plan.shape.data, values);
+            let words = pack_values(plan, exposed, values);
             for (instance, word) in instances[first..].iter_mut().zip(words) {
                 *instance = word;
             }
             Ok(())
         }
-        (Exposure::Hashed(digest), Visibility::Hashed, Some(first), _) => {
+        (Exposure::Hashed(digest), Visibility::Hashed, Some(first)) => {
             instances[first] = digest.0;
             Ok(())
         }
-        (Exposure::Private, Visibility::Private, _, _) => Ok(()),
+        (Exposure::Private, Visibility::Private, _) => Ok(()),
         _ => Err(ProveError::Invalid(format!(
             "statement, {place}: expected it {}, got it {}",
             name(exposed.visibility),

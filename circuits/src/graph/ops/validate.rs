@@ -1,6 +1,6 @@
 //! Shape inference, and the check that a graph follows every rule.
 
-use super::{elements, GraphError, MAX_ELEMENTS, MAX_TOTAL_ELEMENTS};
+use super::{elements, GraphError, MAX_DATA_ELEMENTS, MAX_ELEMENTS, MAX_TOTAL_ELEMENTS};
 use crate::graph::{Graph, Node, Op, Role, TensorId, Window};
 
 /// Largest magnitude of the constants of [`Op::Combine`], and of a padding.
@@ -175,6 +175,9 @@ impl Graph {
                     "shape {:?} has more than {MAX_ELEMENTS} elements",
                     tensor.shape
                 ),
+                Some(n) if n > MAX_DATA_ELEMENTS && tensor.role != Role::Weight => {
+                    format!("{n} elements, at most {MAX_DATA_ELEMENTS} are supported")
+                }
                 Some(0) => format!("shape {:?} has no elements", tensor.shape),
                 Some(_) if tensor.range.lo > tensor.range.hi => {
                     format!("range [{}, {}] is empty", tensor.range.lo, tensor.range.hi)

@@ -1,0 +1,274 @@
+//! The arithmetic against native arithmetic, and every cell of it against a change.
+//!
+//! [`Cells::broken`] checks gates, copies, constants and range checks over the virtual cells, as the
+//! laid-out circuit does; the layout itself is tested by a real aggregation in `evm-verifier`.
+
+use super::{
+    curve::{coordinates, Curve, Point},
+    digits::WINDOWS,
+    ecc::Chip,
+    field::{Factor, Term},
+    range::RangeCheck,
+};
+use rand::{rngs::StdRng, Rng, SeedableRng};
+use snark_verifier::{
+    halo2_base::{
+        gates::flex_gate::threads::SinglePhaseCoreManager,
+        halo2_proofs::{
+            arithmetic::Field,
+            halo2curves::{
+                bn256::{Fq, Fr, G1Affine, G1},
+                ff::PrimeField,
+                group::{Curve as _, Group},
+            },
+        },
+        Context,
+    },
+    loader::halo2::EccInstructions,
+};
+use std::collections::HashMap;
+
+/// Virtual cells and all that constrains them.
+struct Cells {
+    values: Vec<Fr>,
+    gates: Vec<usize>,
+    copies: Vec<(usize, usize)>,
+    constants: Vec<(Fr, usize)>,
+    checks: Vec<(usize, u32)>,
+    /// Constraints by cell, to check after a change: gates, copies, constants, checks.
+    by_cell: HashMap<usize, [Vec<usize>; 4]>,
+}
+
+impl Cells {
+    fn new(pool: &SinglePhaseCoreManager<Fr>, checks: Vec<RangeCheck>) -> Self {
+        let thread = &pool.threads[0];
+        let values = thread.advice.iter().map(|cell| cell.evaluate()).collect();
+        let gates: Vec<usize> =
+            thread.selector.iter().enumerate().filter(|(_, on)| **on).map(|(i, _)| i).collect();
+        let copies = pool.copy_manager.lock().unwrap();
+        let pairs: Vec<_> =
+            copies.advice_equalities.iter().map(|(a, b)| (a.offset, b.offset)).collect();
+        let constants: Vec<_> =
+            copies.constant_equalities.iter().map(|(c, a)| (*c, a.offset)).collect();
+        let checks: Vec<_> =
+            checks.iter().map(|(cell, bits)| (cell.cell.unwrap().offset, *bits)).collect();
+        let mut by_cell: HashMap<usize, [Vec<usize>; 4]> = HashMap::new();
+        let mut note = |cell: usize, kind: usize, i: usize| {
+            by_cell.entry(cell).or_default()[kind].push(i);
+        };
+        for (i, gate) in gates.iter().enumerate() {
+            (0..4).for_each(|j| note(gate + j, 0, i));
+        }
+        for (i, (a, b)) in pairs.iter().enumerate() {
+            note(*a, 1, i);
+            note(*b, 1, i);
+        }
+        constants.iter().enumerate().for_each(|(i, (_, cell))| note(*cell, 2, i));
+        checks.iter().enumerate().for_each(|(i, (cell, _))| note(*cell, 3, i));
+        drop(copies);
+        Self { values, gates, copies: pairs, constants, checks, by_cell }
+    }
+
+    fn gate(&self, i: usize) -> bool {
+        let v = &self.values[self.gates[i]..];
+        v[0] + v[1] * v[2] == v[3]
+    }
+
+    fn check(&self, i: usize) -> bool {
+        let (cell, bits) = self.checks[i];
+        let repr = self.values[cell].to_repr();
+        let length = repr.iter().rposition(|b| *b != 0).map_or(0, |i| {
+            8 * i as u32 + 8 - repr[i].leading_zeros()
+        });
+        length <= bits
+    }
+
+    /// Whether any constraint fails.
+    fn broken(&self) -> bool {
+        !((0..self.gates.len()).all(|i| self.gate(i))
+            && self.copies.iter().all(|(a, b)| self.values[*a] == self.values[*b])
+            && self.constants.iter().all(|(c, cell)| self.values[*cell] == *c)
+            && (0..self.checks.len()).all(|i| self.check(i)))
+    }
+
+    /// Whether any constraint on `cell` fails when it has this value.
+    fn breaks(&mut self, cell: usize, value: Fr) -> bool {
+        let honest = std::mem::replace(&mut self.values[cell], value);
+        let none = Default::default();
+        let [gates, copies, constants, checks] = self.by_cell.get(&cell).unwrap_or(&none);
+        let ok = gates.iter().all(|i| self.gate(*i))
+            && copies.iter().all(|i| {
+                let (a, b) = self.copies[*i];
+                self.values[a] == self.values[b]
+            })
+            && constants.iter().all(|i| self.values[self.constants[*i].1] == self.constants[*i].0)
+            && checks.iter().all(|i| self.check(*i));
+        self.values[cell] = honest;
+        !ok
+    }
+
+    /// Changes every `step`-th cell in five ways, and expects each to break something.
+    fn assert_all_constrained(&mut self, step: usize) {
+        let mut rng = StdRng::seed_from_u64(5);
+        for cell in (0..self.values.len()).step_by(step) {
+            let honest = self.values[cell];
+            let random = Fr::random(&mut rng);
+            for value in [honest + Fr::ONE, honest - Fr::ONE, Fr::ZERO, -Fr::ONE, random] {
+                assert!(
+                    value == honest || self.breaks(cell, value),
+                    "cell {cell} may change from {honest:?} to {value:?}"
+                );
+            }
+        }
+    }
+}
+
+/// Runs a piece of circuit.
+fn cells<T>(run: impl FnOnce(&Curve, &mut Context<Fr>) -> T) -> (Cells, T) {
+    let curve = Curve::default();
+    let mut pool = SinglePhaseCoreManager::new(false, Default::default());
+    let out = run(&curve, pool.main());
+    (Cells::new(&pool, curve.arithmetic.ranges.take()), out)
+}
+
+fn native(point: &Point) -> (Fq, Fq) {
+    let value = |element: &super::field::Element| {
+        let (_, bytes) = element.integer().to_bytes_le();
+        let mut repr = [0; 32];
+        repr[..bytes.len()].copy_from_slice(&bytes);
+        Fq::from_repr(repr).unwrap()
+    };
+    (value(&point.x), value(&point.y))
+}
+
+fn random_point(rng: &mut StdRng) -> G1Affine {
+    G1::random(rng).to_affine()
+}
+
+#[test]
+fn a_product_is_one_value_only() {
+    let mut rng = StdRng::seed_from_u64(1);
+    for _ in 0..3 {
+        let (a, b) = (Fq::random(&mut rng), Fq::random(&mut rng));
+        let (mut cells, _) = cells(|curve, ctx| {
+            let field = &curve.arithmetic;
+            let [x, y, z] = [a, b, a * b].map(|value| field.witness(ctx, &value));
+            let minus = Factor::Constant(-1);
+            field.assert_zero(ctx, &[Term::Product(&x, &y), Term::Scaled(minus, &z)]);
+        });
+        assert!(!cells.broken());
+        cells.assert_all_constrained(1);
+    }
+}
+
+#[test]
+fn a_wrong_product_has_no_witness() {
+    let (cells, _) = cells(|curve, ctx| {
+        let field = &curve.arithmetic;
+        let [x, y, z] = [7, 9, 64].map(|value| field.witness(ctx, &Fq::from(value)));
+        let minus = Factor::Constant(-1);
+        field.assert_zero(ctx, &[Term::Product(&x, &y), Term::Scaled(minus, &z)]);
+    });
+    assert!(cells.broken());
+}
+
+#[test]
+fn extreme_elements_fit_their_carries() {
+    let largest = -Fq::ONE;
+    let (cells, _) = cells(|curve, ctx| {
+        let field = &curve.arithmetic;
+        let x = field.witness(ctx, &largest);
+        let zero = field.witness(ctx, &Fq::ZERO);
+        let (up, down) = (field.difference(ctx, &x, &zero), field.difference(ctx, &zero, &x));
+        let twice = field.scale(ctx, &x, 2);
+        let thrice = field.scale(ctx, &x, -3);
+        // (−1)(−1) + (−1)(1) = 0, 2·1 − 3·1 + 1 = 0, and both differences with both signs.
+        let one = field.witness(ctx, &Fq::ONE);
+        field.assert_zero(ctx, &[Term::Product(&x, &up), Term::Product(&x, &down)]);
+        field.assert_zero(
+            ctx,
+            &[
+                Term::Product(&x, &twice),
+                Term::Product(&x, &thrice),
+                Term::Scaled(Factor::Constant(1), &one),
+            ],
+        );
+        let minus = Factor::Constant(-1);
+        for (side, value) in [(&up, Fq::ONE), (&down, -Fq::ONE)] {
+            let value = field.witness(ctx, &value.double());
+            field.assert_zero(
+                ctx,
+                &[
+                    Term::Product(&x, side),
+                    Term::Product(&x, side),
+                    Term::Scaled(minus, &value),
+                ],
+            );
+        }
+    });
+    assert!(!cells.broken());
+}
+
+#[test]
+fn points_off_the_curve_are_rejected() {
+    let point = random_point(&mut StdRng::seed_from_u64(2));
+    let (x, y) = coordinates(&point).unwrap();
+    for (wrong, expected) in [(Fq::ZERO, false), (Fq::ONE, true)] {
+        let (cells, _) = cells(|curve, ctx| {
+            let [cx, cy] = [x, y + wrong].map(|value| curve.arithmetic.witness(ctx, &value));
+            curve.assert_on_curve(ctx, &cx, &cy, x);
+        });
+        assert_eq!(cells.broken(), expected);
+    }
+}
+
+#[test]
+fn scalar_products_are_right_and_constrained() {
+    let mut rng = StdRng::seed_from_u64(3);
+    let points: Vec<G1Affine> = (0..3).map(|_| random_point(&mut rng)).collect();
+    let scalars = [Fr::random(&mut rng), -Fr::ONE, Fr::from(2)];
+    let challenge = Fr::from(rng.gen::<u64>());
+    let (mut cells, (variable, fixed, sum)) = cells(|curve, ctx| {
+        let challenge = ctx.load_constant(challenge);
+        curve.derive_offset(ctx, challenge);
+        let scalars = scalars.map(|scalar| ctx.load_constant(scalar));
+        let loaded: Vec<Point> =
+            points.iter().map(|point| curve.constant(ctx, point).unwrap()).collect();
+        let pairs: Vec<_> = scalars.iter().copied().zip(loaded.iter().cloned()).collect();
+        let variable = curve.scalar_product(ctx, &pairs);
+        let fixed = curve.fixed_scalar_product(ctx, &[(scalars[0], points[0])]);
+        // A point twice: the sum's offset keeps it an addition of different points.
+        let sum = curve.sum(ctx, &[loaded[0].clone(), loaded[1].clone(), loaded[0].clone()]);
+        (variable, fixed, sum)
+    });
+    let expected: G1 = points.iter().zip(scalars).map(|(point, scalar)| point * scalar).sum();
+    assert_eq!(native(&variable), coordinates(&expected.to_affine()).unwrap());
+    let expected = (points[0] * scalars[0]).to_affine();
+    assert_eq!(native(&fixed), coordinates(&expected).unwrap());
+    let expected = (G1::from(points[0]).double() + points[1]).to_affine();
+    assert_eq!(native(&sum), coordinates(&expected).unwrap());
+    assert!(!cells.broken());
+    println!("{} cells for {} windows", cells.values.len(), WINDOWS);
+    cells.assert_all_constrained(61);
+}
+
+#[test]
+fn the_identity_takes_part_as_nothing() {
+    let mut rng = StdRng::seed_from_u64(4);
+    let point = random_point(&mut rng);
+    let scalars = [Fr::random(&mut rng), Fr::random(&mut rng)];
+    let mut chip = Chip::default();
+    let mut pool = SinglePhaseCoreManager::new(false, Default::default());
+    let challenge = pool.main().load_constant(Fr::from(77));
+    chip.curve.derive_offset(pool.main(), challenge);
+    let loaded = [point, G1Affine::default()].map(|point| chip.assign_point(&mut pool, point));
+    let scalars = scalars.map(|scalar| (pool.main().load_constant(scalar), scalar));
+    let pairs: Vec<_> = scalars.iter().map(|(cell, _)| cell).zip(loaded.iter()).collect();
+    let product = chip.variable_base_msm(&mut pool, &pairs);
+    let mut cells = Cells::new(&pool, chip.curve.arithmetic.ranges.take());
+    assert!(!cells.broken());
+    let expected = coordinates(&(point * scalars[0].1).to_affine()).unwrap();
+    let product = Point::new(product.x, product.y, expected);
+    assert_eq!(native(&product), expected);
+    cells.assert_all_constrained(73);
+}

@@ -1,0 +1,67 @@
+//! The look-up columns of a witness, cell by cell, as the definition has them.
+
+use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr};
+
+use super::{fixed::data_rows, phase2, Columns, Witness};
+use crate::layout::Plan;
+
+/// The look-up argument's columns at given challenges, whether or not the sums agree.
+pub struct LookupColumns {
+    /// Multiplicities of the cells that are in their tables.
+    pub counts: Vec<Fr>,
+    /// The only helper column (five data columns).
+    pub helper: Vec<Fr>,
+    /// Running sum.
+    pub running: Vec<Fr>,
+    /// Its last value: what the cells outside their tables add.
+    pub balance: Fr,
+}
+
+/// Computes the columns from `1/(pole − cell − mix·tag)` without looking anything up.
+pub fn lookup_columns(
+    plan: &Plan,
+    witness: &Witness,
+    pole: Fr,
+    mix: Fr,
+    active: usize,
+) -> LookupColumns {
+    let rows = data_rows(plan);
+    let width = plan.shape.data;
+    let grid = phase2::data_grid(plan, witness, rows.len());
+    let cell = |r: usize, j: usize| grid.get(r * width + j).copied().unwrap_or(0);
+    let tag = |r: usize| rows.get(r).map_or(0, |row| row.tag);
+    let mut counts = vec![0u64; plan.tables.rows()];
+    let inverse = |r: usize, j: usize| {
+        let denominator = pole - Fr::from(cell(r, j)) - mix * Fr::from(tag(r) as u64);
+        denominator.invert().unwrap()
+    };
+    for r in 0..active {
+        for j in 0..width {
+            if cell(r, j) < plan.tables.sizes()[tag(r)] {
+                counts[plan.tables.first_row(tag(r)) + cell(r, j) as usize] += 1;
+            }
+        }
+    }
+    let entries: Vec<(usize, u64)> = plan.tables.entries().collect();
+    let helper: Vec<Fr> = (0..active)
+        .map(|r| (Columns::DIRECT..width).map(|j| inverse(r, j)).sum())
+        .collect();
+    let mut running = vec![Fr::ZERO];
+    for r in 0..active {
+        let mut sum = running[r] + helper[r];
+        for j in 0..Columns::DIRECT {
+            sum += inverse(r, j);
+        }
+        if let (Some(count), Some((tag, value))) = (counts.get(r), entries.get(r)) {
+            let entry = pole - Fr::from(*value) - mix * Fr::from(*tag as u64);
+            sum -= Fr::from(*count) * entry.invert().unwrap();
+        }
+        running.push(sum);
+    }
+    LookupColumns {
+        counts: counts.into_iter().map(Fr::from).collect(),
+        helper,
+        balance: running[active],
+        running,
+    }
+}

@@ -1,0 +1,156 @@
+//! `zkml inspect`: a model layer by layer, and what a proof of it costs.
+
+use crate::{
+    cli::{Goal, ModelArgs},
+    ui::Ui,
+    values::{grouped, shape, tensor},
+};
+use anyhow::Result;
+use clap::Args;
+use serde_json::{json, Value};
+use zkml_circuits::{
+    graph::{Graph, Node},
+    layout::{Cost, Plan, Visibilities},
+    prove::Architecture,
+};
+
+/// Show a model layer by layer, the layout of its circuit, and what a proof is predicted to cost.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  zkml inspect model.onnx
+  zkml inspect model.onnx --optimize onchain
+  zkml inspect model.msgpack --json")]
+pub struct InspectArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// What to optimise the layout for
+    #[arg(long, value_enum, default_value_t)]
+    optimize: Goal,
+}
+
+/// Runs the command.
+pub fn run(args: &InspectArgs, ui: &Ui) -> Result<Value> {
+    let model = args.model.load()?;
+    let weights: usize = model.weights.values().map(Vec::len).sum();
+    let (architecture, plan) = Architecture::new(
+        model.graph,
+        model.source,
+        Visibilities::default(),
+        args.optimize.into(),
+    )?;
+    let graph = &architecture.graph;
+    let layers = layers(graph, &plan);
+    say_layers(ui, &layers)?;
+    let cost = Cost::of(&plan.shape);
+    let rows = plan.shape.usable_rows();
+    let usage = &plan.usage;
+    ui.say("")?;
+    for (name, value) in [
+        ("scale", graph.scale.to_string()),
+        ("weights", grouped(weights as u64)),
+        ("rows", format!("2^{} ({} usable)", plan.shape.k, grouped(rows as u64))),
+        ("data columns", plan.shape.data.to_string()),
+        ("data cells", grouped(usage.data_cells as u64)),
+        ("data rows", of(usage.slot_rows, plan.shape.slot_rows())),
+        ("scalar cells", of(usage.scalar_cells, rows)),
+        ("hash rows", of(usage.hash_rows, rows)),
+        ("table rows", of(usage.table_rows, rows)),
+        ("public values", plan.statement.instances.to_string()),
+        ("proof", format!("about {} bytes", grouped(cost.proof_bytes as u64))),
+        ("proving", format!("about {:.1} CPU seconds", cost.prove_cpu_s)),
+        ("commitments", format!("{} (an aggregation pays for each)", cost.commitments)),
+    ] {
+        ui.say(format_args!("{name:<14} {value}"))?;
+    }
+    Ok(json!({
+        "scale": graph.scale,
+        "weights": weights,
+        "layers": layers.iter().map(Layer::json).collect::<Value>(),
+        "shape": plan.shape,
+        "usage": plan.usage,
+        "instances": plan.statement.instances,
+        "cost": cost,
+    }))
+}
+
+fn of(used: usize, available: usize) -> String {
+    format!("{} of {}", grouped(used as u64), grouped(available as u64))
+}
+
+struct Layer {
+    name: String,
+    op: &'static str,
+    from: Vec<Vec<usize>>,
+    to: Vec<usize>,
+    cells: usize,
+    scalars: usize,
+    strategy: String,
+}
+
+impl Layer {
+    fn new(graph: &Graph, node: &Node, plan: &Plan, index: usize) -> Self {
+        let report = plan.reports.iter().find(|report| report.node == index);
+        Self {
+            name: node.name.clone(),
+            op: node.op.kind(),
+            from: node.op.data_operands().iter().map(|id| tensor(graph, *id).1).collect(),
+            to: tensor(graph, node.output).1,
+            cells: report.map_or(0, |report| report.cells),
+            scalars: report.map_or(0, |report| report.scalars),
+            strategy: report.map_or_else(|| "none".to_owned(), |report| report.strategy.clone()),
+        }
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "name": self.name,
+            "op": self.op,
+            "inputs": self.from,
+            "output": self.to,
+            "cells": self.cells,
+            "scalars": self.scalars,
+            "strategy": self.strategy,
+        })
+    }
+}
+
+fn layers(graph: &Graph, plan: &Plan) -> Vec<Layer> {
+    let nodes = graph.nodes.iter().enumerate();
+    nodes.map(|(index, node)| Layer::new(graph, node, plan, index)).collect()
+}
+
+fn say_layers(ui: &Ui, layers: &[Layer]) -> Result<()> {
+    let mut rows = vec![["layer", "op", "from", "to", "cells", "scalars", "strategy"].map(String::from)];
+    for layer in layers {
+        let from: Vec<String> = layer.from.iter().map(|dimensions| shape(dimensions)).collect();
+        rows.push([
+            layer.name.clone(),
+            layer.op.to_owned(),
+            from.join(" "),
+            shape(&layer.to),
+            grouped(layer.cells as u64),
+            grouped(layer.scalars as u64),
+            layer.strategy.clone(),
+        ]);
+    }
+    let mut widths = [0; 7];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    for row in &rows {
+        let cells = row.iter().zip(widths).enumerate().map(|(column, (cell, width))| {
+            // Numbers to the right.
+            if column == 4 || column == 5 {
+                format!("{cell:>width$}")
+            } else {
+                format!("{cell:<width$}")
+            }
+        });
+        let line = cells.collect::<Vec<_>>().join("  ");
+        ui.say(line.trim_end())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,192 @@
+//! `zkml prove`: a proof of what the model says about an input.
+
+use crate::{
+    keys::KeyFolder,
+    outcome::is_rejection,
+    srs::{warn, SrsArgs},
+    ui::Ui,
+    values::{grouped, say_statement, stated_class},
+};
+use anyhow::{Context, Result};
+use clap::Args;
+use serde_json::{json, Map, Value};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use zkml_circuits::{
+    files::write_atomic,
+    graph::{TensorId, Visibility},
+    inputs,
+    layout::{Cost, Plan},
+    prove::{prove, Architecture, Keys, Opening, Proof, Request, Word},
+    srs::Srs,
+};
+
+/// Prove what the model says about an input. The proof is verified before it is written.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  zkml prove digit.png --keys keys --out proof.zkml
+  zkml prove input.json --keys keys --out proof.zkml --context 0x2a
+  zkml prove input.npy --keys keys --out proof.zkml --json
+
+Salts of hashed inputs and outputs are written to OUT.salts.json: whoever has a salt and the values
+can check the digest in the statement.")]
+pub struct ProveArgs {
+    /// Input file (.npy, .json, .msgpack, .png)
+    input: PathBuf,
+    /// Folder written by `zkml setup`
+    #[arg(long, value_name = "DIR")]
+    keys: PathBuf,
+    /// File to write the proof to
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Word that binds the proof to a request, as 0x and hexadecimal digits [default: 0x0]
+    #[arg(long, value_name = "0x…")]
+    context: Option<Word>,
+    #[command(flatten)]
+    srs: SrsArgs,
+}
+
+/// What making a proof needs, apart from the input.
+pub struct Prover {
+    /// The model without its weights.
+    pub architecture: Architecture,
+    /// Its layout.
+    pub plan: Arc<Plan>,
+    /// The SRS.
+    pub srs: Srs,
+    /// The keys.
+    pub keys: Keys,
+    /// Weights and salt.
+    pub opening: Opening,
+}
+
+/// A proof with its salts, and the time that it took.
+pub struct Proven {
+    /// The proof.
+    pub proof: Proof,
+    /// Salts of hashed inputs and outputs, in order.
+    pub salts: Vec<Word>,
+    /// From the input to the verified proof.
+    pub seconds: f64,
+}
+
+/// Runs the command.
+pub fn run(args: &ProveArgs, ui: &Ui) -> Result<Value> {
+    let folder = KeyFolder(args.keys.clone());
+    let prover = Prover::load(&folder, &args.srs, ui)?;
+    warn(&prover.keys.provenance, ui);
+    let proven = prover.prove(&args.input, args.context, ui)?;
+    let salts = write_salts(&args.out, &prover, &proven.salts)?;
+    proven.proof.save(&args.out)?;
+
+    let proof = &proven.proof;
+    say_statement(ui, &prover.architecture, &proof.statement)?;
+    ui.say(format_args!("proof               {} bytes", grouped(proof.argument.len() as u64)))?;
+    ui.say(format_args!("proven in           {:.2} s", proven.seconds))?;
+    ui.say(format_args!("wrote {}", args.out.display()))?;
+    if let Some(path) = &salts {
+        ui.say(format_args!("wrote {} (secret: opens the hashed tensors)", path.display()))?;
+    }
+    Ok(json!({
+        "class": stated_class(&proof.statement),
+        "statement": proof.statement,
+        "verifying_key": proof.verifying_key,
+        "proof_bytes": proof.argument.len(),
+        "seconds": proven.seconds,
+        "srs": prover.keys.provenance.to_string(),
+        "srs_secure": prover.keys.provenance.is_secure(),
+        "proof": args.out,
+        "salts": salts,
+    }))
+}
+
+impl Prover {
+    fn load(folder: &KeyFolder, srs: &SrsArgs, ui: &Ui) -> Result<Self> {
+        let (architecture, plan) = folder.architecture()?;
+        let keys = ui
+            .stage("Loading the proving key", None, || {
+                Keys::load(&folder.proving_key(), &architecture)
+            })
+            .value?;
+        let opening = Opening::load(&folder.opening())?;
+        let srs = srs.of_size(plan.shape.k, ui)?;
+        Ok(Self {
+            architecture,
+            plan,
+            srs,
+            keys,
+            opening,
+        })
+    }
+
+    /// Proves what the model says about the input in a file.
+    pub fn prove(&self, input: &Path, context: Option<Word>, ui: &Ui) -> Result<Proven> {
+        let cost = Cost::of(&self.plan.shape).prove_cpu_s;
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let estimate = cost / threads.min(4) as f64;
+        let work = || -> Result<_> {
+            let inputs = inputs::load(input, &self.architecture.graph, &self.architecture.source)?;
+            let request = Request {
+                inputs,
+                context: context.map(|word| word.0).unwrap_or_default(),
+            };
+            let Self { architecture, plan, srs, keys, opening } = self;
+            Ok(prove(architecture, plan, srs, keys, opening, &request)?)
+        };
+        let done = ui.stage("Proving", Some(estimate), work);
+        let (proof, salts) = done.value.map_err(|error| {
+            if is_rejection(&error) {
+                // Not the user's proof is at fault, but this machine or this program.
+                anyhow::anyhow!("the proof just made does not verify, so nothing was written: {error}")
+            } else {
+                error
+            }
+        })?;
+        Ok(Proven {
+            proof,
+            salts,
+            seconds: done.seconds,
+        })
+    }
+}
+
+/// Writes the salts of hashed tensors beside the proof, if there are any.
+fn write_salts(out: &Path, prover: &Prover, salts: &[Word]) -> Result<Option<PathBuf>> {
+    if salts.is_empty() {
+        return Ok(None);
+    }
+    let graph = &prover.architecture.graph;
+    let sights = &prover.architecture.visibilities;
+    let hashed = |ids: &[TensorId], sight: &dyn Fn(usize) -> Visibility| -> Vec<usize> {
+        (0..ids.len()).filter(|i| sight(*i) == Visibility::Hashed).collect()
+    };
+    let inputs = hashed(&graph.inputs, &|i| sights.input(i));
+    let outputs = hashed(&graph.outputs, &|i| sights.output(i));
+    let places = inputs
+        .iter()
+        .map(|i| format!("input {i}"))
+        .chain(outputs.iter().map(|i| format!("output {i}")));
+    let object: Map<String, Value> =
+        places.zip(salts).map(|(place, salt)| (place, json!(salt))).collect();
+    let mut name = out.as_os_str().to_owned();
+    name.push(".salts.json");
+    let path = PathBuf::from(name);
+    let text = serde_json::to_string_pretty(&object)?;
+    write_atomic(&path, &mut |file| writeln!(file, "{text}"))?;
+    owner_only(&path)?;
+    Ok(Some(path))
+}
+
+/// Makes a file readable by its owner only.
+fn owner_only(path: &Path) -> Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+            .with_context(|| format!("{}: cannot make it private", path.display()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! `zkml run`: what the model says, in the proof's arithmetic, without a proof.
+
+use crate::{
+    cli::ModelArgs,
+    ui::Ui,
+    values::{outputs_json, say_outputs},
+};
+use anyhow::Result;
+use clap::Args;
+use serde_json::{json, Value};
+use std::path::PathBuf;
+use zkml_circuits::{graph::exec, inputs};
+
+/// Run a model on an input, in the same fixed-point arithmetic that a proof is about.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  zkml run model.onnx digit.png
+  zkml run model.msgpack inp.msgpack
+  zkml run model.onnx input.npy --scale 1024 --input-range 0,1 --json")]
+pub struct RunArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Input file (.npy, .json, .msgpack, .png)
+    input: PathBuf,
+}
+
+/// Runs the command.
+pub fn run(args: &RunArgs, ui: &Ui) -> Result<Value> {
+    let model = args.model.load()?;
+    let input = inputs::load(&args.input, &model.graph, &model.source)?;
+    let trace = exec::run(&model.graph, &model.weights, &input)?;
+    let outputs = exec::outputs(&model.graph, &trace);
+    say_outputs(ui, &model.graph, &outputs)?;
+    Ok(json!({
+        "scale": model.graph.scale,
+        "outputs": outputs_json(&model.graph, &outputs),
+    }))
+}

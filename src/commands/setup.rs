@@ -1,0 +1,185 @@
+//! `zkml setup`: the keys of a model, and the commitment to its weights.
+
+use crate::{
+    cli::{Goal, ModelArgs, Sight},
+    keys::KeyFolder,
+    srs::{verifying_part, warn, SrsArgs},
+    ui::Ui,
+    values::grouped,
+};
+use anyhow::{Context, Result};
+use clap::Args;
+use serde_json::{json, Value};
+use std::{path::PathBuf, sync::Arc};
+use zkml_circuits::{
+    circuit::Witness,
+    graph::TensorId,
+    import::Model,
+    layout::{Plan, Statement, Visibilities},
+    prove::{Architecture, Keys, Opening, Word},
+    srs::Srs,
+};
+
+/// Make the keys of a model, and the secret opening of the commitment to its weights.
+///
+/// The keys depend on the architecture only, not on the weights. A new salt is drawn each time, so
+/// that the commitment C says nothing about the weights.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  zkml setup model.onnx --out keys
+  zkml setup model.onnx --out keys --optimize onchain
+  zkml setup model.onnx --out keys --input-visibility hashed --srs ceremony.srs
+
+Files in the folder:
+  config.json      the model without its weights: give it to verifiers
+  verifying.key    give it to verifiers (they can derive it again: zkml verify --rederive)
+  verifying.srs    the part of the SRS that verifying needs: give it to verifiers
+  proving.key      for zkml prove
+  weights.opening  the weights and the salt behind C: SECRET, keep it")]
+pub struct SetupArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Folder to write to, made if absent
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// What to optimise the layout for
+    #[arg(long, value_enum, default_value_t)]
+    optimize: Goal,
+    /// Who sees the inputs: one word for all, or one for each, separated by commas [default: public]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "SIGHT")]
+    input_visibility: Vec<Sight>,
+    /// Who sees the outputs: one word for all, or one for each, separated by commas [default: public]
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "SIGHT")]
+    output_visibility: Vec<Sight>,
+    #[command(flatten)]
+    srs: SrsArgs,
+}
+
+/// A model's keys, and what they were made from.
+pub struct Made {
+    /// The model without its weights.
+    pub architecture: Architecture,
+    /// Its layout.
+    pub plan: Arc<Plan>,
+    /// The SRS.
+    pub srs: Srs,
+    /// The keys.
+    pub keys: Keys,
+    /// Weights and salt.
+    pub opening: Opening,
+    /// The commitment that they open.
+    pub commitment: Word,
+    /// Time to derive the keys.
+    pub seconds: f64,
+}
+
+/// Runs the command.
+pub fn run(args: &SetupArgs, ui: &Ui) -> Result<Value> {
+    let model = args.model.load()?;
+    let all = |sights: &[Sight], count: usize| match sights {
+        [one] => vec![(*one).into(); count],
+        many => many.iter().map(|sight| (*sight).into()).collect(),
+    };
+    let visibilities = Visibilities {
+        inputs: all(&args.input_visibility, model.graph.inputs.len()),
+        outputs: all(&args.output_visibility, model.graph.outputs.len()),
+    };
+    let made = make(model, visibilities, args.optimize, &args.srs, ui)?;
+    let folder = KeyFolder(args.out.clone());
+    let files = write(&made, &folder, ui)?;
+    warn(&made.keys.provenance, ui);
+    ui.say(format_args!("model commitment C  {}", made.commitment))?;
+    ui.say(format_args!("verifying key       {}", made.keys.digest()))?;
+    ui.say(format_args!(
+        "circuit             2^{} rows, {} data columns, {} public values",
+        made.plan.shape.k, made.plan.shape.data, made.plan.statement.instances
+    ))?;
+    ui.say(format_args!("keys made in        {:.2} s", made.seconds))?;
+    for (path, note) in &files {
+        let bytes = std::fs::metadata(path).map_or(0, |data| data.len());
+        ui.say(format_args!("wrote {} ({} bytes{note})", path.display(), grouped(bytes)))?;
+    }
+    Ok(json!({
+        "commitment": made.commitment,
+        "verifying_key": made.keys.digest(),
+        "shape": made.plan.shape,
+        "instances": made.plan.statement.instances,
+        "srs": made.keys.provenance.to_string(),
+        "srs_secure": made.keys.provenance.is_secure(),
+        "seconds": made.seconds,
+        "files": files.iter().map(|(path, _)| path).collect::<Vec<_>>(),
+    }))
+}
+
+/// Lays a model out and derives its keys.
+pub fn make(
+    model: Model,
+    visibilities: Visibilities,
+    goal: Goal,
+    srs: &SrsArgs,
+    ui: &Ui,
+) -> Result<Made> {
+    let (architecture, plan) = ui
+        .stage("Planning the circuit", None, || {
+            Architecture::new(model.graph, model.source, visibilities, goal.into())
+        })
+        .value?;
+    let srs = srs.of_size(plan.shape.k, ui)?;
+    let keys = ui.stage("Making the keys", None, || Keys::new(&plan, &srs));
+    let opening = Opening::new(model.weights);
+    let commitment = commitment(&architecture, &plan, &opening)?;
+    Ok(Made {
+        keys: keys.value?,
+        architecture,
+        plan,
+        srs,
+        opening,
+        commitment,
+        seconds: keys.seconds,
+    })
+}
+
+/// The commitment C that every proof with this opening will state. It does not depend on the input, so any
+/// input will do.
+fn commitment(architecture: &Architecture, plan: &Plan, opening: &Opening) -> Result<Word> {
+    let graph = &architecture.graph;
+    let any_input = |id: &TensorId| {
+        let tensor = graph.tensor(*id, "the list of inputs")?;
+        let value = 0i64.clamp(tensor.range.lo, tensor.range.hi);
+        Ok((*id, vec![value; tensor.shape.iter().product()]))
+    };
+    let inputs = graph.inputs.iter().map(any_input).collect::<Result<Vec<_>>>()?;
+    let values = |id: TensorId| {
+        let input = inputs.iter().find(|(input, _)| *input == id).map(|(_, values)| values);
+        input.or_else(|| opening.weights.get(&id)).map(Vec::as_slice)
+    };
+    let names = |node: usize| graph.nodes.get(node).map_or_else(String::new, |n| n.name.clone());
+    let mut salts = vec![opening.salt];
+    salts.resize_with(plan.statement.messages.len(), Default::default);
+    let witness = Witness::new(plan, &names, &values, salts, Default::default())?;
+    let word = witness.instances.get(Statement::COMMITMENT);
+    word.copied().map(Word).context("the circuit states no commitment")
+}
+
+/// Writes everything to the folder; returns the files, each with a remark.
+pub fn write(made: &Made, folder: &KeyFolder, ui: &Ui) -> Result<Vec<(PathBuf, &'static str)>> {
+    std::fs::create_dir_all(&folder.0)
+        .with_context(|| format!("{}: cannot make the folder", folder.0.display()))?;
+    let write = || -> Result<()> {
+        made.opening.save(&folder.opening())?;
+        made.keys.save(&folder.proving_key())?;
+        made.keys.save_verifier(&folder.verifying_key())?;
+        verifying_part(&made.srs).save(&folder.verifying_srs())?;
+        // Last: a folder with it is complete.
+        Ok(made.architecture.save(&folder.config())?)
+    };
+    ui.stage("Writing the keys", None, write).value?;
+    Ok(vec![
+        (folder.config(), ""),
+        (folder.verifying_key(), ""),
+        (folder.verifying_srs(), ""),
+        (folder.proving_key(), ""),
+        (folder.opening(), "; SECRET: the weights and the salt of C"),
+    ])
+}

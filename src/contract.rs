@@ -1,0 +1,146 @@
+//! The contract's artefacts: Solidity source, and bytecode with what one must know to call it.
+
+use crate::keys::hex;
+use anyhow::{bail, Context, Result};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use halo2_proofs::poly::commitment::ParamsProver;
+use zkml_circuits::{aggregate::AggregationKey, files::write_atomic, srs::Srs};
+use zkml_evm_verifier::{
+    calldata::Layout,
+    codegen::{generate, Labels},
+    compile::{compile, find_compiler, Bytecode},
+};
+
+/// Largest artefact that is read.
+const MAX_FILE: u64 = 1 << 20;
+
+/// A compiled contract.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Artefact {
+    /// Its name.
+    pub contract: String,
+    /// Version of the compiler.
+    pub solc: String,
+    /// Where the SRS that it trusts came from.
+    pub srs: String,
+    /// Whether proofs under that SRS can be relied upon.
+    pub srs_secure: bool,
+    /// The calldata that it takes.
+    pub layout: Layout,
+    /// What a deployment transaction carries, in hexadecimal.
+    pub creation: String,
+    /// The code, in hexadecimal.
+    pub runtime: String,
+}
+
+/// Writes the contract of an aggregation key and compiles it: source and artefact.
+pub fn make(
+    key: &AggregationKey,
+    srs: &Srs,
+    name: &str,
+    solc: Option<&Path>,
+) -> Result<(String, Artefact)> {
+    let protocol = key.protocol(&srs.params)?;
+    let generator = srs.params.get_g().first().context("the SRS has no points")?;
+    let deciding = (*generator, srs.params.g2(), srs.params.s_g2()).into();
+    let labels = Labels {
+        contract: name.to_owned(),
+        srs: srs.provenance.to_string(),
+        notes: notes(key),
+    };
+    let source = generate(&deciding, &protocol, &labels)?;
+    let bytecode = compile(&find_compiler(solc)?, &source)?;
+    let artefact = Artefact {
+        contract: source.contract,
+        solc: bytecode.solc,
+        srs: labels.srs,
+        srs_secure: srs.provenance.is_secure(),
+        layout: source.layout,
+        creation: format!("0x{}", hex(&bytecode.creation)),
+        runtime: format!("0x{}", hex(&bytecode.runtime)),
+    };
+    Ok((source.source, artefact))
+}
+
+/// What a reader of the source must know of its public values.
+fn notes(key: &AggregationKey) -> Vec<String> {
+    let mut notes = vec![
+        "Public values: 12 limbs of the accumulator, then for each proof: the digest of its".to_owned(),
+        "verifying key, its model commitment C, its context word, and its packed inputs and outputs.".to_owned(),
+        "COMPARE digest and C with those that you trust: this contract does not know any model.".to_owned(),
+    ];
+    for (index, structure) in key.structures().iter().enumerate() {
+        notes.push(format!("Proof {index}: {} public values after the digest.", structure.instances));
+    }
+    notes
+}
+
+impl Artefact {
+    /// The files in a folder: source and artefact.
+    pub fn files(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
+        (folder.join(format!("{name}.sol")), folder.join(format!("{name}.json")))
+    }
+
+    /// Writes source and artefact to a folder, made if absent.
+    pub fn save(&self, source: &str, folder: &Path) -> Result<(PathBuf, PathBuf)> {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("{}: cannot make the folder", folder.display()))?;
+        let (solidity, json) = Self::files(folder, &self.contract);
+        let text = serde_json::to_string_pretty(self)?;
+        write_atomic(&solidity, &mut |out| out.write_all(source.as_bytes()))?;
+        write_atomic(&json, &mut |out| writeln!(out, "{text}"))?;
+        Ok((solidity, json))
+    }
+
+    /// Reads an artefact.
+    pub fn load(path: &Path) -> Result<Self> {
+        let place = || path.display().to_string();
+        let size = std::fs::metadata(path).with_context(place)?.len();
+        if size > MAX_FILE {
+            bail!("{}: size: expected at most {MAX_FILE} bytes, got {size}", place());
+        }
+        let text = std::fs::read(path).with_context(place)?;
+        serde_json::from_slice(&text).with_context(|| {
+            format!("{}: expected a contract written by `zkml evm generate`", place())
+        })
+    }
+
+    /// The bytecode.
+    pub fn bytecode(&self) -> Result<Bytecode> {
+        Ok(Bytecode {
+            creation: bytes("creation", &self.creation)?,
+            runtime: bytes("runtime", &self.runtime)?,
+            solc: self.solc.clone(),
+        })
+    }
+}
+
+/// Bytes from 0x and hexadecimal digits.
+fn bytes(field: &str, text: &str) -> Result<Vec<u8>> {
+    let digits = text.strip_prefix("0x").filter(|digits| digits.len() % 2 == 0);
+    let pairs = digits.map(|digits| digits.as_bytes().chunks_exact(2));
+    let parsed = pairs.and_then(|pairs| {
+        pairs
+            .map(|pair| {
+                let digit = |at: usize| char::from(*pair.get(at)?).to_digit(16);
+                u8::try_from(digit(0)? << 4 | digit(1)?).ok()
+            })
+            .collect()
+    });
+    parsed.with_context(|| format!("{field}: expected 0x and an even number of hexadecimal digits"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hexadecimal_is_read_exactly() {
+        assert_eq!(bytes("x", "0x00fF").unwrap(), [0, 255]);
+        for bad in ["00ff", "0x0", "0xzz", "0xé"] {
+            assert!(bytes("x", bad).is_err(), "{bad}");
+        }
+    }
+}

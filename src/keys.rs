@@ -1,0 +1,115 @@
+//! The folder that `zkml setup` writes, and the keys in it.
+
+use crate::{
+    srs::{verifying_at, SrsArgs},
+    ui::Ui,
+};
+use anyhow::{bail, Context, Result};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use zkml_circuits::{
+    layout::Plan,
+    prove::{Architecture, Verifier},
+    srs::{Check, Srs},
+};
+
+/// A folder of keys.
+#[derive(Clone, Debug)]
+pub struct KeyFolder(pub PathBuf);
+
+/// What verifying needs.
+pub struct Verifying {
+    /// The model without its weights.
+    pub architecture: Architecture,
+    /// Its layout.
+    pub plan: Arc<Plan>,
+    /// Its verifying key.
+    pub verifier: Verifier,
+    /// The SRS: enough of it to verify, not to prove.
+    pub srs: Srs,
+}
+
+impl KeyFolder {
+    /// The architecture.
+    pub fn config(&self) -> PathBuf {
+        self.0.join("config.json")
+    }
+
+    /// The proving key.
+    pub fn proving_key(&self) -> PathBuf {
+        self.0.join("proving.key")
+    }
+
+    /// The verifying key.
+    pub fn verifying_key(&self) -> PathBuf {
+        self.0.join("verifying.key")
+    }
+
+    /// The weights and the salt of the commitment: the secret.
+    pub fn opening(&self) -> PathBuf {
+        self.0.join("weights.opening")
+    }
+
+    /// The verifier's part of the SRS.
+    pub fn verifying_srs(&self) -> PathBuf {
+        self.0.join("verifying.srs")
+    }
+
+    /// The key for aggregating `proofs` proofs.
+    pub fn aggregation_key(&self, proofs: usize) -> PathBuf {
+        self.0.join(format!("aggregation-{proofs}.key"))
+    }
+
+    /// Reads the architecture and lays it out.
+    pub fn architecture(&self) -> Result<(Architecture, Arc<Plan>)> {
+        let path = self.config();
+        let architecture = Architecture::load(&path)?;
+        let plan = architecture
+            .plan()
+            .with_context(|| format!("{}: not an architecture that can be proven", path.display()))?;
+        Ok((architecture, plan))
+    }
+
+    /// Reads what verifying needs. Of an SRS it takes: the one asked for, the folder's, or the
+    /// development SRS.
+    pub fn verifying(&self, srs: &SrsArgs, ui: &Ui) -> Result<Verifying> {
+        let (architecture, plan) = self.architecture()?;
+        let verifier = Verifier::load(&self.verifying_key(), &architecture)?;
+        let own = self.verifying_srs();
+        let (srs, origin) = if srs.files.is_empty() && own.exists() {
+            let small = Srs::load_checked(&own, Check::Structure)?;
+            (verifying_at(&small, plan.shape.k), own)
+        } else {
+            (srs.of_size(plan.shape.k, ui)?, PathBuf::from("the SRS"))
+        };
+        self.check_srs(&verifier.srs, &srs, &origin)?;
+        Ok(Verifying {
+            architecture,
+            plan,
+            verifier,
+            srs,
+        })
+    }
+
+    /// Fails unless the verifying key was made under this SRS.
+    pub fn check_srs(&self, expected: &[u8; 32], srs: &Srs, origin: &Path) -> Result<()> {
+        let got = srs.fingerprint();
+        if got != *expected {
+            bail!(
+                "{} was made under another SRS: expected fingerprint {}, {} has {}; give the SRS of the setup with --srs",
+                self.verifying_key().display(),
+                hex(expected),
+                origin.display(),
+                hex(&got)
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Bytes in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,84 @@
+//! Which structured reference string a command uses.
+
+use crate::ui::Ui;
+use anyhow::{bail, Context, Result};
+use clap::Args;
+use halo2_proofs::poly::commitment::ParamsProver;
+use std::path::PathBuf;
+use zkml_circuits::srs::{cached, default_cache_folder, Provenance, Srs};
+
+/// Where the SRS comes from.
+#[derive(Args, Clone, Default)]
+pub struct SrsArgs {
+    /// SRS file; give several where several sizes are needed [default: a development SRS, which is
+    /// INSECURE, from $ZKML_CACHE or ~/.cache/zkml]
+    #[arg(long = "srs", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+impl SrsArgs {
+    /// The SRS of size 2^k: the given file of that size, or the cached development SRS.
+    pub fn of_size(&self, k: u32, ui: &Ui) -> Result<Srs> {
+        if self.files.is_empty() {
+            return development(k, ui);
+        }
+        let mut sizes = Vec::new();
+        for file in &self.files {
+            let srs = ui.stage("Checking the SRS", None, || Srs::load(file)).value?;
+            if srs.k() == k {
+                return Ok(srs);
+            }
+            sizes.push(format!("{} has k = {}", file.display(), srs.k()));
+        }
+        bail!(
+            "an SRS of k = {k} is needed: {}; give another --srs FILE, made from the same secret",
+            sizes.join(", ")
+        )
+    }
+}
+
+/// The development SRS of size 2^k of the user's cache.
+pub fn development(k: u32, ui: &Ui) -> Result<Srs> {
+    let folder = default_cache_folder()?;
+    let counter = ui.counter("SRS points");
+    let progress = |done: u64, total: u64| {
+        counter.set_length(total);
+        if done > counter.position() {
+            counter.set_position(done);
+        }
+    };
+    let name = format!("Development SRS, k = {k}");
+    let srs = ui
+        .stage(&name, None, || cached(&folder, k, &progress))
+        .value
+        .with_context(|| format!("no development SRS of k = {k}"))?;
+    counter.finish_and_clear();
+    Ok(srs)
+}
+
+/// Says on stderr that proofs under this SRS convince nobody, if so.
+pub fn warn(provenance: &Provenance, ui: &Ui) {
+    if !provenance.is_secure() {
+        ui.note(format_args!("warning: {provenance}"));
+    }
+}
+
+/// The part of an SRS that a verifier needs, as an SRS of the smallest size.
+pub fn verifying_part(srs: &Srs) -> Srs {
+    let points = srs.params.get_g().iter().take(2).copied().collect();
+    let (g2, s_g2) = (srs.params.g2(), srs.params.s_g2());
+    Srs {
+        params: srs.params.from_parts(1, points, None, g2, s_g2),
+        provenance: srs.provenance.clone(),
+    }
+}
+
+/// Parameters that say they are of size 2^k, enough to verify with. They cannot prove.
+pub fn verifying_at(srs: &Srs, k: u32) -> Srs {
+    let points = srs.params.get_g().iter().take(2).copied().collect();
+    let (g2, s_g2) = (srs.params.g2(), srs.params.s_g2());
+    Srs {
+        params: srs.params.from_parts(k, points, Some(Vec::new()), g2, s_g2),
+        provenance: srs.provenance.clone(),
+    }
+}

@@ -1,0 +1,146 @@
+//! Values and statements as text and as JSON.
+
+use crate::ui::Ui;
+use anyhow::Result;
+use serde_json::{json, Value};
+use zkml_circuits::{
+    graph::{Graph, TensorId},
+    prove::{Architecture, Exposure, Statement},
+};
+
+/// Values of one tensor that are listed before the rest is only counted.
+const LISTED: usize = 64;
+
+/// The index of the largest value, the first of equals; `None` where there is nothing to choose from.
+pub fn class(values: &[i64]) -> Option<usize> {
+    if values.len() < 2 {
+        return None;
+    }
+    let largest = values.iter().max()?;
+    values.iter().position(|value| value == largest)
+}
+
+/// A tensor's name and shape.
+pub fn tensor(graph: &Graph, id: TensorId) -> (String, Vec<usize>) {
+    graph
+        .tensors
+        .get(id.0)
+        .map_or_else(Default::default, |tensor| (tensor.name.clone(), tensor.shape.clone()))
+}
+
+/// A shape as `1×28×28`.
+pub fn shape(dimensions: &[usize]) -> String {
+    let sizes: Vec<String> = dimensions.iter().map(usize::to_string).collect();
+    if sizes.is_empty() {
+        "scalar".into()
+    } else {
+        sizes.join("×")
+    }
+}
+
+/// Prints an output as `final out[5] x: 6614 (12.91796875)`, and its class.
+pub fn say_output(ui: &Ui, values: &[i64], scale: i64, limit: usize) -> Result<()> {
+    for (i, value) in values.iter().take(limit).enumerate() {
+        ui.say(format_args!("final out[{i}] x: {value} ({})", real(*value, scale)))?;
+    }
+    if values.len() > limit {
+        ui.say(format_args!("… and {} more (--json prints all)", values.len() - limit))?;
+    }
+    if let Some(class) = class(values) {
+        ui.say(format_args!("class: {class}"))?;
+    }
+    Ok(())
+}
+
+/// All outputs, each with its name where there are several.
+pub fn say_outputs(ui: &Ui, graph: &Graph, outputs: &[Vec<i64>]) -> Result<()> {
+    for (id, values) in graph.outputs.iter().zip(outputs) {
+        if graph.outputs.len() > 1 {
+            ui.say(format_args!("output '{}'", tensor(graph, *id).0))?;
+        }
+        say_output(ui, values, graph.scale, usize::MAX)?;
+    }
+    Ok(())
+}
+
+/// All outputs as JSON.
+pub fn outputs_json(graph: &Graph, outputs: &[Vec<i64>]) -> Value {
+    let one = |(id, values): (&TensorId, &Vec<i64>)| {
+        let (name, shape) = tensor(graph, *id);
+        let reals: Vec<f64> = values.iter().map(|v| real(*v, graph.scale)).collect();
+        json!({ "name": name, "shape": shape, "values": values, "reals": reals, "class": class(values) })
+    };
+    graph.outputs.iter().zip(outputs).map(one).collect()
+}
+
+/// The real number that an integer stands for.
+pub fn real(value: i64, scale: i64) -> f64 {
+    value as f64 / scale as f64
+}
+
+/// The class that a statement shows, if it has one public output.
+pub fn stated_class(statement: &Statement) -> Option<usize> {
+    match statement.outputs.as_slice() {
+        [Exposure::Public(values)] => class(values),
+        _ => None,
+    }
+}
+
+/// Prints a statement: what everybody sees.
+pub fn say_statement(ui: &Ui, architecture: &Architecture, statement: &Statement) -> Result<()> {
+    let graph = &architecture.graph;
+    ui.say(format_args!("model commitment C  {}", statement.commitment))?;
+    ui.say(format_args!("context             {}", statement.context))?;
+    for (id, exposure) in graph.inputs.iter().zip(&statement.inputs) {
+        ui.say(describe("input F ", graph, *id, exposure))?;
+    }
+    for (id, exposure) in graph.outputs.iter().zip(&statement.outputs) {
+        ui.say(describe("output O", graph, *id, exposure))?;
+        if let Exposure::Public(values) = exposure {
+            say_output(ui, values, graph.scale, LISTED)?;
+        }
+    }
+    Ok(())
+}
+
+fn describe(role: &str, graph: &Graph, id: TensorId, exposure: &Exposure) -> String {
+    let (name, dimensions) = tensor(graph, id);
+    let seen = match exposure {
+        Exposure::Public(values) => format!("public, {} values", values.len()),
+        Exposure::Hashed(digest) => format!("hashed, {digest}"),
+        Exposure::Private => "private".to_owned(),
+    };
+    format!("{role}            '{name}' {}: {seen}", shape(&dimensions))
+}
+
+/// A number with separators between thousands.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() * 4 / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_the_first_largest() {
+        assert_eq!(class(&[]), None);
+        assert_eq!(class(&[5]), None);
+        assert_eq!(class(&[-3, -1, -1]), Some(1));
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(grouped(7), "7");
+        assert_eq!(grouped(1234), "1,234");
+        assert_eq!(grouped(16_777_216), "16,777,216");
+    }
+}

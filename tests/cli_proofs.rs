@@ -1,0 +1,180 @@
+//! Setup, proof and verification through the command line, on the shipped classifier.
+
+mod support;
+
+use std::{fs, sync::OnceLock};
+use support::{digits, json, text, Folder, Run, Zkml};
+
+struct Fixture {
+    folder: Folder,
+    keys: String,
+    proof: String,
+    setup: serde_json::Value,
+}
+
+/// One setup and one proof for all the tests.
+fn fixture() -> &'static Fixture {
+    static FIXTURE: OnceLock<Fixture> = OnceLock::new();
+    FIXTURE.get_or_init(|| {
+        let folder = Folder::new();
+        let (model, image) = digits();
+        let (keys, proof) = (folder.path("keys"), folder.path("proof.zkml"));
+        let setup = Zkml::new()
+            .args(&["setup", &model, "--out", &keys, "--input-range", "0,1", "--json"])
+            .run();
+        assert_eq!(setup.code, 0, "{}", setup.stderr);
+        assert!(setup.stderr.contains("INSECURE"), "{}", setup.stderr);
+        let out = Zkml::new()
+            .args(&["prove", &image, "--keys", &keys, "--out", &proof, "--context", "0x2a"])
+            .run();
+        assert_eq!(out.code, 0, "{}", out.stderr);
+        assert!(out.stdout.contains("class: 7"), "{}", out.stdout);
+        Fixture { setup: json(&setup), folder, keys, proof }
+    })
+}
+
+fn verify(proof: &str, keys: &str, more: &[&str]) -> Run {
+    Zkml::new().args(&["verify", proof, "--keys", keys]).args(more).run()
+}
+
+#[test]
+fn a_proof_is_accepted_for_what_it_states() {
+    let Fixture { keys, proof, setup, .. } = fixture();
+    let commitment = text(setup, "commitment");
+    let (_, image) = digits();
+    let all = ["--commitment", commitment, "--context", "0x2a", "--input", &image, "--rederive"];
+    let out = verify(proof, keys, &all);
+    assert_eq!(out.code, 0, "{}", out.stderr);
+    assert!(out.stdout.ends_with("Proof verified!\n"), "{}", out.stdout);
+    assert!(out.stdout.contains(commitment), "{}", out.stdout);
+    assert!(out.stderr.contains("INSECURE"), "{}", out.stderr);
+
+    let out = verify(proof, keys, &["--json", "--quiet"]);
+    let object = json(&out);
+    assert_eq!((text(&object, "status"), &object["class"]), ("ok", &7.into()));
+    assert_eq!(text(&object["statement"], "commitment"), commitment);
+    assert_eq!(out.stderr, "");
+}
+
+#[test]
+fn a_proof_is_rejected_for_anything_else() {
+    let Fixture { folder, keys, proof, .. } = fixture();
+    let blank = folder.path("blank.json");
+    fs::write(&blank, format!("[{}]", vec!["0.5"; 784].join(","))).unwrap();
+    for other in [
+        &["--commitment", "0x1"][..],
+        &["--context", "0x2b"],
+        &["--input", &blank],
+    ] {
+        let out = verify(proof, keys, other);
+        assert_eq!(out.code, 3, "{other:?}: {}", out.stderr);
+        assert!(out.stderr.starts_with("error: "), "{}", out.stderr);
+        assert!(out.stdout.is_empty(), "{}", out.stdout);
+    }
+    let object = json(&verify(proof, keys, &["--context", "0x2b", "--json"]));
+    assert_eq!(text(&object, "status"), "rejected");
+}
+
+#[test]
+fn verifying_needs_the_public_files_only() {
+    let Fixture { folder, keys, proof, .. } = fixture();
+    let public = folder.path("public");
+    fs::create_dir(&public).unwrap();
+    for name in ["config.json", "verifying.key", "verifying.srs"] {
+        fs::copy(format!("{keys}/{name}"), format!("{public}/{name}")).unwrap();
+    }
+    assert_eq!(verify(proof, &public, &[]).code, 0);
+    // The cache has the SRS of the setup as well.
+    fs::remove_file(format!("{public}/verifying.srs")).unwrap();
+    assert_eq!(verify(proof, &public, &[]).code, 0);
+    let srs = folder.path("other.srs");
+    let k = fixture().setup["shape"]["k"].to_string();
+    let cache = folder.path("other-cache");
+    let mut other = std::process::Command::new(env!("CARGO_BIN_EXE_zkml"));
+    other.args(["srs", "dev", "--k", &k, "--out", &srs]).env("ZKML_CACHE", cache);
+    assert!(other.output().unwrap().status.success());
+    let out = verify(proof, &public, &["--srs", &srs]);
+    assert_eq!(out.code, 1, "{}", out.stderr);
+    assert!(out.stderr.contains("another SRS"), "{}", out.stderr);
+}
+
+#[test]
+fn damaged_and_tampered_proofs_are_told_apart() {
+    let Fixture { folder, keys, proof, .. } = fixture();
+    let bytes = fs::read(proof).unwrap();
+    let damaged = folder.path("damaged.zkml");
+    let mut flipped = bytes.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 1;
+    for content in [&flipped[..], &bytes[..bytes.len() - 1], b"", b"not a proof at all"] {
+        fs::write(&damaged, content).unwrap();
+        let out = verify(&damaged, keys, &[]);
+        assert_eq!(out.code, 1, "{}", out.stderr);
+        assert!(out.stderr.contains("damaged.zkml"), "{}", out.stderr);
+    }
+    // A forger can make the file's digest, but not the proof.
+    type Forge = fn(&mut zkml_circuits::prove::Proof);
+    let forgeries: [(&str, Forge); 5] = [
+        ("bit", |proof| *proof.argument.last_mut().unwrap() ^= 1),
+        ("length", |proof| proof.argument.push(0)),
+        ("context", |proof| proof.statement.context = "0x2b".parse().unwrap()),
+        ("commitment", |proof| proof.statement.commitment = "0x1".parse().unwrap()),
+        ("output", |proof| {
+            let outputs = proof.statement.outputs.first_mut();
+            if let Some(zkml_circuits::prove::Exposure::Public(values)) = outputs {
+                values[0] += 1;
+            }
+        }),
+    ];
+    for (name, forge) in forgeries {
+        let forged = folder.path("forged.zkml");
+        let mut proof = zkml_circuits::prove::Proof::load(proof.as_ref()).unwrap();
+        forge(&mut proof);
+        proof.save(forged.as_ref()).unwrap();
+        let out = verify(&forged, keys, &[]);
+        assert_eq!(out.code, 3, "{name}: {}", out.stderr);
+        assert!(out.stderr.contains("reject"), "{name}: {}", out.stderr);
+    }
+}
+
+#[test]
+fn keys_of_another_model_are_refused_and_hashed_inputs_can_be_opened() {
+    let Fixture { folder, proof, .. } = fixture();
+    let (model, image) = digits();
+    let keys = folder.path("hashed-keys");
+    let setup = ["--input-range", "0,1", "--input-visibility", "hashed"];
+    let out = Zkml::new().args(&["setup", &model, "--out", &keys]).args(&setup).run();
+    assert_eq!(out.code, 0, "{}", out.stderr);
+    assert_eq!(verify(proof, &keys, &[]).code, 3);
+
+    let hashed = folder.path("hashed.zkml");
+    let out = Zkml::new().args(&["prove", &image, "--keys", &keys, "--out", &hashed]).run();
+    assert_eq!(out.code, 0, "{}", out.stderr);
+    let salts = format!("{hashed}.salts.json");
+    let opened = ["--input", &image, "--salts", &salts];
+    let out = verify(&hashed, &keys, &opened);
+    assert_eq!(out.code, 0, "{}", out.stderr);
+    let out = verify(&hashed, &keys, &["--input", &image]);
+    assert_eq!(out.code, 1, "{}", out.stderr);
+    assert!(out.stderr.contains("--salts"), "{}", out.stderr);
+    fs::write(&salts, r#"{"input 0": "0x5"}"#).unwrap();
+    assert_eq!(verify(&hashed, &keys, &opened).code, 3);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &str| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&format!("{keys}/weights.opening")), 0o600);
+    }
+}
+
+#[test]
+fn an_input_that_does_not_fit_leaves_no_proof() {
+    let Fixture { folder, keys, .. } = fixture();
+    let input = folder.path("short.json");
+    fs::write(&input, "[1, 2, 3]").unwrap();
+    let out_file = folder.path("none.zkml");
+    let out = Zkml::new().args(&["prove", &input, "--keys", keys, "--out", &out_file]).run();
+    assert_eq!(out.code, 1, "{}", out.stderr);
+    assert!(out.stderr.contains("expected 784 elements"), "{}", out.stderr);
+    assert!(!std::path::Path::new(&out_file).exists());
+}
