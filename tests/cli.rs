@@ -21,7 +21,7 @@ const COMMANDS: [&[&str]; 11] = [
 #[test]
 fn every_command_has_help_with_examples() {
     for command in COMMANDS.into_iter().chain([&[][..], &["evm"], &["srs"]]) {
-        let out = Zkml::new().args(command).arg("--help").run();
+        let out = Zkml::new().args(command).args(&["--help"]).run();
         assert_eq!(out.code, 0, "{command:?}: {}", out.stderr);
         let example = format!("zkml {}", command.join(" "));
         let (_, examples) = out.stdout.split_once("Examples:").expect("help has examples");

@@ -2,10 +2,12 @@
 
 use crate::{
     calldata::{self, Layout},
-    compile::Bytecode,
+    codegen::{generate, CodegenError, Labels, VerifierSource},
+    compile::{compile, Bytecode, CompileError, Compiler},
     exec::{Chain, ExecError, Fork, Gas},
 };
-use halo2_proofs::halo2curves::bn256::Fr;
+use halo2_proofs::halo2curves::bn256::{Bn256, Fr, G1Affine};
+use snark_verifier::{pcs::kzg::KzgDecidingKey, verifier::plonk::PlonkProtocol};
 
 /// Why a contract did not pass.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +52,36 @@ pub struct ContractReport {
     pub deployment_gas: u64,
     /// Gas of one verification, by rules.
     pub gas: Vec<(Fork, Gas)>,
+}
+
+/// Writes and compiles a verifier: the optimised source, or the plain one if solc refuses that.
+pub fn build(
+    compiler: &Compiler,
+    key: &KzgDecidingKey<Bn256>,
+    protocol: &PlonkProtocol<G1Affine>,
+    labels: &Labels,
+) -> Result<(VerifierSource, Bytecode), BuildError> {
+    let source = generate(key, protocol, labels, true)?;
+    match compile(compiler, &source) {
+        Ok(bytecode) => Ok((source, bytecode)),
+        Err(CompileError::Source { .. }) => {
+            let source = generate(key, protocol, labels, false)?;
+            let bytecode = compile(compiler, &source)?;
+            Ok((source, bytecode))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Why there is no contract.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The source could not be written.
+    #[error(transparent)]
+    Codegen(#[from] CodegenError),
+    /// The source could not be compiled.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
 }
 
 /// Deploys a contract under each fork and has it verify a proof, and then the proof with a byte

@@ -12,7 +12,7 @@
 //! The header says what the contract verifies (the digest of the verifying key) and which
 //! reference string it trusts.
 
-use crate::calldata::Layout;
+use crate::{calldata::Layout, optimise::optimise};
 use snark_verifier::{
     loader::evm::EvmLoader,
     pcs::kzg::KzgDecidingKey,
@@ -73,10 +73,14 @@ pub struct VerifierSource {
 }
 
 /// Writes the verifier of `protocol` under the reference string of `key`.
+///
+/// `optimised` code is smaller and cheaper. It uses more of the stack, so that solc may refuse it for
+/// some circuit; [`crate::check::build`] then takes the other.
 pub fn generate(
     key: &KzgDecidingKey<Bn256>,
     protocol: &PlonkProtocol<G1Affine>,
     labels: &Labels,
+    optimised: bool,
 ) -> Result<VerifierSource, CodegenError> {
     check_name(&labels.contract)?;
     if protocol.instance_committing_key.is_some() || protocol.transcript_initial_state.is_none() {
@@ -84,7 +88,7 @@ pub fn generate(
     }
     let layout = layout(protocol);
     let assembly = assembly(key, protocol)?;
-    let source = complete(&assembly, layout, labels)?;
+    let source = complete(&assembly, layout, labels, optimised)?;
     Ok(VerifierSource { contract: labels.contract.clone(), source, layout })
 }
 
@@ -123,10 +127,16 @@ fn assembly(
 }
 
 /// Completes the generated code with the checks that it lacks, and its header.
-fn complete(assembly: &str, layout: Layout, labels: &Labels) -> Result<String, CodegenError> {
+fn complete(
+    assembly: &str,
+    layout: Layout,
+    labels: &Labels,
+    optimised: bool,
+) -> Result<String, CodegenError> {
     let mut loads = 0;
     let mut lengths = 0;
     let mut heads = 0;
+    let mut ends = 0;
     let mut out = header(labels, layout);
     for line in assembly.lines().map(str::trim).filter(|line| !line.is_empty()) {
         if line.starts_with("// SPDX") || line.starts_with("pragma solidity") {
@@ -147,17 +157,34 @@ fn complete(assembly: &str, layout: Layout, labels: &Labels) -> Result<String, C
                 "{{\nlet v := calldataload({from})\n\
                  success := and(lt(v, f_q), success)\nmstore({to}, v)\n}}\n"
             ));
+        } else if line == "// Revert if anything fails" {
+            ends += 1;
+            let body = out.split_off(body_at(&out));
+            let lines = body.lines().map(str::to_string).collect();
+            let lines = if optimised { optimise(lines) } else { lines };
+            lines.into_iter().chain([line.to_string()]).for_each(|line| {
+                out.push_str(&line);
+                out.push('\n');
+            });
         } else {
             out.push_str(line);
             out.push('\n');
         }
     }
+    expect("ends", 1, ends)?;
     expect("header lines", 3, heads)?;
     expect("entry points", 1, lengths)?;
     expect("scalars read from calldata", layout.instances + layout.evaluations, loads)?;
     expect("words read from calldata", layout.bytes() / 32, out.matches("calldataload(").count())?;
     expect("reductions of calldata", 0, out.matches("mod(calldataload(").count())?;
     Ok(indent(&out))
+}
+
+/// Where the verification itself begins: at the first word read from calldata.
+fn body_at(code: &str) -> usize {
+    let first = code.find("calldataload(").unwrap_or(code.len());
+    let opened = code.get(..first).and_then(|before| before.rfind("{\n"));
+    opened.unwrap_or(code.len())
 }
 
 fn expect(what: &'static str, expected: usize, got: usize) -> Result<(), CodegenError> {
@@ -244,7 +271,7 @@ mod tests {
         let layout = Layout { instances: 1, points: 2, evaluations: 1 };
         let labels =
             Labels { contract: "V".into(), srs: "development".into(), notes: vec!["a\nb".into()] };
-        let error = complete("contract Other {", layout, &labels).unwrap_err();
-        assert!(matches!(error, CodegenError::Generated { expected: 3, got: 0, .. }));
+        let error = complete("contract Other {", layout, &labels, true).unwrap_err();
+        assert!(matches!(error, CodegenError::Generated { expected: 1, got: 0, .. }));
     }
 }

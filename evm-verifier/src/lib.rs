@@ -15,3 +15,4 @@ pub mod check;
 pub mod codegen;
 pub mod compile;
 pub mod exec;
+mod optimise;

@@ -70,22 +70,23 @@ fn loads(text: &str) -> Vec<usize> {
 fn accumulate(lines: Vec<String>) -> Vec<String> {
     const TERM: usize = 9;
     let used = uses(&lines);
+    let hidden = hidden_regions(&lines);
     let mut out = Vec::with_capacity(lines.len());
     let mut renamed: HashMap<usize, usize> = HashMap::new();
     let mut rest = lines.as_slice();
     while let Some(first) = rest.first() {
-        match rest.first_chunk::<TERM>().and_then(|term| match_term(term, &used)) {
+        match rest.first_chunk::<TERM>().and_then(|term| match_term(term, &used, &hidden)) {
             Some(term) => {
-                let (base, start) = match renamed.get(&term.sum) {
-                    Some(&base) => (base, false),
-                    None => (term.to, true),
-                };
-                if start {
-                    out.push(format!("mstore({base:#x}, mload({:#x}))", term.sum));
-                    out.push(format!("mstore({:#x}, mload({:#x}))", base + 0x20, term.sum + 0x20));
+                let base = continued(&term, &renamed, &used).unwrap_or(term.to);
+                if base == term.to {
+                    for offset in [0, 0x20] {
+                        let line = format!("mstore({:#x}, mload({:#x}))", base + offset, term.sum + offset);
+                        out.push(rename(&line, &renamed));
+                    }
                 }
-                for (i, value) in term.values.into_iter().enumerate() {
-                    out.push(format!("mstore({:#x}, {value})", base + 0x40 + 0x20 * i));
+                for (i, value) in term.values.iter().enumerate() {
+                    let line = format!("mstore({:#x}, {value})", base + 0x40 + 0x20 * i);
+                    out.push(rename(&line, &renamed));
                 }
                 let point = base + 0x40;
                 for (precompile, from, length) in [(7, point, 0x60), (6, base, 0x80)] {
@@ -107,9 +108,24 @@ fn accumulate(lines: Vec<String>) -> Vec<String> {
     out
 }
 
+/// Where the sum that a term adds to stands, if the term may be added there: nothing else needs that
+/// sum, and the factor's place behind it is the term's own.
+fn continued(
+    term: &SumTerm,
+    renamed: &HashMap<usize, usize>,
+    used: &HashMap<usize, usize>,
+) -> Option<usize> {
+    let base = *renamed.get(&term.sum)?;
+    let once = [term.sum, term.sum + 0x20].iter().all(|at| used.get(at) == Some(&1));
+    let behind = term.sum != base || term.from == base + 0x80;
+    (once && behind).then_some(base)
+}
+
 struct SumTerm {
     /// The point's coordinates and its factor.
     values: [String; 3],
+    /// Where the product was computed.
+    from: usize,
     /// Where the sum stood.
     sum: usize,
     /// Where the new sum is to stand.
@@ -117,7 +133,11 @@ struct SumTerm {
 }
 
 /// Matches the nine lines of a term; its intermediate results must not be used by anything else.
-fn match_term(lines: &[String; 9], used: &HashMap<usize, usize>) -> Option<SumTerm> {
+fn match_term(
+    lines: &[String; 9],
+    used: &HashMap<usize, usize>,
+    hidden: &[(usize, usize)],
+) -> Option<SumTerm> {
     let stores: Vec<(usize, &str)> = [0, 1, 2, 4, 5, 6, 7]
         .iter()
         .map(|i| lines.get(*i).and_then(|line| store(line)))
@@ -138,8 +158,12 @@ fn match_term(lines: &[String; 9], used: &HashMap<usize, usize>) -> Option<SumTe
     let private = [p, p1].iter().all(|at| used.get(at) == Some(&1))
         && [p2, q2, q3].iter().all(|at| !used.contains_key(at));
     let outside = loads(&format!("{x} {y} {s}")).iter().all(|at| *at < p.min(q));
-    (chained && private && outside)
-        .then(|| SumTerm { values: [x, y, s].map(str::to_string), sum, to: q })
+    // Input and output of its own call are all that reads or writes either place unseen.
+    let alone = |from: usize, to: usize| {
+        hidden.iter().filter(|(start, end)| *start < to && from < *end).count() == 2
+    };
+    (chained && private && outside && alone(p, p + 0x60) && alone(q, q + 0x80))
+        .then(|| SumTerm { values: [x, y, s].map(str::to_string), from: p, sum, to: q })
 }
 
 fn rename(line: &str, renamed: &HashMap<usize, usize>) -> String {

@@ -16,7 +16,7 @@ use std::sync::OnceLock;
 use two_phase::TwoPhase;
 use zkml_evm_verifier::{
     calldata,
-    check::{check_contract, CheckError},
+    check::{build, check_contract, CheckError},
     codegen::{generate, Labels, VerifierSource},
     compile::{compile, find_compiler, Bytecode},
     exec::{Chain, Deployment, Fork},
@@ -56,8 +56,14 @@ fn fixture() -> &'static Fixture {
             srs: "development, seed 1, insecure".to_string(),
             notes: vec![],
         };
-        let source = generate(&key, &protocol, &labels).unwrap();
-        let bytecode = compile(&find_compiler(None).unwrap(), &source).unwrap();
+        let compiler = find_compiler(None).unwrap();
+        let (source, bytecode) = build(&compiler, &key, &protocol, &labels).unwrap();
+        let plain = generate(&key, &protocol, &labels, false).unwrap();
+        assert_ne!(source.source, plain.source, "the optimised source does not compile");
+        let plain = compile(&compiler, &plain).unwrap();
+        let forks = [Fork::Osaka];
+        let plain = check_contract(&plain, source.layout, &instances, &proof, &forks).unwrap();
+        println!("plain: {plain:?}");
         Fixture { source, bytecode, instances, proof }
     })
 }

@@ -62,7 +62,7 @@ fn dev() {
     let protocol = key.protocol(&outer.params).unwrap();
     let dk = KzgDecidingKey::from((outer.params.get_g()[0], outer.params.g2(), outer.params.s_g2()));
     let labels = Labels { contract: "Aggregate".into(), srs: outer.provenance.to_string(), notes: vec![] };
-    let source = generate(&dk, &protocol, &labels).unwrap();
+    let source = generate(&dk, &protocol, &labels, true).unwrap();
     std::fs::write(dir.join(format!("{name}.sol")), &source.source).unwrap();
     let bytecode = compile(&find_compiler(None).unwrap(), &source).unwrap();
     println!("{:?}", source.layout);

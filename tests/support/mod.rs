@@ -26,11 +26,6 @@ impl Zkml {
         Self(command)
     }
 
-    pub fn arg(mut self, argument: &str) -> Self {
-        self.0.arg(argument);
-        self
-    }
-
     pub fn args(mut self, arguments: &[&str]) -> Self {
         self.0.args(arguments);
         self
