@@ -54,7 +54,9 @@ impl Bundle {
     /// Writes the file.
     pub fn save(&self, path: &Path) -> Result<()> {
         let payload = serde_json::to_vec(self)?;
-        write_container(path, Kind::AggregationProof, VERSION, &mut |out| out.write_all(&payload))?;
+        write_container(path, Kind::AggregationProof, VERSION, &mut |out| {
+            out.write_all(&payload)
+        })?;
         Ok(())
     }
 
@@ -63,10 +65,17 @@ impl Bundle {
     pub fn load(path: &Path) -> Result<Self> {
         let payload = read_container(path, Kind::AggregationProof, VERSION)?;
         let bundle: Self = serde_json::from_slice(&payload).with_context(|| {
-            format!("{}: payload: expected an aggregated proof with its statements", path.display())
+            format!(
+                "{}: payload: expected an aggregated proof with its statements",
+                path.display()
+            )
         })?;
         for (index, inner) in bundle.inner.iter().enumerate() {
-            let words = [inner.key_digest, inner.statement.commitment, inner.statement.context];
+            let words = [
+                inner.key_digest,
+                inner.statement.commitment,
+                inner.statement.context,
+            ];
             let stands = bundle.aggregate.instances.windows(words.len());
             let mut stands = stands.map(|window| window.iter().copied().map(Word));
             if !stands.any(|window| window.eq(words)) {

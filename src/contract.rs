@@ -1,15 +1,16 @@
 //! The contract's artefacts: Solidity source, and bytecode with what one must know to call it.
 
-use crate::keys::hex;
+use crate::keys::{hex, make_folder};
 use anyhow::{bail, Context, Result};
+use halo2_proofs::poly::commitment::ParamsProver;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use halo2_proofs::poly::commitment::ParamsProver;
 use zkml_circuits::{aggregate::AggregationKey, files::write_atomic, srs::Srs};
 use zkml_evm_verifier::{
     calldata::Layout,
-    codegen::{generate, Labels},
-    compile::{compile, find_compiler, Bytecode},
+    check::build,
+    codegen::Labels,
+    compile::{find_compiler, Bytecode},
 };
 
 /// Largest artefact that is read.
@@ -42,16 +43,20 @@ pub fn make(
     name: &str,
     solc: Option<&Path>,
 ) -> Result<(String, Artefact)> {
+    let compiler = find_compiler(solc)?;
     let protocol = key.protocol(&srs.params)?;
-    let generator = srs.params.get_g().first().context("the SRS has no points")?;
+    let generator = srs
+        .params
+        .get_g()
+        .first()
+        .context("the SRS has no points")?;
     let deciding = (*generator, srs.params.g2(), srs.params.s_g2()).into();
     let labels = Labels {
         contract: name.to_owned(),
         srs: srs.provenance.to_string(),
         notes: notes(key),
     };
-    let source = generate(&deciding, &protocol, &labels)?;
-    let bytecode = compile(&find_compiler(solc)?, &source)?;
+    let (source, bytecode) = build(&compiler, &deciding, &protocol, &labels)?;
     let artefact = Artefact {
         contract: source.contract,
         solc: bytecode.solc,
@@ -72,7 +77,10 @@ fn notes(key: &AggregationKey) -> Vec<String> {
         "COMPARE digest and C with those that you trust: this contract does not know any model.".to_owned(),
     ];
     for (index, structure) in key.structures().iter().enumerate() {
-        notes.push(format!("Proof {index}: {} public values after the digest.", structure.instances));
+        notes.push(format!(
+            "Proof {index}: {} public values after the digest.",
+            structure.instances
+        ));
     }
     notes
 }
@@ -80,13 +88,15 @@ fn notes(key: &AggregationKey) -> Vec<String> {
 impl Artefact {
     /// The files in a folder: source and artefact.
     pub fn files(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
-        (folder.join(format!("{name}.sol")), folder.join(format!("{name}.json")))
+        (
+            folder.join(format!("{name}.sol")),
+            folder.join(format!("{name}.json")),
+        )
     }
 
     /// Writes source and artefact to a folder, made if absent.
     pub fn save(&self, source: &str, folder: &Path) -> Result<(PathBuf, PathBuf)> {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("{}: cannot make the folder", folder.display()))?;
+        make_folder(folder)?;
         let (solidity, json) = Self::files(folder, &self.contract);
         let text = serde_json::to_string_pretty(self)?;
         write_atomic(&solidity, &mut |out| out.write_all(source.as_bytes()))?;
@@ -99,11 +109,17 @@ impl Artefact {
         let place = || path.display().to_string();
         let size = std::fs::metadata(path).with_context(place)?.len();
         if size > MAX_FILE {
-            bail!("{}: size: expected at most {MAX_FILE} bytes, got {size}", place());
+            bail!(
+                "{}: size: expected at most {MAX_FILE} bytes, got {size}",
+                place()
+            );
         }
         let text = std::fs::read(path).with_context(place)?;
         serde_json::from_slice(&text).with_context(|| {
-            format!("{}: expected a contract written by `zkml evm generate`", place())
+            format!(
+                "{}: expected a contract written by `zkml evm generate`",
+                place()
+            )
         })
     }
 
@@ -119,7 +135,9 @@ impl Artefact {
 
 /// Bytes from 0x and hexadecimal digits.
 fn bytes(field: &str, text: &str) -> Result<Vec<u8>> {
-    let digits = text.strip_prefix("0x").filter(|digits| digits.len() % 2 == 0);
+    let digits = text
+        .strip_prefix("0x")
+        .filter(|digits| digits.len().is_multiple_of(2));
     let pairs = digits.map(|digits| digits.as_bytes().chunks_exact(2));
     let parsed = pairs.and_then(|pairs| {
         pairs

@@ -62,13 +62,24 @@ impl KeyFolder {
         self.0.join(format!("aggregation-{proofs}.key"))
     }
 
+    /// Takes away the file that says that the folder is complete.
+    pub fn invalidate(&self) -> Result<()> {
+        let path = self.config();
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("{}: cannot replace it", path.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Reads the architecture and lays it out.
     pub fn architecture(&self) -> Result<(Architecture, Arc<Plan>)> {
         let path = self.config();
         let architecture = Architecture::load(&path)?;
-        let plan = architecture
-            .plan()
-            .with_context(|| format!("{}: not an architecture that can be proven", path.display()))?;
+        let plan = architecture.plan().with_context(|| {
+            format!("{}: not an architecture that can be proven", path.display())
+        })?;
         Ok((architecture, plan))
     }
 
@@ -107,6 +118,26 @@ impl KeyFolder {
         }
         Ok(())
     }
+}
+
+/// Makes a folder, if it is absent.
+pub fn make_folder(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("{}: cannot make the folder", folder.display()))
+}
+
+/// Fails if a file could not be written there, so that long work is not done in vain.
+pub fn check_writable(path: &Path) -> Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let place = || format!("{}: cannot write there", path.display());
+    // Nameless on Linux: it is gone whatever happens.
+    tempfile::tempfile_in(folder.unwrap_or(Path::new("."))).with_context(place)?;
+    if path.is_dir() {
+        bail!("{}: a folder; give the path of a file", place());
+    }
+    Ok(())
 }
 
 /// Bytes in hexadecimal.

@@ -4,6 +4,7 @@
 //! usage, 3 rejected.
 #![deny(missing_docs, unsafe_code)]
 
+mod aggregation;
 mod bundle;
 mod cli;
 mod commands;
@@ -41,8 +42,11 @@ fn start_logs(verbose: u8) {
         2 => "debug",
         _ => "trace",
     };
-    let filter =
-        EnvFilter::try_from_env("ZKML_LOG").unwrap_or_else(|_| EnvFilter::new(format!("zkml={level},zkml_circuits={level},zkml_evm_verifier={level}")));
+    let filter = EnvFilter::try_from_env("ZKML_LOG").unwrap_or_else(|_| {
+        EnvFilter::new(format!(
+            "zkml={level},zkml_circuits={level},zkml_evm_verifier={level}"
+        ))
+    });
     // It can only fail where another subscriber is set, and there is none.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)

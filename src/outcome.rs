@@ -44,7 +44,10 @@ pub fn is_rejection(error: &anyhow::Error) -> bool {
                 cause.downcast_ref(),
                 Some(AggregateError::Rejected { .. } | AggregateError::OuterRejected { .. })
             )
-            || matches!(cause.downcast_ref(), Some(CheckError::Rejected { .. } | CheckError::Unsound { .. }))
+            || matches!(
+                cause.downcast_ref(),
+                Some(CheckError::Rejected { .. } | CheckError::Unsound { .. })
+            )
     })
 }
 
@@ -58,11 +61,19 @@ pub fn report(command: &str, result: anyhow::Result<Value>, ui: &Ui) -> ExitCode
         Err(error) => error,
     };
     let rejected = is_rejection(&error);
-    let (status, code) = if rejected { ("rejected", REJECTED) } else { ("error", ERROR) };
+    let (status, code) = if rejected {
+        ("rejected", REJECTED)
+    } else {
+        ("error", ERROR)
+    };
     let lines = messages(&error);
     ui.error(&lines);
     // stdout may be what failed; the message is on stderr then.
-    let _ = ui.object(&with_head(command, status, json!({ "error": lines.join(": ") })));
+    let _ = ui.object(&with_head(
+        command,
+        status,
+        json!({ "error": lines.join(": ") }),
+    ));
     ExitCode::from(code)
 }
 
@@ -93,9 +104,13 @@ mod tests {
 
     #[test]
     fn rejections_are_told_from_errors() {
-        let rejected = || Rejected { reason: "no".into() };
+        let rejected = || Rejected {
+            reason: "no".into(),
+        };
         assert!(is_rejection(&ProveError::from(rejected()).into()));
-        assert!(is_rejection(&anyhow::Error::from(rejected()).context("p.zkml")));
+        assert!(is_rejection(
+            &anyhow::Error::from(rejected()).context("p.zkml")
+        ));
         assert!(is_rejection(&Refused("other input".into()).into()));
         assert!(!is_rejection(&ProveError::Invalid("x".into()).into()));
         assert!(!is_rejection(&anyhow::anyhow!("x")));
@@ -104,7 +119,10 @@ mod tests {
     #[test]
     fn causes_are_not_repeated() {
         let result: Result<(), _> = Err(std::io::Error::other("full"));
-        let error = result.context("a.zkml: full").context("writing").unwrap_err();
+        let error = result
+            .context("a.zkml: full")
+            .context("writing")
+            .unwrap_err();
         assert_eq!(messages(&error), ["writing", "a.zkml: full"]);
     }
 }

@@ -24,7 +24,9 @@ impl SrsArgs {
         }
         let mut sizes = Vec::new();
         for file in &self.files {
-            let srs = ui.stage("Checking the SRS", None, || Srs::load(file)).value?;
+            let srs = ui
+                .stage("Checking the SRS", None, || Srs::load(file))
+                .value?;
             if srs.k() == k {
                 return Ok(srs);
             }

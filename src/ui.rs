@@ -94,7 +94,12 @@ impl Ui {
     }
 
     /// Does long work under a spinner, or under a bar where its duration is foreseen.
-    pub fn stage<T>(&self, name: &str, estimate: Option<f64>, work: impl FnOnce() -> T) -> Timed<T> {
+    pub fn stage<T>(
+        &self,
+        name: &str,
+        estimate: Option<f64>,
+        work: impl FnOnce() -> T,
+    ) -> Timed<T> {
         self.stages(name, estimate, |_| work())
     }
 
@@ -132,7 +137,9 @@ impl Ui {
         let style = ProgressStyle::with_template("{spinner} {msg} {part}")
             .unwrap_or_else(|_| ProgressStyle::default_spinner())
             .with_key("part", part);
-        let bar = ProgressBar::new_spinner().with_style(style).with_message(name.to_owned());
+        let bar = ProgressBar::new_spinner()
+            .with_style(style)
+            .with_message(name.to_owned());
         bar.enable_steady_tick(TICK);
         bar
     }
@@ -144,7 +151,9 @@ impl Ui {
         }
         let style = ProgressStyle::with_template("  {msg} [{bar:24}] {percent}% {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar());
-        ProgressBar::no_length().with_style(style).with_message(name.to_owned())
+        ProgressBar::no_length()
+            .with_style(style)
+            .with_message(name.to_owned())
     }
 }
 
@@ -152,7 +161,9 @@ impl Ui {
 fn foreseen(elapsed: f64, total: f64) -> String {
     let part = (elapsed / total).clamp(0.0, 0.99);
     let full = (part * BAR_CELLS as f64) as usize;
-    let bar: String = (0..BAR_CELLS).map(|cell| if cell < full { '#' } else { '-' }).collect();
+    let bar: String = (0..BAR_CELLS)
+        .map(|cell| if cell < full { '#' } else { '-' })
+        .collect();
     format!("[{bar}] {elapsed:.0} s of about {total:.0} s")
 }
 

@@ -25,7 +25,9 @@ pub fn tensor(graph: &Graph, id: TensorId) -> (String, Vec<usize>) {
     graph
         .tensors
         .get(id.0)
-        .map_or_else(Default::default, |tensor| (tensor.name.clone(), tensor.shape.clone()))
+        .map_or_else(Default::default, |tensor| {
+            (tensor.name.clone(), tensor.shape.clone())
+        })
 }
 
 /// A shape as `1×28×28`.
@@ -41,10 +43,16 @@ pub fn shape(dimensions: &[usize]) -> String {
 /// Prints an output as `final out[5] x: 6614 (12.91796875)`, and its class.
 pub fn say_output(ui: &Ui, values: &[i64], scale: i64, limit: usize) -> Result<()> {
     for (i, value) in values.iter().take(limit).enumerate() {
-        ui.say(format_args!("final out[{i}] x: {value} ({})", real(*value, scale)))?;
+        ui.say(format_args!(
+            "final out[{i}] x: {value} ({})",
+            real(*value, scale)
+        ))?;
     }
     if values.len() > limit {
-        ui.say(format_args!("… and {} more (--json prints all)", values.len() - limit))?;
+        ui.say(format_args!(
+            "… and {} more (--json prints all)",
+            values.len() - limit
+        ))?;
     }
     if let Some(class) = class(values) {
         ui.say(format_args!("class: {class}"))?;
@@ -118,7 +126,7 @@ pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() * 4 / 3);
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

@@ -24,8 +24,14 @@ fn every_command_has_help_with_examples() {
         let out = Zkml::new().args(command).args(&["--help"]).run();
         assert_eq!(out.code, 0, "{command:?}: {}", out.stderr);
         let example = format!("zkml {}", command.join(" "));
-        let (_, examples) = out.stdout.split_once("Examples:").expect("help has examples");
-        assert!(examples.contains(example.trim_end()), "{command:?}: {examples}");
+        let (_, examples) = out
+            .stdout
+            .split_once("Examples:")
+            .expect("help has examples");
+        assert!(
+            examples.contains(example.trim_end()),
+            "{command:?}: {examples}"
+        );
     }
 }
 
@@ -36,10 +42,35 @@ fn wrong_usage_is_2() {
         &["no-such-command"],
         &["verify"],
         &["setup", "m.onnx", "--out", "k", "--input-range", "1"],
-        &["setup", "m.onnx", "--out", "k", "--input-visibility", "secret"],
-        &["prove", "i.png", "--keys", "k", "--out", "p", "--context", "42"],
+        &[
+            "setup",
+            "m.onnx",
+            "--out",
+            "k",
+            "--input-visibility",
+            "secret",
+        ],
+        &[
+            "prove",
+            "i.png",
+            "--keys",
+            "k",
+            "--out",
+            "p",
+            "--context",
+            "42",
+        ],
         &["srs", "dev", "--k", "99", "--out", "x"],
-        &["aggregate", "p", "--keys", "k", "--out", "a", "--columns", "0"],
+        &[
+            "aggregate",
+            "p",
+            "--keys",
+            "k",
+            "--out",
+            "a",
+            "--columns",
+            "0",
+        ],
     ] {
         let out = Zkml::new().args(arguments).run();
         assert_eq!(out.code, 2, "{arguments:?}: {}", out.stderr);
@@ -70,7 +101,9 @@ fn missing_files_are_named_and_1() {
         assert!(named, "{arguments:?}: {}", out.stderr);
         assert!(out.stdout.is_empty(), "{arguments:?}");
     }
-    let out = Zkml::new().args(&["run", "no.onnx", "no.png", "--json"]).run();
+    let out = Zkml::new()
+        .args(&["run", "no.onnx", "no.png", "--json"])
+        .run();
     let object = json(&out);
     assert_eq!((out.code, text(&object, "status")), (1, "error"));
     assert!(text(&object, "error").contains("no.onnx"));
@@ -83,7 +116,9 @@ fn known_answer_is_printed_bit_for_bit() {
     };
     let out = Zkml::new().args(&["run", &model, &input]).run();
     assert_eq!(out.code, 0, "{}", out.stderr);
-    let logits = [-5312, -8056, -8186, -1669, -4260, 6614, -5131, -6862, -3047, -805];
+    let logits = [
+        -5312, -8056, -8186, -1669, -4260, 6614, -5131, -6862, -3047, -805,
+    ];
     let mut expected = String::new();
     for (i, logit) in logits.into_iter().enumerate() {
         let real = f64::from(logit) / 512.0;
@@ -97,17 +132,27 @@ fn known_answer_is_printed_bit_for_bit() {
 #[test]
 fn run_and_inspect_have_objects() {
     let (model, image) = digits();
-    let out = Zkml::new().args(&["run", &model, &image, "--input-range", "0,1", "--json"]).run();
+    let out = Zkml::new()
+        .args(&["run", &model, &image, "--input-range", "0,1", "--json"])
+        .run();
     let object = json(&out);
     assert_eq!(text(&object, "status"), "ok", "{}", out.stderr);
     assert_eq!(object["outputs"][0]["class"], 7);
-    assert_eq!(object["outputs"][0]["values"].as_array().map(Vec::len), Some(10));
+    assert_eq!(
+        object["outputs"][0]["values"].as_array().map(Vec::len),
+        Some(10)
+    );
 
-    let out = Zkml::new().args(&["inspect", &model, "--optimize", "onchain", "--json"]).run();
+    let out = Zkml::new()
+        .args(&["inspect", &model, "--optimize", "onchain", "--json"])
+        .run();
     let object = json(&out);
     assert_eq!(object["weights"], 3246);
     let layers = object["layers"].as_array().expect("layers");
-    assert_eq!(layers.first().map(|layer| &layer["op"]), Some(&"Conv".into()));
+    assert_eq!(
+        layers.first().map(|layer| &layer["op"]),
+        Some(&"Conv".into())
+    );
     assert!(object["shape"]["k"].as_u64().is_some_and(|k| k > 9));
     let out = Zkml::new().args(&["inspect", &model]).run();
     assert!(out.stdout.contains("data cells"), "{}", out.stdout);
@@ -116,7 +161,9 @@ fn run_and_inspect_have_objects() {
 #[test]
 fn a_closed_pipe_is_no_error() {
     let (model, image) = digits();
-    let out = Zkml::new().args(&["run", &model, &image]).run_with_closed_stdout();
+    let out = Zkml::new()
+        .args(&["run", &model, &image])
+        .run_with_closed_stdout();
     assert_eq!((out.code, out.stderr.as_str()), (0, ""));
 }
 
@@ -124,10 +171,15 @@ fn a_closed_pipe_is_no_error() {
 fn development_srs_files_say_what_they_are() {
     let folder = Folder::new();
     let file = folder.path("dev.srs");
-    let out = Zkml::new().args(&["srs", "dev", "--k", "6", "--out", &file]).run();
+    let out = Zkml::new()
+        .args(&["srs", "dev", "--k", "6", "--out", &file])
+        .run();
     assert_eq!(out.code, 0, "{}", out.stderr);
     assert!(out.stderr.contains("INSECURE"), "{}", out.stderr);
     let object = json(&Zkml::new().args(&["srs", "info", &file, "--json"]).run());
-    assert_eq!((&object["k"], &object["srs_secure"]), (&6.into(), &false.into()));
+    assert_eq!(
+        (&object["k"], &object["srs_secure"]),
+        (&6.into(), &false.into())
+    );
     assert!(text(&object, "srs").contains("INSECURE"));
 }

@@ -20,29 +20,64 @@ fn fixture() -> &'static Fixture {
         let (model, image) = digits();
         let (keys, proof) = (folder.path("keys"), folder.path("proof.zkml"));
         let setup = Zkml::new()
-            .args(&["setup", &model, "--out", &keys, "--input-range", "0,1", "--json"])
+            .args(&[
+                "setup",
+                &model,
+                "--out",
+                &keys,
+                "--input-range",
+                "0,1",
+                "--json",
+            ])
             .run();
         assert_eq!(setup.code, 0, "{}", setup.stderr);
         assert!(setup.stderr.contains("INSECURE"), "{}", setup.stderr);
         let out = Zkml::new()
-            .args(&["prove", &image, "--keys", &keys, "--out", &proof, "--context", "0x2a"])
+            .args(&[
+                "prove",
+                &image,
+                "--keys",
+                &keys,
+                "--out",
+                &proof,
+                "--context",
+                "0x2a",
+            ])
             .run();
         assert_eq!(out.code, 0, "{}", out.stderr);
         assert!(out.stdout.contains("class: 7"), "{}", out.stdout);
-        Fixture { setup: json(&setup), folder, keys, proof }
+        Fixture {
+            setup: json(&setup),
+            folder,
+            keys,
+            proof,
+        }
     })
 }
 
 fn verify(proof: &str, keys: &str, more: &[&str]) -> Run {
-    Zkml::new().args(&["verify", proof, "--keys", keys]).args(more).run()
+    Zkml::new()
+        .args(&["verify", proof, "--keys", keys])
+        .args(more)
+        .run()
 }
 
 #[test]
 fn a_proof_is_accepted_for_what_it_states() {
-    let Fixture { keys, proof, setup, .. } = fixture();
+    let Fixture {
+        keys, proof, setup, ..
+    } = fixture();
     let commitment = text(setup, "commitment");
     let (_, image) = digits();
-    let all = ["--commitment", commitment, "--context", "0x2a", "--input", &image, "--rederive"];
+    let all = [
+        "--commitment",
+        commitment,
+        "--context",
+        "0x2a",
+        "--input",
+        &image,
+        "--rederive",
+    ];
     let out = verify(proof, keys, &all);
     assert_eq!(out.code, 0, "{}", out.stderr);
     assert!(out.stdout.ends_with("Proof verified!\n"), "{}", out.stdout);
@@ -51,14 +86,22 @@ fn a_proof_is_accepted_for_what_it_states() {
 
     let out = verify(proof, keys, &["--json", "--quiet"]);
     let object = json(&out);
-    assert_eq!((text(&object, "status"), &object["class"]), ("ok", &7.into()));
+    assert_eq!(
+        (text(&object, "status"), &object["class"]),
+        ("ok", &7.into())
+    );
     assert_eq!(text(&object["statement"], "commitment"), commitment);
     assert_eq!(out.stderr, "");
 }
 
 #[test]
 fn a_proof_is_rejected_for_anything_else() {
-    let Fixture { folder, keys, proof, .. } = fixture();
+    let Fixture {
+        folder,
+        keys,
+        proof,
+        ..
+    } = fixture();
     let blank = folder.path("blank.json");
     fs::write(&blank, format!("[{}]", vec!["0.5"; 784].join(","))).unwrap();
     for other in [
@@ -77,7 +120,12 @@ fn a_proof_is_rejected_for_anything_else() {
 
 #[test]
 fn verifying_needs_the_public_files_only() {
-    let Fixture { folder, keys, proof, .. } = fixture();
+    let Fixture {
+        folder,
+        keys,
+        proof,
+        ..
+    } = fixture();
     let public = folder.path("public");
     fs::create_dir(&public).unwrap();
     for name in ["config.json", "verifying.key", "verifying.srs"] {
@@ -91,7 +139,9 @@ fn verifying_needs_the_public_files_only() {
     let k = fixture().setup["shape"]["k"].to_string();
     let cache = folder.path("other-cache");
     let mut other = std::process::Command::new(env!("CARGO_BIN_EXE_zkml"));
-    other.args(["srs", "dev", "--k", &k, "--out", &srs]).env("ZKML_CACHE", cache);
+    other
+        .args(["srs", "dev", "--k", &k, "--out", &srs])
+        .env("ZKML_CACHE", cache);
     assert!(other.output().unwrap().status.success());
     let out = verify(proof, &public, &["--srs", &srs]);
     assert_eq!(out.code, 1, "{}", out.stderr);
@@ -100,13 +150,23 @@ fn verifying_needs_the_public_files_only() {
 
 #[test]
 fn damaged_and_tampered_proofs_are_told_apart() {
-    let Fixture { folder, keys, proof, .. } = fixture();
+    let Fixture {
+        folder,
+        keys,
+        proof,
+        ..
+    } = fixture();
     let bytes = fs::read(proof).unwrap();
     let damaged = folder.path("damaged.zkml");
     let mut flipped = bytes.clone();
     let middle = flipped.len() / 2;
     flipped[middle] ^= 1;
-    for content in [&flipped[..], &bytes[..bytes.len() - 1], b"", b"not a proof at all"] {
+    for content in [
+        &flipped[..],
+        &bytes[..bytes.len() - 1],
+        b"",
+        b"not a proof at all",
+    ] {
         fs::write(&damaged, content).unwrap();
         let out = verify(&damaged, keys, &[]);
         assert_eq!(out.code, 1, "{}", out.stderr);
@@ -117,8 +177,12 @@ fn damaged_and_tampered_proofs_are_told_apart() {
     let forgeries: [(&str, Forge); 5] = [
         ("bit", |proof| *proof.argument.last_mut().unwrap() ^= 1),
         ("length", |proof| proof.argument.push(0)),
-        ("context", |proof| proof.statement.context = "0x2b".parse().unwrap()),
-        ("commitment", |proof| proof.statement.commitment = "0x1".parse().unwrap()),
+        ("context", |proof| {
+            proof.statement.context = "0x2b".parse().unwrap()
+        }),
+        ("commitment", |proof| {
+            proof.statement.commitment = "0x1".parse().unwrap()
+        }),
         ("output", |proof| {
             let outputs = proof.statement.outputs.first_mut();
             if let Some(zkml_circuits::prove::Exposure::Public(values)) = outputs {
@@ -143,12 +207,17 @@ fn keys_of_another_model_are_refused_and_hashed_inputs_can_be_opened() {
     let (model, image) = digits();
     let keys = folder.path("hashed-keys");
     let setup = ["--input-range", "0,1", "--input-visibility", "hashed"];
-    let out = Zkml::new().args(&["setup", &model, "--out", &keys]).args(&setup).run();
+    let out = Zkml::new()
+        .args(&["setup", &model, "--out", &keys])
+        .args(&setup)
+        .run();
     assert_eq!(out.code, 0, "{}", out.stderr);
     assert_eq!(verify(proof, &keys, &[]).code, 3);
 
     let hashed = folder.path("hashed.zkml");
-    let out = Zkml::new().args(&["prove", &image, "--keys", &keys, "--out", &hashed]).run();
+    let out = Zkml::new()
+        .args(&["prove", &image, "--keys", &keys, "--out", &hashed])
+        .run();
     assert_eq!(out.code, 0, "{}", out.stderr);
     let salts = format!("{hashed}.salts.json");
     let opened = ["--input", &image, "--salts", &salts];
@@ -173,8 +242,26 @@ fn an_input_that_does_not_fit_leaves_no_proof() {
     let input = folder.path("short.json");
     fs::write(&input, "[1, 2, 3]").unwrap();
     let out_file = folder.path("none.zkml");
-    let out = Zkml::new().args(&["prove", &input, "--keys", keys, "--out", &out_file]).run();
+    let out = Zkml::new()
+        .args(&["prove", &input, "--keys", keys, "--out", &out_file])
+        .run();
     assert_eq!(out.code, 1, "{}", out.stderr);
-    assert!(out.stderr.contains("expected 784 elements"), "{}", out.stderr);
+    assert!(
+        out.stderr.contains("expected 784 elements"),
+        "{}",
+        out.stderr
+    );
     assert!(!std::path::Path::new(&out_file).exists());
+
+    let nowhere = folder.path("no-such-folder/p.zkml");
+    let (model, image) = digits();
+    let out = Zkml::new()
+        .args(&["prove", &image, "--keys", keys, "--out", &nowhere])
+        .run();
+    assert_eq!(out.code, 1, "{}", out.stderr);
+    assert!(out.stderr.contains("no-such-folder"), "{}", out.stderr);
+    // The secret that opens a published commitment is not replaced by accident.
+    let out = Zkml::new().args(&["setup", &model, "--out", keys]).run();
+    assert_eq!(out.code, 1, "{}", out.stderr);
+    assert!(out.stderr.contains("--force"), "{}", out.stderr);
 }

@@ -1,12 +1,17 @@
+//! zkml's circuits: from a model file to a proof that the model took an input to an output.
+//!
+//! Data flows one way: [`import`] → [`graph`] (with [`quantise`]) → [`layout`] → [`circuit`] →
+//! [`prove`] → [`aggregate`]. Beside that line stand the commitment's [`hash`], the [`srs`], the
+//! [`inputs`] of an inference and the [`files`] that artefacts are kept in.
 
-pub mod hash;
-pub mod files;
-pub mod srs;
-pub mod graph;
+pub mod aggregate;
 pub mod circuit;
-pub mod layout;
+pub mod files;
+pub mod graph;
+pub mod hash;
 pub mod import;
 pub mod inputs;
-pub mod quantise;
+pub mod layout;
 pub mod prove;
-pub mod aggregate;
+pub mod quantise;
+pub mod srs;

@@ -3,8 +3,8 @@
 //! There is no selector and no length field: the contract knows both lengths from its verifying
 //! key, and rejects calldata of any other length.
 
-use snark_verifier::loader::evm::encode_calldata;
 use halo2_proofs::halo2curves::bn256::Fr;
+use snark_verifier::loader::evm::encode_calldata;
 
 /// Bytes of one word of calldata.
 pub const WORD: usize = 32;

@@ -95,7 +95,10 @@ pub fn check_contract(
 ) -> Result<ContractReport, CheckError> {
     let good = calldata::encode(instances, proof);
     if good.len() != layout.bytes() || instances.len() != layout.instances {
-        return Err(CheckError::Length { expected: layout.bytes(), got: good.len() });
+        return Err(CheckError::Length {
+            expected: layout.bytes(),
+            got: good.len(),
+        });
     }
     let mut report = ContractReport {
         runtime_bytes: bytecode.runtime.len(),
@@ -109,7 +112,10 @@ pub fn check_contract(
         report.deployment_gas = contract.gas;
         let outcome = chain.call(contract.address, &good)?;
         if !outcome.accepted {
-            return Err(CheckError::Rejected { fork, ending: outcome.ending });
+            return Err(CheckError::Rejected {
+                fork,
+                ending: outcome.ending,
+            });
         }
         report.gas.push((fork, outcome.gas));
         for (what, bad) in tampered(&good, layout) {

@@ -13,13 +13,13 @@
 //! reference string it trusts.
 
 use crate::{calldata::Layout, optimise::optimise};
+use halo2_proofs::halo2curves::bn256::{Bn256, Fq, Fr, G1Affine};
 use snark_verifier::{
     loader::evm::EvmLoader,
     pcs::kzg::KzgDecidingKey,
     system::halo2::transcript::evm::EvmTranscript,
     verifier::{plonk::PlonkProtocol, SnarkVerifier},
 };
-use halo2_proofs::halo2curves::bn256::{Bn256, Fq, Fr, G1Affine};
 use std::rc::Rc;
 use zkml_circuits::aggregate::OuterVerifier;
 
@@ -84,12 +84,18 @@ pub fn generate(
 ) -> Result<VerifierSource, CodegenError> {
     check_name(&labels.contract)?;
     if protocol.instance_committing_key.is_some() || protocol.transcript_initial_state.is_none() {
-        return Err(CodegenError::Protocol { reason: "it commits to its instances".to_string() });
+        return Err(CodegenError::Protocol {
+            reason: "it commits to its instances".to_string(),
+        });
     }
     let layout = layout(protocol);
     let assembly = assembly(key, protocol)?;
     let source = complete(&assembly, layout, labels, optimised)?;
-    Ok(VerifierSource { contract: labels.contract.clone(), source, layout })
+    Ok(VerifierSource {
+        contract: labels.contract.clone(),
+        source,
+        layout,
+    })
 }
 
 /// The calldata that the verifier of `protocol` takes.
@@ -106,7 +112,9 @@ pub fn layout(protocol: &PlonkProtocol<G1Affine>) -> Layout {
 fn check_name(name: &str) -> Result<(), CodegenError> {
     let ok = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         && name.chars().next().is_some_and(|c| !c.is_ascii_digit());
-    ok.then_some(()).ok_or_else(|| CodegenError::Name { name: name.to_string() })
+    ok.then_some(()).ok_or_else(|| CodegenError::Name {
+        name: name.to_string(),
+    })
 }
 
 /// Runs snark-verifier's generator.
@@ -120,8 +128,11 @@ fn assembly(
     let protocol = protocol.loaded(&loader);
     let mut transcript = EvmTranscript::<_, Rc<EvmLoader>, _, _>::new(&loader);
     let instances = transcript.load_instances(protocol.num_instance.clone());
-    let refused = |error| CodegenError::Protocol { reason: format!("{error:?}") };
-    let proof = Verifier::read_proof(key, &protocol, &instances, &mut transcript).map_err(refused)?;
+    let refused = |error| CodegenError::Protocol {
+        reason: format!("{error:?}"),
+    };
+    let proof =
+        Verifier::read_proof(key, &protocol, &instances, &mut transcript).map_err(refused)?;
     Verifier::verify(key, &protocol, &instances, &proof).map_err(refused)?;
     Ok(loader.solidity_code())
 }
@@ -138,7 +149,11 @@ fn complete(
     let mut heads = 0;
     let mut ends = 0;
     let mut out = header(labels, layout);
-    for line in assembly.lines().map(str::trim).filter(|line| !line.is_empty()) {
+    for line in assembly
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+    {
         if line.starts_with("// SPDX") || line.starts_with("pragma solidity") {
             heads += 1;
         } else if line.starts_with("contract Halo2Verifier") {
@@ -162,10 +177,13 @@ fn complete(
             let body = out.split_off(body_at(&out));
             let lines = body.lines().map(str::to_string).collect();
             let lines = if optimised { optimise(lines) } else { lines };
-            lines.into_iter().chain([line.to_string()]).for_each(|line| {
-                out.push_str(&line);
-                out.push('\n');
-            });
+            lines
+                .into_iter()
+                .chain([line.to_string()])
+                .for_each(|line| {
+                    out.push_str(&line);
+                    out.push('\n');
+                });
         } else {
             out.push_str(line);
             out.push('\n');
@@ -174,9 +192,21 @@ fn complete(
     expect("ends", 1, ends)?;
     expect("header lines", 3, heads)?;
     expect("entry points", 1, lengths)?;
-    expect("scalars read from calldata", layout.instances + layout.evaluations, loads)?;
-    expect("words read from calldata", layout.bytes() / 32, out.matches("calldataload(").count())?;
-    expect("reductions of calldata", 0, out.matches("mod(calldataload(").count())?;
+    expect(
+        "scalars read from calldata",
+        layout.instances + layout.evaluations,
+        loads,
+    )?;
+    expect(
+        "words read from calldata",
+        layout.bytes() / 32,
+        out.matches("calldataload(").count(),
+    )?;
+    expect(
+        "reductions of calldata",
+        0,
+        out.matches("mod(calldataload(").count(),
+    )?;
     Ok(indent(&out))
 }
 
@@ -191,7 +221,11 @@ fn expect(what: &'static str, expected: usize, got: usize) -> Result<(), Codegen
     if expected == got {
         Ok(())
     } else {
-        Err(CodegenError::Generated { what, expected, got })
+        Err(CodegenError::Generated {
+            what,
+            expected,
+            got,
+        })
     }
 }
 
@@ -223,7 +257,9 @@ fn header(labels: &Labels, layout: Layout) -> String {
 
 /// A label must not end the comment that it stands in.
 fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 /// Indents by depth of braces, so that a reader can follow the blocks.
@@ -268,10 +304,24 @@ mod tests {
 
     #[test]
     fn unknown_assembly_is_refused() {
-        let layout = Layout { instances: 1, points: 2, evaluations: 1 };
-        let labels =
-            Labels { contract: "V".into(), srs: "development".into(), notes: vec!["a\nb".into()] };
+        let layout = Layout {
+            instances: 1,
+            points: 2,
+            evaluations: 1,
+        };
+        let labels = Labels {
+            contract: "V".into(),
+            srs: "development".into(),
+            notes: vec!["a\nb".into()],
+        };
         let error = complete("contract Other {", layout, &labels, true).unwrap_err();
-        assert!(matches!(error, CodegenError::Generated { expected: 1, got: 0, .. }));
+        assert!(matches!(
+            error,
+            CodegenError::Generated {
+                expected: 1,
+                got: 0,
+                ..
+            }
+        ));
     }
 }

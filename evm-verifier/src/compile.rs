@@ -90,6 +90,18 @@ pub struct Compiler {
     pub origin: &'static str,
 }
 
+impl std::fmt::Display for Compiler {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "solc {} ({}: {})",
+            self.version,
+            self.origin,
+            self.path.display()
+        )
+    }
+}
+
 /// A compiled verifier.
 #[derive(Clone, Debug)]
 pub struct Bytecode {
@@ -123,7 +135,9 @@ pub fn find_compiler(explicit: Option<&Path>) -> Result<Compiler, CompileError> 
     if !asked_for && !tried.iter().any(|line| line.contains("svm")) {
         tried.insert(0, "  $SOLC: not set\n  svm: nothing installed".to_string());
     }
-    Err(CompileError::NoCompiler { tried: tried.join("\n") })
+    Err(CompileError::NoCompiler {
+        tried: tried.join("\n"),
+    })
 }
 
 fn open(path: &Path, origin: &'static str) -> Result<Compiler, String> {
@@ -135,13 +149,23 @@ fn open(path: &Path, origin: &'static str) -> Result<Compiler, String> {
     let version = solc.version.to_string();
     let number = (solc.version.minor, solc.version.patch);
     if solc.version.major != 0 || !SUPPORTED.contains(&number) {
-        return Err(format!("version {version}, expected 0.8.24 or later, below 0.9"));
+        return Err(format!(
+            "version {version}, expected 0.8.24 or later, below 0.9"
+        ));
     }
-    Ok(Compiler { solc, path: path.to_path_buf(), version, origin })
+    Ok(Compiler {
+        solc,
+        path: path.to_path_buf(),
+        version,
+        origin,
+    })
 }
 
 fn places() -> Vec<(PathBuf, &'static str)> {
-    let mut places: Vec<_> = svm_installed().into_iter().map(|path| (path, "svm")).collect();
+    let mut places: Vec<_> = svm_installed()
+        .into_iter()
+        .map(|path| (path, "svm"))
+        .collect();
     places.push((PathBuf::from("solc"), "solc on the path"));
     places.extend(npm_wrappers().into_iter().map(|path| (path, "npm package")));
     places
@@ -153,7 +177,10 @@ fn svm_installed() -> Vec<PathBuf> {
     let data = std::env::var_os("XDG_DATA_HOME")
         .map(PathBuf::from)
         .or_else(|| home.as_ref().map(|home| home.join(".local/share")));
-    let roots = [home.map(|home| home.join(".svm")), data.map(|data| data.join("svm"))];
+    let roots = [
+        home.map(|home| home.join(".svm")),
+        data.map(|data| data.join("svm")),
+    ];
     let mut found: Vec<((u64, u64), PathBuf)> = roots
         .into_iter()
         .flatten()
@@ -179,12 +206,20 @@ fn npm_wrappers() -> Vec<PathBuf> {
         return vec![PathBuf::from(home).join(wrapper)];
     }
     let above = |start: Option<PathBuf>| -> Option<PathBuf> {
-        start?.ancestors().map(|dir| dir.join(wrapper)).find(|path| path.is_file())
+        start?
+            .ancestors()
+            .map(|dir| dir.join(wrapper))
+            .find(|path| path.is_file())
     };
-    let built_from = Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(|root| root.join(wrapper));
+    let built_from = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .map(|root| root.join(wrapper));
     let mut found: Vec<PathBuf> = Vec::new();
-    let candidates =
-        [above(std::env::current_dir().ok()), above(std::env::current_exe().ok()), built_from];
+    let candidates = [
+        above(std::env::current_dir().ok()),
+        above(std::env::current_exe().ok()),
+        built_from,
+    ];
     for path in candidates.into_iter().flatten() {
         if !found.contains(&path) {
             found.push(path);
@@ -237,15 +272,27 @@ pub fn compile(compiler: &Compiler, source: &VerifierSource) -> Result<Bytecode,
         solc: compiler.path.display().to_string(),
         reason,
     };
-    let output = compiler.solc.compile_exact(&input).map_err(|error| run(error.to_string()))?;
+    let output = compiler
+        .solc
+        .compile_exact(&input)
+        .map_err(|error| run(error.to_string()))?;
     let errors: Vec<String> = output
         .errors
         .iter()
         .filter(|error| error.severity.is_error())
-        .map(|error| error.formatted_message.clone().unwrap_or_else(|| error.message.clone()))
+        .map(|error| {
+            error
+                .formatted_message
+                .clone()
+                .unwrap_or_else(|| error.message.clone())
+        })
         .collect();
     if !errors.is_empty() {
-        return Err(CompileError::Source { contract, version, errors: errors.join("\n") });
+        return Err(CompileError::Source {
+            contract,
+            version,
+            errors: errors.join("\n"),
+        });
     }
     let evm = output
         .contracts
@@ -260,17 +307,33 @@ pub fn compile(compiler: &Compiler, source: &VerifierSource) -> Result<Bytecode,
             .ok_or_else(|| run("its output has no bytecode".to_string()))
     };
     let creation = bytes(evm.bytecode.as_ref().map(|code| &code.object))?;
-    let deployed = evm.deployed_bytecode.as_ref().and_then(|code| code.bytecode.as_ref());
+    let deployed = evm
+        .deployed_bytecode
+        .as_ref()
+        .and_then(|code| code.bytecode.as_ref());
     let runtime = bytes(deployed.map(|code| &code.object))?;
     if runtime.len() < MIN_RUNTIME_BYTES {
         let got = runtime.len();
-        return Err(CompileError::Miscompiled { contract, version, expected: MIN_RUNTIME_BYTES, got });
+        return Err(CompileError::Miscompiled {
+            contract,
+            version,
+            expected: MIN_RUNTIME_BYTES,
+            got,
+        });
     }
     if runtime.len() > MAX_RUNTIME_BYTES {
         let got = runtime.len();
-        return Err(CompileError::TooLarge { contract, expected: MAX_RUNTIME_BYTES, got });
+        return Err(CompileError::TooLarge {
+            contract,
+            expected: MAX_RUNTIME_BYTES,
+            got,
+        });
     }
-    Ok(Bytecode { creation, runtime, solc: version })
+    Ok(Bytecode {
+        creation,
+        runtime,
+        solc: version,
+    })
 }
 
 fn one_line(text: &str) -> String {
@@ -286,21 +349,31 @@ mod tests {
         let json = serde_json::to_value(settings()).unwrap();
         assert_eq!(json["viaIR"], true);
         assert_eq!(json["optimizer"]["enabled"], true);
-        assert_eq!(json["optimizer"]["details"]["yulDetails"]["optimizerSteps"], "u");
+        assert_eq!(
+            json["optimizer"]["details"]["yulDetails"]["optimizerSteps"],
+            "u"
+        );
         assert_eq!(json["evmVersion"], "prague");
         assert_eq!(json["metadata"]["appendCBOR"], false);
     }
 
     #[test]
     fn a_missing_compiler_is_named() {
-        let error = find_compiler(Some(Path::new("/nowhere/solc"))).unwrap_err().to_string();
-        assert!(error.contains("given: /nowhere/solc: no such file"), "{error}");
+        let error = find_compiler(Some(Path::new("/nowhere/solc")))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("given: /nowhere/solc: no such file"),
+            "{error}"
+        );
         assert!(error.contains("npm ci --prefix scripts/solc"), "{error}");
     }
 
     #[test]
     fn a_program_that_is_no_compiler_is_refused() {
-        let error = find_compiler(Some(Path::new("/bin/true"))).unwrap_err().to_string();
+        let error = find_compiler(Some(Path::new("/bin/true")))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("/bin/true"), "{error}");
     }
 }

@@ -33,7 +33,9 @@ pub enum ExecError {
         reason: String,
     },
     /// The deployment did not end in a contract.
-    #[error("deployment under {fork} failed: {reason} (runtime limit 24576 bytes, gas limit {limit})")]
+    #[error(
+        "deployment under {fork} failed: {reason} (runtime limit 24576 bytes, gas limit {limit})"
+    )]
     Deployment {
         /// The rules it ran under.
         fork: Fork,
@@ -128,7 +130,10 @@ pub struct Chain {
 impl Chain {
     /// An empty chain with the rules of `fork`.
     pub fn new(fork: Fork) -> Self {
-        Self { fork, db: InMemoryDB::default() }
+        Self {
+            fork,
+            db: InMemoryDB::default(),
+        }
     }
 
     /// Deploys a contract.
@@ -141,9 +146,14 @@ impl Chain {
         };
         let gas = result.tx_gas_used();
         match result {
-            ExecutionResult::Success { output: Output::Create(code, Some(address)), .. } => {
-                Ok(Deployment { address, runtime_bytes: code.len(), gas })
-            }
+            ExecutionResult::Success {
+                output: Output::Create(code, Some(address)),
+                ..
+            } => Ok(Deployment {
+                address,
+                runtime_bytes: code.len(),
+                gas,
+            }),
             ExecutionResult::Success { .. } => Err(failed("it created no contract".to_string())),
             ExecutionResult::Revert { .. } => Err(failed("it reverted".to_string())),
             ExecutionResult::Halt { reason, .. } => Err(failed(format!("{reason:?}"))),
@@ -167,7 +177,10 @@ impl Chain {
             Err(never) => match never {},
         };
         if !has_code {
-            return Err(ExecError::NoCode { address: address.to_string(), fork: self.fork });
+            return Err(ExecError::NoCode {
+                address: address.to_string(),
+                fork: self.fork,
+            });
         }
         let result = self.transact("call", TxKind::Call(address), calldata.to_vec(), limit)?;
         let (accepted, ending) = match &result {
@@ -176,7 +189,11 @@ impl Chain {
             ExecutionResult::Halt { reason, .. } => (false, format!("halted: {reason:?}")),
         };
         let spent = result.gas().total_gas_spent();
-        Ok(CallOutcome { accepted, gas: account_for(result.tx_gas_used(), spent, calldata), ending })
+        Ok(CallOutcome {
+            accepted,
+            gas: account_for(result.tx_gas_used(), spent, calldata),
+            ending,
+        })
     }
 
     fn transact(
@@ -191,7 +208,14 @@ impl Chain {
             Ok(account) => account.map_or(0, |account| account.nonce),
             Err(never) => match never {},
         };
-        let tx = TxEnv { caller, nonce, kind, data: Bytes::from(data), gas_limit, ..Default::default() };
+        let tx = TxEnv {
+            caller,
+            nonce,
+            kind,
+            data: Bytes::from(data),
+            gas_limit,
+            ..Default::default()
+        };
         let spec = self.fork.spec();
         let mut evm = Context::mainnet()
             .with_db(&mut self.db)
@@ -214,7 +238,12 @@ fn account_for(total: u64, spent: u64, calldata: &[u8]) -> Gas {
     let (zeros, others) = count_bytes(calldata);
     let calldata = 4 * zeros as u64 + 16 * others as u64;
     let execution = spent.saturating_sub(BASE_GAS + calldata);
-    Gas { total, base: BASE_GAS, calldata, execution }
+    Gas {
+        total,
+        base: BASE_GAS,
+        calldata,
+        execution,
+    }
 }
 
 #[cfg(test)]
@@ -258,15 +287,32 @@ mod tests {
     fn limits_hold() {
         for fork in Fork::ALL {
             let mut chain = Chain::new(fork);
-            let error = chain.deploy(&creation(&vec![0; 24_577])).unwrap_err().to_string();
+            let error = chain
+                .deploy(&creation(&vec![0; 24_577]))
+                .unwrap_err()
+                .to_string();
             assert!(error.contains("CreateContractSizeLimit"), "{error}");
             chain.deploy(&creation(&vec![0; 24_576])).unwrap();
             let error = chain.deploy(&creation(&vec![0; 49_153])).unwrap_err();
-            assert!(matches!(error, ExecError::Invalid { what: "deployment", .. }), "{error}");
+            assert!(
+                matches!(
+                    error,
+                    ExecError::Invalid {
+                        what: "deployment",
+                        ..
+                    }
+                ),
+                "{error}"
+            );
         }
         let mut chain = Chain::new(Fork::Osaka);
         let contract = chain.deploy(&creation(&[0x5f, 0x5f, 0xf3])).unwrap();
-        let error = chain.call_with_gas(contract.address, &[], MAX_TX_GAS + 1).unwrap_err();
-        assert!(matches!(error, ExecError::Invalid { what: "call", .. }), "{error}");
+        let error = chain
+            .call_with_gas(contract.address, &[], MAX_TX_GAS + 1)
+            .unwrap_err();
+        assert!(
+            matches!(error, ExecError::Invalid { what: "call", .. }),
+            "{error}"
+        );
     }
 }

@@ -23,7 +23,10 @@ pub fn optimise(lines: Vec<String>) -> Vec<String> {
 
 /// `mstore(ADDRESS, VALUE)`.
 fn store(line: &str) -> Option<(usize, &str)> {
-    let (address, value) = line.strip_prefix("mstore(")?.strip_suffix(')')?.split_once(", ")?;
+    let (address, value) = line
+        .strip_prefix("mstore(")?
+        .strip_suffix(')')?
+        .split_once(", ")?;
     Some((number(address)?, value))
 }
 
@@ -75,12 +78,19 @@ fn accumulate(lines: Vec<String>) -> Vec<String> {
     let mut renamed: HashMap<usize, usize> = HashMap::new();
     let mut rest = lines.as_slice();
     while let Some(first) = rest.first() {
-        match rest.first_chunk::<TERM>().and_then(|term| match_term(term, &used, &hidden)) {
+        match rest
+            .first_chunk::<TERM>()
+            .and_then(|term| match_term(term, &used, &hidden))
+        {
             Some(term) => {
                 let base = continued(&term, &renamed, &used).unwrap_or(term.to);
                 if base == term.to {
                     for offset in [0, 0x20] {
-                        let line = format!("mstore({:#x}, mload({:#x}))", base + offset, term.sum + offset);
+                        let line = format!(
+                            "mstore({:#x}, mload({:#x}))",
+                            base + offset,
+                            term.sum + offset
+                        );
                         out.push(rename(&line, &renamed));
                     }
                 }
@@ -116,7 +126,9 @@ fn continued(
     used: &HashMap<usize, usize>,
 ) -> Option<usize> {
     let base = *renamed.get(&term.sum)?;
-    let once = [term.sum, term.sum + 0x20].iter().all(|at| used.get(at) == Some(&1));
+    let once = [term.sum, term.sum + 0x20]
+        .iter()
+        .all(|at| used.get(at) == Some(&1));
     let behind = term.sum != base || term.from == base + 0x80;
     (once && behind).then_some(base)
 }
@@ -157,13 +169,23 @@ fn match_term(
     // The new term's values are read before its place is written, and nothing else reads the place.
     let private = [p, p1].iter().all(|at| used.get(at) == Some(&1))
         && [p2, q2, q3].iter().all(|at| !used.contains_key(at));
-    let outside = loads(&format!("{x} {y} {s}")).iter().all(|at| *at < p.min(q));
+    let outside = loads(&format!("{x} {y} {s}"))
+        .iter()
+        .all(|at| *at < p.min(q));
     // Input and output of its own call are all that reads or writes either place unseen.
     let alone = |from: usize, to: usize| {
-        hidden.iter().filter(|(start, end)| *start < to && from < *end).count() == 2
+        hidden
+            .iter()
+            .filter(|(start, end)| *start < to && from < *end)
+            .count()
+            == 2
     };
-    (chained && private && outside && alone(p, p + 0x60) && alone(q, q + 0x80))
-        .then(|| SumTerm { values: [x, y, s].map(str::to_string), from: p, sum, to: q })
+    (chained && private && outside && alone(p, p + 0x60) && alone(q, q + 0x80)).then(|| SumTerm {
+        values: [x, y, s].map(str::to_string),
+        from: p,
+        sum,
+        to: q,
+    })
 }
 
 fn rename(line: &str, renamed: &HashMap<usize, usize>) -> String {
@@ -198,12 +220,16 @@ fn inline(lines: Vec<String>) -> Vec<String> {
     for (i, line) in lines.iter().enumerate() {
         let mut text = line.clone();
         for at in loads(line) {
-            let Some((defined, value)) = pending.get(&at) else { continue };
+            let Some((defined, value)) = pending.get(&at) else {
+                continue;
+            };
             let load = format!("mload({at:#x})");
             let inlined = text.replacen(&load, value, 1);
             // What the value reads must not have been written since.
             let written = |at: &usize| {
-                stores.get(at).is_some_and(|lines| lines.iter().any(|l| l > defined && *l <= i))
+                stores
+                    .get(at)
+                    .is_some_and(|lines| lines.iter().any(|l| l > defined && *l <= i))
             };
             if stack(expression(&inlined)) <= MAX_STACK && !loads(value).iter().any(written) {
                 dropped.insert(*defined);
@@ -219,7 +245,10 @@ fn inline(lines: Vec<String>) -> Vec<String> {
         }
         out.push(text);
     }
-    let kept = out.into_iter().enumerate().filter(|(i, _)| !dropped.contains(i));
+    let kept = out
+        .into_iter()
+        .enumerate()
+        .filter(|(i, _)| !dropped.contains(i));
     kept.map(|(_, line)| line).collect()
 }
 
@@ -242,7 +271,9 @@ fn is_pure(value: &str) -> bool {
 
 /// Stack slots that an expression needs, its arguments being computed from the last to the first.
 fn stack(value: &str) -> usize {
-    let Some((_, arguments)) = value.split_once('(') else { return 1 };
+    let Some((_, arguments)) = value.split_once('(') else {
+        return 1;
+    };
     let arguments = arguments.strip_suffix(')').unwrap_or(arguments);
     let mut parts = Vec::new();
     let (mut depth, mut start) = (0usize, 0);
@@ -258,7 +289,13 @@ fn stack(value: &str) -> usize {
         }
     }
     parts.push(arguments.get(start..).unwrap_or_default().trim());
-    parts.iter().rev().enumerate().map(|(held, part)| held + stack(part)).max().unwrap_or(1)
+    parts
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(held, part)| held + stack(part))
+        .max()
+        .unwrap_or(1)
 }
 
 /// The lines that store to each address, by `mstore` or as the output of a call.
@@ -293,7 +330,9 @@ fn hidden_regions(lines: &[String]) -> Vec<(usize, usize)> {
             }
         } else if line.contains("staticcall(") || line.contains("return(data") {
             regions.push((0, usize::MAX));
-        } else if let Some(at) = line.strip_prefix("mstore8(").and_then(|rest| rest.split(',').next())
+        } else if let Some(at) = line
+            .strip_prefix("mstore8(")
+            .and_then(|rest| rest.split(',').next())
         {
             let at = number(at).unwrap_or(0);
             regions.push((at.saturating_sub(0x1f), at + 1));

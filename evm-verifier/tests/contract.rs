@@ -59,12 +59,20 @@ fn fixture() -> &'static Fixture {
         let compiler = find_compiler(None).unwrap();
         let (source, bytecode) = build(&compiler, &key, &protocol, &labels).unwrap();
         let plain = generate(&key, &protocol, &labels, false).unwrap();
-        assert_ne!(source.source, plain.source, "the optimised source does not compile");
+        assert_ne!(
+            source.source, plain.source,
+            "the optimised source does not compile"
+        );
         let plain = compile(&compiler, &plain).unwrap();
         let forks = [Fork::Osaka];
         let plain = check_contract(&plain, source.layout, &instances, &proof, &forks).unwrap();
         println!("plain: {plain:?}");
-        Fixture { source, bytecode, instances, proof }
+        Fixture {
+            source,
+            bytecode,
+            instances,
+            proof,
+        }
     })
 }
 
@@ -89,8 +97,14 @@ fn deployed(fork: Fork) -> (Chain, Deployment) {
 #[test]
 fn a_good_proof_is_accepted_under_both_forks() {
     let f = fixture();
-    let report =
-        check_contract(&f.bytecode, f.source.layout, &f.instances, &f.proof, &Fork::ALL).unwrap();
+    let report = check_contract(
+        &f.bytecode,
+        f.source.layout,
+        &f.instances,
+        &f.proof,
+        &Fork::ALL,
+    )
+    .unwrap();
     println!("{} points, {report:?}", f.source.layout.points);
     assert_eq!(report.gas.len(), 2);
     assert!(report.runtime_bytes <= 20_000);
@@ -112,7 +126,10 @@ fn words_that_are_not_canonical_are_rejected() {
         let mut bad = good.clone();
         bad[word..word + 32].copy_from_slice(&add(&good[word..word + 32], modulus).unwrap());
         let outcome = chain.call(contract.address, &bad).unwrap();
-        assert!(!outcome.accepted, "word at {word} plus its modulus was accepted");
+        assert!(
+            !outcome.accepted,
+            "word at {word} plus its modulus was accepted"
+        );
         tried += 1;
     }
     assert_eq!(tried, layout.bytes() / 32);
@@ -130,7 +147,11 @@ fn calldata_of_another_length_is_rejected_at_once() {
         bad.resize(length, 0);
         let outcome = chain.call(contract.address, &bad).unwrap();
         assert!(!outcome.accepted, "{length} bytes");
-        assert!(outcome.gas.execution < 10_000, "{length} bytes cost {:?}", outcome.gas);
+        assert!(
+            outcome.gas.execution < 10_000,
+            "{length} bytes cost {:?}",
+            outcome.gas
+        );
     }
 }
 
@@ -143,7 +164,10 @@ fn a_flipped_bit_in_any_word_is_rejected() {
         for byte in [0, 7, 31] {
             let mut bad = good.clone();
             bad[word + byte] ^= 1 << (word / 32 % 8);
-            assert!(!chain.call(contract.address, &bad).unwrap().accepted, "{word} + {byte}");
+            assert!(
+                !chain.call(contract.address, &bad).unwrap().accepted,
+                "{word} + {byte}"
+            );
         }
     }
 }
@@ -156,7 +180,9 @@ fn points_that_are_not_the_prover_s_are_rejected() {
     let (mut chain, contract) = deployed(Fork::Osaka);
     let first = 32 * layout.instances;
     let last = good.len() - 64;
-    let starts = (0..layout.points - 2).map(|i| first + 64 * i).chain([last - 64, last]);
+    let starts = (0..layout.points - 2)
+        .map(|i| first + 64 * i)
+        .chain([last - 64, last]);
     for start in starts {
         for what in ["identity", "negated", "off the curve"] {
             let mut bad = good.clone();
@@ -203,9 +229,19 @@ fn too_little_gas_is_a_rejection() {
     let (mut chain, contract) = deployed(Fork::Osaka);
     let used = chain.call(contract.address, &good).unwrap().gas.total;
     for limit in [used * 3 / 4, used - 1000] {
-        assert!(!chain.call_with_gas(contract.address, &good, limit).unwrap().accepted);
+        assert!(
+            !chain
+                .call_with_gas(contract.address, &good, limit)
+                .unwrap()
+                .accepted
+        );
     }
-    assert!(chain.call_with_gas(contract.address, &good, used * 2).unwrap().accepted);
+    assert!(
+        chain
+            .call_with_gas(contract.address, &good, used * 2)
+            .unwrap()
+            .accepted
+    );
 }
 
 #[test]

@@ -49,7 +49,10 @@ pub fn run(args: &InspectArgs, ui: &Ui) -> Result<Value> {
     for (name, value) in [
         ("scale", graph.scale.to_string()),
         ("weights", grouped(weights as u64)),
-        ("rows", format!("2^{} ({} usable)", plan.shape.k, grouped(rows as u64))),
+        (
+            "rows",
+            format!("2^{} ({} usable)", plan.shape.k, grouped(rows as u64)),
+        ),
         ("data columns", plan.shape.data.to_string()),
         ("data cells", grouped(usage.data_cells as u64)),
         ("data rows", of(usage.slot_rows, plan.shape.slot_rows())),
@@ -57,9 +60,18 @@ pub fn run(args: &InspectArgs, ui: &Ui) -> Result<Value> {
         ("hash rows", of(usage.hash_rows, rows)),
         ("table rows", of(usage.table_rows, rows)),
         ("public values", plan.statement.instances.to_string()),
-        ("proof", format!("about {} bytes", grouped(cost.proof_bytes as u64))),
-        ("proving", format!("about {:.1} CPU seconds", cost.prove_cpu_s)),
-        ("commitments", format!("{} (an aggregation pays for each)", cost.commitments)),
+        (
+            "proof",
+            format!("about {} bytes", grouped(cost.proof_bytes as u64)),
+        ),
+        (
+            "proving",
+            format!("about {:.1} CPU seconds", cost.prove_cpu_s),
+        ),
+        (
+            "commitments",
+            format!("{} (an aggregation pays for each)", cost.commitments),
+        ),
     ] {
         ui.say(format_args!("{name:<14} {value}"))?;
     }
@@ -94,7 +106,12 @@ impl Layer {
         Self {
             name: node.name.clone(),
             op: node.op.kind(),
-            from: node.op.data_operands().iter().map(|id| tensor(graph, *id).1).collect(),
+            from: node
+                .op
+                .data_operands()
+                .iter()
+                .map(|id| tensor(graph, *id).1)
+                .collect(),
             to: tensor(graph, node.output).1,
             cells: report.map_or(0, |report| report.cells),
             scalars: report.map_or(0, |report| report.scalars),
@@ -117,13 +134,20 @@ impl Layer {
 
 fn layers(graph: &Graph, plan: &Plan) -> Vec<Layer> {
     let nodes = graph.nodes.iter().enumerate();
-    nodes.map(|(index, node)| Layer::new(graph, node, plan, index)).collect()
+    nodes
+        .map(|(index, node)| Layer::new(graph, node, plan, index))
+        .collect()
 }
 
 fn say_layers(ui: &Ui, layers: &[Layer]) -> Result<()> {
-    let mut rows = vec![["layer", "op", "from", "to", "cells", "scalars", "strategy"].map(String::from)];
+    let mut rows =
+        vec![["layer", "op", "from", "to", "cells", "scalars", "strategy"].map(String::from)];
     for layer in layers {
-        let from: Vec<String> = layer.from.iter().map(|dimensions| shape(dimensions)).collect();
+        let from: Vec<String> = layer
+            .from
+            .iter()
+            .map(|dimensions| shape(dimensions))
+            .collect();
         rows.push([
             layer.name.clone(),
             layer.op.to_owned(),
@@ -141,14 +165,18 @@ fn say_layers(ui: &Ui, layers: &[Layer]) -> Result<()> {
         }
     }
     for row in &rows {
-        let cells = row.iter().zip(widths).enumerate().map(|(column, (cell, width))| {
-            // Numbers to the right.
-            if column == 4 || column == 5 {
-                format!("{cell:>width$}")
-            } else {
-                format!("{cell:<width$}")
-            }
-        });
+        let cells = row
+            .iter()
+            .zip(widths)
+            .enumerate()
+            .map(|(column, (cell, width))| {
+                // Numbers to the right.
+                if column == 4 || column == 5 {
+                    format!("{cell:>width$}")
+                } else {
+                    format!("{cell:<width$}")
+                }
+            });
         let line = cells.collect::<Vec<_>>().join("  ");
         ui.say(line.trim_end())?;
     }

@@ -1,7 +1,7 @@
 //! `zkml prove`: a proof of what the model says about an input.
 
 use crate::{
-    keys::KeyFolder,
+    keys::{check_writable, KeyFolder},
     outcome::is_rejection,
     srs::{warn, SrsArgs},
     ui::Ui,
@@ -75,6 +75,7 @@ pub struct Proven {
 
 /// Runs the command.
 pub fn run(args: &ProveArgs, ui: &Ui) -> Result<Value> {
+    check_writable(&args.out)?;
     let folder = KeyFolder(args.keys.clone());
     let prover = Prover::load(&folder, &args.srs, ui)?;
     warn(&prover.keys.provenance, ui);
@@ -84,11 +85,17 @@ pub fn run(args: &ProveArgs, ui: &Ui) -> Result<Value> {
 
     let proof = &proven.proof;
     say_statement(ui, &prover.architecture, &proof.statement)?;
-    ui.say(format_args!("proof               {} bytes", grouped(proof.argument.len() as u64)))?;
+    ui.say(format_args!(
+        "proof               {} bytes",
+        grouped(proof.argument.len() as u64)
+    ))?;
     ui.say(format_args!("proven in           {:.2} s", proven.seconds))?;
     ui.say(format_args!("wrote {}", args.out.display()))?;
     if let Some(path) = &salts {
-        ui.say(format_args!("wrote {} (secret: opens the hashed tensors)", path.display()))?;
+        ui.say(format_args!(
+            "wrote {} (secret: opens the hashed tensors)",
+            path.display()
+        ))?;
     }
     Ok(json!({
         "class": stated_class(&proof.statement),
@@ -133,14 +140,22 @@ impl Prover {
                 inputs,
                 context: context.map(|word| word.0).unwrap_or_default(),
             };
-            let Self { architecture, plan, srs, keys, opening } = self;
+            let Self {
+                architecture,
+                plan,
+                srs,
+                keys,
+                opening,
+            } = self;
             Ok(prove(architecture, plan, srs, keys, opening, &request)?)
         };
         let done = ui.stage("Proving", Some(estimate), work);
         let (proof, salts) = done.value.map_err(|error| {
             if is_rejection(&error) {
                 // Not the user's proof is at fault, but this machine or this program.
-                anyhow::anyhow!("the proof just made does not verify, so nothing was written: {error}")
+                anyhow::anyhow!(
+                    "the proof just made does not verify, so nothing was written: {error}"
+                )
             } else {
                 error
             }
@@ -161,7 +176,9 @@ fn write_salts(out: &Path, prover: &Prover, salts: &[Word]) -> Result<Option<Pat
     let graph = &prover.architecture.graph;
     let sights = &prover.architecture.visibilities;
     let hashed = |ids: &[TensorId], sight: &dyn Fn(usize) -> Visibility| -> Vec<usize> {
-        (0..ids.len()).filter(|i| sight(*i) == Visibility::Hashed).collect()
+        (0..ids.len())
+            .filter(|i| sight(*i) == Visibility::Hashed)
+            .collect()
     };
     let inputs = hashed(&graph.inputs, &|i| sights.input(i));
     let outputs = hashed(&graph.outputs, &|i| sights.output(i));
@@ -169,8 +186,10 @@ fn write_salts(out: &Path, prover: &Prover, salts: &[Word]) -> Result<Option<Pat
         .iter()
         .map(|i| format!("input {i}"))
         .chain(outputs.iter().map(|i| format!("output {i}")));
-    let object: Map<String, Value> =
-        places.zip(salts).map(|(place, salt)| (place, json!(salt))).collect();
+    let object: Map<String, Value> = places
+        .zip(salts)
+        .map(|(place, salt)| (place, json!(salt)))
+        .collect();
     let mut name = out.as_os_str().to_owned();
     name.push(".salts.json");
     let path = PathBuf::from(name);

@@ -2,12 +2,12 @@
 
 use crate::{
     cli::{Goal, ModelArgs, Sight},
-    keys::KeyFolder,
+    keys::{make_folder, KeyFolder},
     srs::{verifying_part, warn, SrsArgs},
     ui::Ui,
     values::grouped,
 };
-use anyhow::{Context, Result};
+use anyhow::{bail, Context, Result};
 use clap::Args;
 use serde_json::{json, Value};
 use std::{path::PathBuf, sync::Arc};
@@ -43,6 +43,9 @@ pub struct SetupArgs {
     /// Folder to write to, made if absent
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Replace the keys in the folder, and the secret that opens their commitment
+    #[arg(long)]
+    force: bool,
     /// What to optimise the layout for
     #[arg(long, value_enum, default_value_t)]
     optimize: Goal,
@@ -76,6 +79,14 @@ pub struct Made {
 
 /// Runs the command.
 pub fn run(args: &SetupArgs, ui: &Ui) -> Result<Value> {
+    let folder = KeyFolder(args.out.clone());
+    if folder.config().exists() && !args.force {
+        bail!(
+            "{}: the folder has keys already, and the secret that opens their commitment; choose another --out, or replace them with --force",
+            folder.config().display()
+        );
+    }
+    make_folder(&folder.0)?;
     let model = args.model.load()?;
     let all = |sights: &[Sight], count: usize| match sights {
         [one] => vec![(*one).into(); count],
@@ -86,7 +97,6 @@ pub fn run(args: &SetupArgs, ui: &Ui) -> Result<Value> {
         outputs: all(&args.output_visibility, model.graph.outputs.len()),
     };
     let made = make(model, visibilities, args.optimize, &args.srs, ui)?;
-    let folder = KeyFolder(args.out.clone());
     let files = write(&made, &folder, ui)?;
     warn(&made.keys.provenance, ui);
     ui.say(format_args!("model commitment C  {}", made.commitment))?;
@@ -98,7 +108,11 @@ pub fn run(args: &SetupArgs, ui: &Ui) -> Result<Value> {
     ui.say(format_args!("keys made in        {:.2} s", made.seconds))?;
     for (path, note) in &files {
         let bytes = std::fs::metadata(path).map_or(0, |data| data.len());
-        ui.say(format_args!("wrote {} ({} bytes{note})", path.display(), grouped(bytes)))?;
+        ui.say(format_args!(
+            "wrote {} ({} bytes{note})",
+            path.display(),
+            grouped(bytes)
+        ))?;
     }
     Ok(json!({
         "commitment": made.commitment,
@@ -149,24 +163,40 @@ fn commitment(architecture: &Architecture, plan: &Plan, opening: &Opening) -> Re
         let value = 0i64.clamp(tensor.range.lo, tensor.range.hi);
         Ok((*id, vec![value; tensor.shape.iter().product()]))
     };
-    let inputs = graph.inputs.iter().map(any_input).collect::<Result<Vec<_>>>()?;
+    let inputs = graph
+        .inputs
+        .iter()
+        .map(any_input)
+        .collect::<Result<Vec<_>>>()?;
     let values = |id: TensorId| {
-        let input = inputs.iter().find(|(input, _)| *input == id).map(|(_, values)| values);
-        input.or_else(|| opening.weights.get(&id)).map(Vec::as_slice)
+        let input = inputs
+            .iter()
+            .find(|(input, _)| *input == id)
+            .map(|(_, values)| values);
+        input
+            .or_else(|| opening.weights.get(&id))
+            .map(Vec::as_slice)
     };
-    let names = |node: usize| graph.nodes.get(node).map_or_else(String::new, |n| n.name.clone());
+    let names = |node: usize| {
+        graph
+            .nodes
+            .get(node)
+            .map_or_else(String::new, |n| n.name.clone())
+    };
     let mut salts = vec![opening.salt];
     salts.resize_with(plan.statement.messages.len(), Default::default);
     let witness = Witness::new(plan, &names, &values, salts, Default::default())?;
     let word = witness.instances.get(Statement::COMMITMENT);
-    word.copied().map(Word).context("the circuit states no commitment")
+    word.copied()
+        .map(Word)
+        .context("the circuit states no commitment")
 }
 
 /// Writes everything to the folder; returns the files, each with a remark.
 pub fn write(made: &Made, folder: &KeyFolder, ui: &Ui) -> Result<Vec<(PathBuf, &'static str)>> {
-    std::fs::create_dir_all(&folder.0)
-        .with_context(|| format!("{}: cannot make the folder", folder.0.display()))?;
+    make_folder(&folder.0)?;
     let write = || -> Result<()> {
+        folder.invalidate()?;
         made.opening.save(&folder.opening())?;
         made.keys.save(&folder.proving_key())?;
         made.keys.save_verifier(&folder.verifying_key())?;

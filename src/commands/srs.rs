@@ -59,8 +59,12 @@ pub struct DevArgs {
 pub fn run(command: &SrsCommand, ui: &Ui) -> Result<Value> {
     match command {
         SrsCommand::Info(args) => {
-            let srs = ui.stage("Checking the SRS", None, || Srs::load(&args.file)).value?;
-            ui.say(format_args!("checked      every point, and that all belong to one secret"))?;
+            let srs = ui
+                .stage("Checking the SRS", None, || Srs::load(&args.file))
+                .value?;
+            ui.say(format_args!(
+                "checked      every point, and that all belong to one secret"
+            ))?;
             describe(&srs, &args.file, ui)
         }
         SrsCommand::Dev(args) => {

@@ -18,7 +18,7 @@ use zkml_circuits::{
     circuit::pack_values,
     hash::Poseidon,
     inputs,
-    prove::{Exposure, Keys, ProveError, Proof, Word},
+    prove::{Exposure, Keys, Proof, ProveError, Word},
 };
 
 /// Verify a proof, and print what it states.
@@ -69,7 +69,9 @@ pub fn run(args: &VerifyArgs, ui: &Ui) -> Result<Value> {
         rederive(args, &folder, &set, ui)?;
     }
     let timed = ui.stage("Verifying", None, || check(&set, &proof));
-    timed.value.with_context(|| args.proof.display().to_string())?;
+    timed
+        .value
+        .with_context(|| args.proof.display().to_string())?;
     compare(args, &set, &proof)?;
 
     let provenance = &set.verifier.provenance;
@@ -77,8 +79,14 @@ pub fn run(args: &VerifyArgs, ui: &Ui) -> Result<Value> {
     say_statement(ui, &set.architecture, &proof.statement)?;
     ui.say(format_args!("verifying key       {}", proof.verifying_key))?;
     ui.say(format_args!("SRS                 {provenance}"))?;
-    ui.say(format_args!("proof               {} bytes", grouped(proof.argument.len() as u64)))?;
-    ui.say(format_args!("verified in         {:.1} ms", 1e3 * timed.seconds))?;
+    ui.say(format_args!(
+        "proof               {} bytes",
+        grouped(proof.argument.len() as u64)
+    ))?;
+    ui.say(format_args!(
+        "verified in         {:.1} ms",
+        1e3 * timed.seconds
+    ))?;
     ui.say("Proof verified!")?;
     Ok(json!({
         "class": stated_class(&proof.statement),
@@ -105,7 +113,11 @@ pub fn check(set: &Verifying, proof: &Proof) -> Result<()> {
 fn rederive(args: &VerifyArgs, folder: &KeyFolder, set: &Verifying, ui: &Ui) -> Result<()> {
     let srs = args.srs.of_size(set.plan.shape.k, ui)?;
     folder.check_srs(&set.verifier.srs, &srs, Path::new("the SRS"))?;
-    let keys = ui.stage("Deriving the verifying key", None, || Keys::new(&set.plan, &srs)).value?;
+    let keys = ui
+        .stage("Deriving the verifying key", None, || {
+            Keys::new(&set.plan, &srs)
+        })
+        .value?;
     let (derived, given) = (keys.digest(), set.verifier.digest());
     if derived != given {
         let path = folder.verifying_key();

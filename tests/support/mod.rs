@@ -21,7 +21,10 @@ impl Zkml {
     /// The program, with a cache of its own for the whole test binary's build folder.
     pub fn new() -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_zkml"));
-        command.env("ZKML_CACHE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"));
+        command.env(
+            "ZKML_CACHE",
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"),
+        );
         command.env_remove("ZKML_LOG");
         Self(command)
     }
@@ -43,7 +46,10 @@ impl Zkml {
     /// Runs it with a reader that hangs up at once.
     #[allow(dead_code)]
     pub fn run_with_closed_stdout(mut self) -> Run {
-        self.0.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.0
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = self.0.spawn().expect("zkml starts");
         drop(child.stdout.take());
         let out = child.wait_with_output().expect("zkml ends");
@@ -95,7 +101,10 @@ pub fn known_answer() -> Option<(String, String)> {
     );
     let folder = shared.join("data/zkml/mnist");
     if !folder.is_dir() {
-        println!("skipped: {} is not there (set ZKML_SHARED)", folder.display());
+        println!(
+            "skipped: {} is not there (set ZKML_SHARED)",
+            folder.display()
+        );
         return None;
     }
     let path = |name: &str| folder.join(name).display().to_string();

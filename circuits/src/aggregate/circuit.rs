@@ -11,7 +11,7 @@ use super::{
     columns::{breaks, GateColumns},
     curve::Curve,
     digest::assigned_vk_digest,
-    ecc::{Chip, Loader, LoadedPoint},
+    ecc::{Chip, LoadedPoint, Loader},
     range::{rows, RangeCheck, RangeColumns, TABLE_BITS},
     AggregateError, AggregationShape,
 };
@@ -90,9 +90,19 @@ impl AggregationCircuit {
         if breaks.len() >= shape.columns.max(1) && !pool.witness_gen_only() {
             let what = "columns of the aggregation circuit".to_string();
             let (expected, got) = ((breaks.len() + 1).to_string(), shape.columns.to_string());
-            return Err(AggregateError::Misfit { what, expected, got });
+            return Err(AggregateError::Misfit {
+                what,
+                expected,
+                got,
+            });
         }
-        Ok(Self { shape, pool, checks: ranges.take(), exposed, breaks })
+        Ok(Self {
+            shape,
+            pool,
+            checks: ranges.take(),
+            exposed,
+            breaks,
+        })
     }
 
     pub(super) fn size(&self) -> CircuitSize {
@@ -104,6 +114,12 @@ impl AggregationCircuit {
 
     pub(super) fn instances(&self) -> Vec<Fr> {
         self.exposed.iter().map(|cell| *cell.value()).collect()
+    }
+
+    /// The virtual cells and their range checks.
+    #[cfg(test)]
+    pub(super) fn into_cells(self) -> (SinglePhaseCoreManager<Fr>, Vec<RangeCheck>) {
+        (self.pool, self.checks)
     }
 
     /// Where the gate columns break.
@@ -127,11 +143,8 @@ fn verify(
     accumulation: &[u8],
 ) -> Result<Vec<AssignedValue<Fr>>, AggregateError> {
     let svk = KzgSuccinctVerifyingKey::from(generator);
-    let mut transcript = PoseidonTranscript::<Loader, &[u8]>::from_spec(
-        loader,
-        &[],
-        POSEIDON_SPEC.clone(),
-    );
+    let mut transcript =
+        PoseidonTranscript::<Loader, &[u8]>::from_spec(loader, &[], POSEIDON_SPEC.clone());
     let mut statements = Vec::new();
     let mut accumulators: Vec<Accumulator> = Vec::with_capacity(snarks.len());
     for (index, snark) in snarks.iter().enumerate() {
@@ -142,23 +155,35 @@ fn verify(
         let instances: Vec<Vec<_>> = snark
             .instances
             .iter()
-            .map(|column| column.iter().map(|value| loader.assign_scalar(*value)).collect())
+            .map(|column| {
+                column
+                    .iter()
+                    .map(|value| loader.assign_scalar(*value))
+                    .collect()
+            })
             .collect();
         transcript.new_stream(&snark.proof);
-        let proof = Verifier::read_proof(&svk, &protocol, &instances, &mut transcript)
-            .map_err(refused)?;
+        let proof =
+            Verifier::read_proof(&svk, &protocol, &instances, &mut transcript).map_err(refused)?;
         derive_offset(loader, &mut transcript);
-        accumulators.extend(
-            Verifier::verify(&svk, &protocol, &instances, &proof).map_err(refused)?,
+        accumulators
+            .extend(Verifier::verify(&svk, &protocol, &instances, &proof).map_err(refused)?);
+        statements.extend(
+            instances
+                .into_iter()
+                .flatten()
+                .map(|scalar| scalar.into_assigned()),
         );
-        statements.extend(instances.into_iter().flatten().map(|scalar| scalar.into_assigned()));
     }
     let accumulator = match <[Accumulator; 1]>::try_from(accumulators) {
         Ok([only]) => only,
         Err(accumulators) => accumulate(loader, &mut transcript, accumulators, accumulation)?,
     };
     let mut exposed = Vec::with_capacity(4 * super::LIMBS + statements.len());
-    for point in [accumulator.lhs.into_assigned(), accumulator.rhs.into_assigned()] {
+    for point in [
+        accumulator.lhs.into_assigned(),
+        accumulator.rhs.into_assigned(),
+    ] {
         let LoadedPoint { x, y, .. } = point;
         exposed.extend(x.limbs);
         exposed.extend(y.limbs);
@@ -224,7 +249,12 @@ impl Circuit<Fr> for AggregationCircuit {
         let range = RangeColumns::configure(meta);
         let instance = meta.instance_column();
         meta.enable_equality(instance);
-        AggregationConfig { gates, constants, range, instance }
+        AggregationConfig {
+            gates,
+            constants,
+            range,
+            instance,
+        }
     }
 
     fn synthesize(
@@ -248,19 +278,29 @@ impl Circuit<Fr> for AggregationCircuit {
             |mut region| {
                 let copies = for_key.then_some(&self.pool.copy_manager);
                 for thread in &self.pool.threads {
-                    config.gates.assign(&mut region, thread, &self.breaks, copies);
+                    config
+                        .gates
+                        .assign(&mut region, thread, &self.breaks, copies);
                 }
                 config.range.assign(&mut region, &self.checks, copies);
                 if for_key {
-                    self.pool.copy_manager.assign_raw(&vec![config.constants], &mut region);
+                    self.pool
+                        .copy_manager
+                        .assign_raw(&vec![config.constants], &mut region);
                 }
                 Ok(())
             },
         )?;
         if for_key {
-            let copies = self.pool.copy_manager.lock().unwrap_or_else(|e| e.into_inner());
+            let copies = self
+                .pool
+                .copy_manager
+                .lock()
+                .unwrap_or_else(|e| e.into_inner());
             for (row, value) in self.exposed.iter().enumerate() {
-                let cell = value.cell.and_then(|cell| copies.assigned_advices.get(&cell));
+                let cell = value
+                    .cell
+                    .and_then(|cell| copies.assigned_advices.get(&cell));
                 let cell = cell.ok_or(Error::Synthesis)?;
                 layouter.constrain_instance(*cell, config.instance, row);
             }

@@ -74,14 +74,22 @@ impl GateColumns {
             let end = breaks.get(c).copied();
             let stop = end.map_or(context.advice.len(), |end| end + 1);
             for i in start..stop {
-                let Some(value) = context.advice.get(i) else { break };
+                let Some(value) = context.advice.get(i) else {
+                    break;
+                };
                 let row = i - start;
-                let cell = region.assign_advice(column, row, Value::known(value)).cell();
-                let Some(copies) = copies.as_mut() else { continue };
+                let cell = region
+                    .assign_advice(column, row, Value::known(value))
+                    .cell();
+                let Some(copies) = copies.as_mut() else {
+                    continue;
+                };
                 match last.take() {
                     Some(earlier) => region.constrain_equal(cell, earlier),
                     None => {
-                        copies.assigned_advices.insert(ContextCell::new(type_id, id, i), cell);
+                        copies
+                            .assigned_advices
+                            .insert(ContextCell::new(type_id, id, i), cell);
                     }
                 }
                 if end == Some(i) {
@@ -179,7 +187,10 @@ mod tests {
             let gates: Vec<usize> = (0..350).filter(|i| context.selector[*i]).collect();
             for &end in breaks.iter().chain([&349]) {
                 assert!(end - start < rows, "{rows} rows, cells {start} to {end}");
-                assert!(gates.iter().all(|g| *g + 3 <= end || *g >= end), "a gate crosses {end}");
+                assert!(
+                    gates.iter().all(|g| *g + 3 <= end || *g >= end),
+                    "a gate crosses {end}"
+                );
                 start = end;
             }
         }

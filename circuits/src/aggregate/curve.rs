@@ -62,7 +62,12 @@ struct Sum {
 enum Ordinate {
     Known(Element),
     /// `slope·run + minus_sign·y` of the point last added.
-    Line { slope: Element, run: Element, minus_sign: Factor, y: Element },
+    Line {
+        slope: Element,
+        run: Element,
+        minus_sign: Factor,
+        y: Element,
+    },
 }
 
 /// The 8 odd multiples of a point.
@@ -102,12 +107,19 @@ impl Curve {
         let square = self.arithmetic.witness(ctx, &x_value.square());
         self.arithmetic.assert_zero(
             ctx,
-            &[Term::Product(x, x), Term::Scaled(Factor::Constant(-1), &square)],
+            &[
+                Term::Product(x, x),
+                Term::Scaled(Factor::Constant(-1), &square),
+            ],
         );
         let minus_y = self.arithmetic.scale(ctx, y, -1);
         self.arithmetic.assert_zero(
             ctx,
-            &[Term::Product(&square, x), Term::Product(&minus_y, y), Term::Plus(3)],
+            &[
+                Term::Product(&square, x),
+                Term::Product(&minus_y, y),
+                Term::Plus(3),
+            ],
         );
     }
 
@@ -135,7 +147,9 @@ impl Curve {
             ],
             [0],
         );
-        self.arithmetic.ranges.push(ctx.get(-3), super::range::TABLE_BITS);
+        self.arithmetic
+            .ranges
+            .push(ctx.get(-3), super::range::TABLE_BITS);
         self.assert_on_curve(ctx, &x, &y, value.0);
         let point = Point { x, y, value };
         let mut sum = Sum::from(&point);
@@ -215,7 +229,10 @@ impl Curve {
     }
 
     fn offset(&self) -> Offset {
-        self.offset.borrow().clone().expect("an offset is derived before the first sum")
+        self.offset
+            .borrow()
+            .clone()
+            .expect("an offset is derived before the first sum")
     }
 
     /// The odd multiples of a point: 1, 3, …, 15.
@@ -230,7 +247,11 @@ impl Curve {
         }
         let x = element_table(ctx, &std::array::from_fn(|i| points[i].x.clone()));
         let y = element_table(ctx, &std::array::from_fn(|i| points[i].y.clone()));
-        Table { x, y, values: std::array::from_fn(|i| points[i].value) }
+        Table {
+            x,
+            y,
+            values: std::array::from_fn(|i| points[i].value),
+        }
     }
 
     fn constant_table(&self, point: &G1) -> Table {
@@ -245,7 +266,11 @@ impl Curve {
             let split = values.map(|value| super::field::limbs_of(&pick(&value)));
             std::array::from_fn(|limb| LimbTable::constant(split.map(|limbs| limbs[limb])))
         };
-        Table { x: limbs(|value| value.0), y: limbs(|value| value.1), values }
+        Table {
+            x: limbs(|value| value.0),
+            y: limbs(|value| value.1),
+            values,
+        }
     }
 
     fn choose(&self, ctx: &mut Context<Fr>, table: &Table, digit: &Digit) -> Addend {
@@ -257,7 +282,12 @@ impl Curve {
         let (vx, vy) = table.values[digit.index];
         let minus_sign = digit.minus();
         let value = (vx, if minus_sign.integer() < 0 { vy } else { -vy });
-        Addend { x, y, minus_sign, value }
+        Addend {
+            x,
+            y,
+            minus_sign,
+            value,
+        }
     }
 
     /// sum + T. The points are different, and not opposite.
@@ -271,7 +301,12 @@ impl Curve {
         let mut terms = vec![Term::Product(&slope, &rise)];
         match &sum.y {
             Ordinate::Known(y) => terms.push(Term::Scaled(Factor::Constant(1), y)),
-            Ordinate::Line { slope, run, minus_sign, y } => {
+            Ordinate::Line {
+                slope,
+                run,
+                minus_sign,
+                y,
+            } => {
                 terms.extend([Term::Product(slope, run), Term::Scaled(*minus_sign, y)]);
             }
         }
@@ -291,7 +326,16 @@ impl Curve {
         );
         let run = field.difference(ctx, &t.x, &x);
         let value = (x3, slope_value * (x2 - x3) - y2);
-        Sum { x, y: Ordinate::Line { slope, run, minus_sign: t.minus_sign, y: t.y }, value }
+        Sum {
+            x,
+            y: Ordinate::Line {
+                slope,
+                run,
+                minus_sign: t.minus_sign,
+                y: t.y,
+            },
+            value,
+        }
     }
 
     /// 2·sum: the tangent is the line through the point itself.
@@ -306,7 +350,10 @@ impl Curve {
         let minus_three_x = field.scale(ctx, &point.x, -3);
         field.assert_zero(
             ctx,
-            &[Term::Product(&slope, &twice_y), Term::Product(&minus_three_x, &point.x)],
+            &[
+                Term::Product(&slope, &twice_y),
+                Term::Product(&minus_three_x, &point.x),
+            ],
         );
         let x3 = slope_value.square() - x1.double();
         let x = field.witness(ctx, &x3);
@@ -321,7 +368,16 @@ impl Curve {
         let run = field.difference(ctx, &point.x, &x);
         let value = (x3, slope_value * (x1 - x3) - y1);
         let minus_sign = Factor::Constant(-1);
-        Sum { x, y: Ordinate::Line { slope, run, minus_sign, y: point.y }, value }
+        Sum {
+            x,
+            y: Ordinate::Line {
+                slope,
+                run,
+                minus_sign,
+                y: point.y,
+            },
+            value,
+        }
     }
 
     /// Computes the sum's y.
@@ -329,7 +385,12 @@ impl Curve {
         let Sum { x, y, value } = sum;
         let y = match y {
             Ordinate::Known(y) => y,
-            Ordinate::Line { slope, run, minus_sign, y: last } => {
+            Ordinate::Line {
+                slope,
+                run,
+                minus_sign,
+                y: last,
+            } => {
                 let y = self.arithmetic.witness(ctx, &value.1);
                 self.arithmetic.assert_zero(
                     ctx,
@@ -355,18 +416,32 @@ impl Point {
 
 impl From<&Point> for Sum {
     fn from(point: &Point) -> Self {
-        Sum { x: point.x.clone(), y: Ordinate::Known(point.y.clone()), value: point.value }
+        Sum {
+            x: point.x.clone(),
+            y: Ordinate::Known(point.y.clone()),
+            value: point.value,
+        }
     }
 }
 
 fn addend(point: &Point) -> Addend {
     let Point { x, y, value } = point.clone();
-    Addend { x, y, minus_sign: Factor::Constant(-1), value }
+    Addend {
+        x,
+        y,
+        minus_sign: Factor::Constant(-1),
+        value,
+    }
 }
 
 fn negated(point: &Point) -> Addend {
     let Point { x, y, value } = point.clone();
-    Addend { x, y, minus_sign: Factor::Constant(1), value: (value.0, -value.1) }
+    Addend {
+        x,
+        y,
+        minus_sign: Factor::Constant(1),
+        value: (value.0, -value.1),
+    }
 }
 
 /// The inverse; of zero, zero, which no honest witness meets.
@@ -380,5 +455,9 @@ pub fn coordinates(point: &G1Affine) -> Option<(Fq, Fq)> {
         return None;
     }
     let coordinates = Option::<_>::from(CurveAffine::coordinates(point));
-    coordinates.map(|c: snark_verifier::halo2_base::halo2_proofs::halo2curves::Coordinates<G1Affine>| (*c.x(), *c.y()))
+    coordinates.map(
+        |c: snark_verifier::halo2_base::halo2_proofs::halo2curves::Coordinates<G1Affine>| {
+            (*c.x(), *c.y())
+        },
+    )
 }

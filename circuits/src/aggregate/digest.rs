@@ -31,9 +31,11 @@ fn spec() -> OptimizedPoseidonSpec<Fr, T, RATE> {
 
 /// The digest of the verifying key that `protocol` was made from.
 pub fn vk_digest(protocol: &PlonkProtocol<G1Affine>) -> Result<Fr, AggregateError> {
-    let state = protocol.transcript_initial_state.ok_or(AggregateError::Protocol {
-        reason: "it has no initial transcript state",
-    })?;
+    let state = protocol
+        .transcript_initial_state
+        .ok_or(AggregateError::Protocol {
+            reason: "it has no initial transcript state",
+        })?;
     let mut words = vec![Fr::from(protocol.domain.k as u64), state];
     for point in &protocol.preprocessed {
         let (x, y) = coordinates(point).unwrap_or_default();
@@ -53,10 +55,13 @@ pub(super) fn assigned_vk_digest(
     loader: &Loader,
     protocol: &PlonkProtocol<G1Affine, Loader>,
 ) -> Result<AssignedValue<Fr>, AggregateError> {
-    let (Some(state), Some(domain)) =
-        (&protocol.transcript_initial_state, &protocol.domain_as_witness)
-    else {
-        return Err(AggregateError::Protocol { reason: "its key is not a witness" });
+    let (Some(state), Some(domain)) = (
+        &protocol.transcript_initial_state,
+        &protocol.domain_as_witness,
+    ) else {
+        return Err(AggregateError::Protocol {
+            reason: "its key is not a witness",
+        });
     };
     let mut words: Vec<Scalar<G1Affine, Chip>> = vec![domain.k.clone(), state.clone()];
     for point in &protocol.preprocessed {
@@ -66,8 +71,7 @@ pub(super) fn assigned_vk_digest(
         };
         words.extend(natives.map(|cell| loader.scalar_from_assigned(cell)));
     }
-    let mut hasher =
-        Poseidon::<Fr, Scalar<G1Affine, Chip>, T, RATE>::from_spec(loader, spec());
+    let mut hasher = Poseidon::<Fr, Scalar<G1Affine, Chip>, T, RATE>::from_spec(loader, spec());
     hasher.update(&words);
     Ok(hasher.squeeze().into_assigned())
 }

@@ -73,7 +73,12 @@ pub fn decompose(ctx: &mut Context<Fr>, scalar: AssignedValue<Fr>) -> Vec<Digit>
     }
     if let Some(sum) = sum {
         ctx.assign_region(
-            [Existing(sum), Existing(scalar), Constant(Fr::ONE), Constant(Fr::ZERO)],
+            [
+                Existing(sum),
+                Existing(scalar),
+                Constant(Fr::ONE),
+                Constant(Fr::ZERO),
+            ],
             [0],
         );
     }
@@ -122,7 +127,14 @@ fn witness_digit(ctx: &mut Context<Fr>, digit: i32) -> (Digit, AssignedValue<Fr>
         [0, 3, 6],
     );
     let monomials = [e0, e0, e1, e01, e2, e02, e12, e012];
-    (Digit { minus_sign, monomials, index }, magnitude)
+    (
+        Digit {
+            minus_sign,
+            monomials,
+            index,
+        },
+        magnitude,
+    )
 }
 
 /// Coefficients of the multilinear extension of a table of one limb.
@@ -241,7 +253,10 @@ mod tests {
             assert_eq!(digits.len(), WINDOWS);
             let mut sum = Fr::ZERO;
             for &digit in digits.iter().rev() {
-                assert!(digit & 1 == 1 && (-15..=15).contains(&digit), "{digit} of {scalar:?}");
+                assert!(
+                    digit & 1 == 1 && (-15..=15).contains(&digit),
+                    "{digit} of {scalar:?}"
+                );
                 let magnitude = Fr::from(u64::from(digit.unsigned_abs()));
                 sum = sum * Fr::from(16) + if digit < 0 { -magnitude } else { magnitude };
             }

@@ -12,9 +12,7 @@ use snark_verifier::{
         gates::{flex_gate::threads::SinglePhaseCoreManager, GateChip},
         halo2_proofs::{
             arithmetic::Field,
-            halo2curves::{
-                bn256::{Fq, Fr, G1Affine},
-            },
+            halo2curves::bn256::{Fq, Fr, G1Affine},
         },
         AssignedValue, Context,
         QuantumCell::{Constant, Existing, Witness},
@@ -43,7 +41,12 @@ pub struct LoadedPoint {
 
 impl From<Point> for LoadedPoint {
     fn from(point: Point) -> Self {
-        Self { x: point.x.clone(), y: point.y.clone(), point, identity: None }
+        Self {
+            x: point.x.clone(),
+            y: point.y.clone(),
+            point,
+            identity: None,
+        }
     }
 }
 
@@ -94,14 +97,24 @@ impl Chip {
         let value = value.unwrap_or(generator);
         self.curve.assert_on_curve(ctx, &safe_x, &safe_y, value.0);
         let point = Point::new(safe_x, safe_y, value);
-        LoadedPoint { x, y, point, identity: Some(identity) }
+        LoadedPoint {
+            x,
+            y,
+            point,
+            identity: Some(identity),
+        }
     }
 
     /// The point, with the identity ruled out.
     fn nonzero(&self, ctx: &mut Context<Fr>, point: &LoadedPoint) -> Point {
         if let Some(identity) = point.identity {
             ctx.assign_region(
-                [Existing(identity), Constant(Fr::ZERO), Constant(Fr::ZERO), Constant(Fr::ZERO)],
+                [
+                    Existing(identity),
+                    Constant(Fr::ZERO),
+                    Constant(Fr::ZERO),
+                    Constant(Fr::ZERO),
+                ],
                 [0],
             );
         }
@@ -149,8 +162,10 @@ impl EccInstructions<G1Affine> for Chip {
         if let ([only], None) = (values, &constant) {
             return (**only).clone();
         }
-        let mut points: Vec<Point> =
-            values.iter().map(|value| self.nonzero(ctx, value)).collect();
+        let mut points: Vec<Point> = values
+            .iter()
+            .map(|value| self.nonzero(ctx, value))
+            .collect();
         points.extend(constant);
         self.curve.sum(ctx, &points).into()
     }
@@ -160,7 +175,10 @@ impl EccInstructions<G1Affine> for Chip {
         ctx: &mut Self::Context,
         pairs: &[(impl Deref<Target = AssignedValue<Fr>>, G1Affine)],
     ) -> LoadedPoint {
-        let pairs: Vec<_> = pairs.iter().map(|(scalar, point)| (**scalar, *point)).collect();
+        let pairs: Vec<_> = pairs
+            .iter()
+            .map(|(scalar, point)| (**scalar, *point))
+            .collect();
         self.curve.fixed_scalar_product(ctx.main(), &pairs).into()
     }
 

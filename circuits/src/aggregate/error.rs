@@ -82,6 +82,9 @@ pub enum AggregateError {
 impl AggregateError {
     /// snark-verifier's refusal of an inner proof.
     pub(super) fn refused(index: usize, error: snark_verifier::Error) -> Self {
-        AggregateError::Rejected { index, reason: format!("{error:?}") }
+        AggregateError::Rejected {
+            index,
+            reason: format!("{error:?}"),
+        }
     }
 }

@@ -141,7 +141,11 @@ impl Arithmetic {
     /// A range-checked witness.
     pub fn witness(&self, ctx: &mut Context<Fr>, value: &Fq) -> Element {
         let element = self.combine(ctx, split(&integer(value)), None);
-        for (limb, bits) in element.limbs.iter().zip([BITS as u32, BITS as u32, TOP_BITS]) {
+        for (limb, bits) in element
+            .limbs
+            .iter()
+            .zip([BITS as u32, BITS as u32, TOP_BITS])
+        {
             self.ranges.push(*limb, bits);
         }
         element
@@ -152,7 +156,12 @@ impl Arithmetic {
         let integers = split(&integer(value));
         let limbs = std::array::from_fn(|i| ctx.load_constant(signed(&integers[i])));
         let native = ctx.load_constant(signed(&integer(value)));
-        Element { limbs, native, integers, bounds: (0, 1) }
+        Element {
+            limbs,
+            native,
+            integers,
+            bounds: (0, 1),
+        }
     }
 
     /// An element from limbs that are known to be in range.
@@ -186,7 +195,12 @@ impl Arithmetic {
             [0, 3],
         );
         let limbs = limbs.unwrap_or_else(|| [ctx.get(-7), ctx.get(-6), ctx.get(-3)]);
-        Element { limbs, native: ctx.get(-1), integers, bounds: (0, 1) }
+        Element {
+            limbs,
+            native: ctx.get(-1),
+            integers,
+            bounds: (0, 1),
+        }
     }
 
     /// a − b.
@@ -242,7 +256,10 @@ impl Arithmetic {
                 integer += limb_term(term, i, &mut sum);
             }
             for (j, cell) in quotient_cells.iter().enumerate() {
-                sum.add(Existing(*cell), Constant(signed(&-&self.modulus_limbs[i - j])));
+                sum.add(
+                    Existing(*cell),
+                    Constant(signed(&-&self.modulus_limbs[i - j])),
+                );
                 integer -= &quotient[j] * &self.modulus_limbs[i - j];
             }
             let at = sum.add(
@@ -253,7 +270,11 @@ impl Arithmetic {
             // An honest sum is a multiple of 2^86: the shift is exact.
             let value: BigInt = integer >> BITS;
             let shift = BigInt::from(CARRY_SHIFT) << BITS;
-            let carried_in = if carry.is_some() { shift.clone() } else { BigInt::default() };
+            let carried_in = if carry.is_some() {
+                shift.clone()
+            } else {
+                BigInt::default()
+            };
             let end = -(&shift << BITS) - &self.shift_limbs[i] + carried_in;
             let carry_at = sum.end(
                 Witness(signed(&(&value + &shift))),
@@ -263,8 +284,10 @@ impl Arithmetic {
             let start = sum.assign(ctx);
             quotient_cells.push(ctx.get((start + at) as isize));
             carry = Some((ctx.get((start + carry_at) as isize), value));
-            self.ranges.push(ctx.get((start + at) as isize), BITS as u32);
-            self.ranges.push(ctx.get((start + carry_at) as isize), CARRY_BITS);
+            self.ranges
+                .push(ctx.get((start + at) as isize), BITS as u32);
+            self.ranges
+                .push(ctx.get((start + carry_at) as isize), CARRY_BITS);
         }
         let mut sum = Chain::new(Constant(self.shift_native));
         for term in terms {
@@ -290,7 +313,10 @@ struct Chain {
 
 impl Chain {
     fn new(start: QuantumCell<Fr>) -> Self {
-        Self { value: *start.value(), cells: vec![start] }
+        Self {
+            value: *start.value(),
+            cells: vec![start],
+        }
     }
 
     /// Adds a product; the place of its first factor.
@@ -370,7 +396,10 @@ fn check_bounds(terms: &[Term<'_>]) {
             high += corners.into_iter().max().unwrap_or(0);
         }
     }
-    assert!(low >= -3 && high <= 3, "a statement's bounds ({low}, {high}) exceed ±3");
+    assert!(
+        low >= -3 && high <= 3,
+        "a statement's bounds ({low}, {high}) exceed ±3"
+    );
 }
 
 /// The limbs of a base field element.

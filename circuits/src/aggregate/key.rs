@@ -8,10 +8,7 @@ use crate::files::{read_container, write_container, Kind};
 use halo2_proofs::{
     halo2curves::bn256::{Bn256, G1Affine},
     plonk::{keygen_pk, keygen_vk, ProvingKey},
-    poly::{
-        commitment::Params,
-        kzg::commitment::ParamsKZG,
-    },
+    poly::{commitment::Params, kzg::commitment::ParamsKZG},
     SerdeFormat,
 };
 use serde::{Deserialize, Serialize};
@@ -43,7 +40,10 @@ pub struct AggregationShape {
 
 impl Default for AggregationShape {
     fn default() -> Self {
-        Self { k: MIN_K, columns: 1 }
+        Self {
+            k: MIN_K,
+            columns: 1,
+        }
     }
 }
 
@@ -55,14 +55,10 @@ impl AggregationShape {
         max_columns: usize,
     ) -> Result<(Self, CircuitSize), AggregateError> {
         let snarks = dummies(protocols)?;
-        let generator = <G1Affine as halo2_proofs::halo2curves::group::prime::PrimeCurveAffine>::generator();
-        let circuit = AggregationCircuit::build(
-            generator,
-            &snarks,
-            &[],
-            Self::default(),
-            Some(Vec::new()),
-        )?;
+        let generator =
+            <G1Affine as halo2_proofs::halo2curves::group::prime::PrimeCurveAffine>::generator();
+        let circuit =
+            AggregationCircuit::build(generator, &snarks, &[], Self::default(), Some(Vec::new()))?;
         let size = circuit.size();
         (MIN_K..=MAX_K)
             .find_map(|k| {
@@ -110,12 +106,19 @@ impl AggregationKey {
 
     /// Public values of an aggregate proof.
     pub fn num_instances(&self) -> usize {
-        let inner = self.header.structures.iter().map(|structure| 1 + structure.instances);
+        let inner = self
+            .header
+            .structures
+            .iter()
+            .map(|structure| 1 + structure.instances);
         ACCUMULATOR_LIMBS + inner.sum::<usize>()
     }
 
     /// The verifier's view of the circuit, from which the contract is generated.
-    pub fn protocol(&self, srs: &ParamsKZG<Bn256>) -> Result<PlonkProtocol<G1Affine>, AggregateError> {
+    pub fn protocol(
+        &self,
+        srs: &ParamsKZG<Bn256>,
+    ) -> Result<PlonkProtocol<G1Affine>, AggregateError> {
         check_srs(srs, self.header.shape)?;
         let config = Config::kzg()
             .with_num_instance(vec![self.num_instances()])
@@ -164,16 +167,25 @@ impl AggregationKey {
         let on_curve = |point: &G1Affine| {
             bool::from(halo2_proofs::arithmetic::CurveAffine::is_on_curve(point))
         };
-        let mut points = vk.fixed_commitments().iter().chain(vk.permutation().commitments());
+        let mut points = vk
+            .fixed_commitments()
+            .iter()
+            .chain(vk.permutation().commitments());
         if !rest.is_empty() || vk.get_domain().k() != shape.k || !points.all(on_curve) {
-            return Err(content(path, "its verifying key is not one of this circuit"));
+            return Err(content(
+                path,
+                "its verifying key is not one of this circuit",
+            ));
         }
         Ok(Self { pk, header })
     }
 }
 
 fn content(path: &Path, what: impl ToString) -> AggregateError {
-    AggregateError::Content { path: path.display().to_string(), what: what.to_string() }
+    AggregateError::Content {
+        path: path.display().to_string(),
+        what: what.to_string(),
+    }
 }
 
 /// Makes a key for proofs of these circuits, in this order.
@@ -184,13 +196,23 @@ pub fn keygen(
 ) -> Result<AggregationKey, AggregateError> {
     check_srs(srs, shape)?;
     let snarks = dummies(protocols)?;
-    let structures = protocols.iter().map(Structure::of).collect::<Result<_, _>>()?;
+    let structures = protocols
+        .iter()
+        .map(Structure::of)
+        .collect::<Result<_, _>>()?;
     let generator = super::prove::generator(srs);
     let circuit = AggregationCircuit::build(generator, &snarks, &[], shape, None)?;
-    let halo2 = |source| AggregateError::Halo2 { what: "key generation", source };
+    let halo2 = |source| AggregateError::Halo2 {
+        what: "key generation",
+        source,
+    };
     let vk = keygen_vk(srs, &circuit).map_err(halo2)?;
     let pk = keygen_pk(srs, vk, &circuit).map_err(halo2)?;
-    let header = Header { shape, structures, breaks: circuit.breaks().to_vec() };
+    let header = Header {
+        shape,
+        structures,
+        breaks: circuit.breaks().to_vec(),
+    };
     Ok(AggregationKey { pk, header })
 }
 
@@ -216,6 +238,9 @@ pub(super) fn check_srs(
     if srs.k() == shape.k {
         Ok(())
     } else {
-        Err(AggregateError::Srs { expected: shape.k, got: srs.k() })
+        Err(AggregateError::Srs {
+            expected: shape.k,
+            got: srs.k(),
+        })
     }
 }

@@ -4,8 +4,12 @@ use super::{
     circuit::AggregationCircuit, key::check_srs, AggregateError, AggregationKey, OuterVerifier,
     Structure, ACCUMULATOR_LIMBS,
 };
+use crate::files::{read_container, write_container, Kind};
 use halo2_proofs::{
-    halo2curves::bn256::{Bn256, Fr, G1Affine},
+    halo2curves::{
+        bn256::{Bn256, Fr, G1Affine},
+        ff::PrimeField,
+    },
     plonk::create_proof,
     poly::{
         commitment::ParamsProver,
@@ -34,6 +38,10 @@ use snark_verifier_sdk::{
     halo2::{PoseidonTranscript, POSEIDON_SPEC},
     Snark, SHPLONK,
 };
+use std::path::Path;
+
+/// Version of the proof file.
+const VERSION: u32 = 1;
 
 /// Steps of [`prove`], in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +66,47 @@ pub struct AggregateProof {
 }
 
 impl AggregateProof {
+    /// Writes the proof.
+    pub fn save(&self, path: &Path) -> Result<(), AggregateError> {
+        write_container(path, Kind::AggregationProof, VERSION, &mut |out| {
+            out.write_all(&(self.instances.len() as u64).to_le_bytes())?;
+            for value in &self.instances {
+                out.write_all(&value.to_repr())?;
+            }
+            out.write_all(&self.proof)
+        })?;
+        Ok(())
+    }
+
+    /// Reads a proof. It is of the right form only: see [`verify`].
+    pub fn load(path: &Path) -> Result<Self, AggregateError> {
+        let content = |what: &str| AggregateError::Content {
+            path: path.display().to_string(),
+            what: what.to_string(),
+        };
+        let payload = read_container(path, Kind::AggregationProof, VERSION)?;
+        let short = || content("it is too short");
+        let (count, rest) = payload.split_first_chunk::<8>().ok_or_else(short)?;
+        let bytes = usize::try_from(u64::from_le_bytes(*count))
+            .ok()
+            .and_then(|count| count.checked_mul(32))
+            .ok_or_else(short)?;
+        let (values, proof) = rest.split_at_checked(bytes).ok_or_else(short)?;
+        let instances = values
+            .chunks_exact(32)
+            .map(|chunk| {
+                let mut repr = [0; 32];
+                repr.copy_from_slice(chunk);
+                Option::from(Fr::from_repr(repr))
+            })
+            .collect::<Option<_>>()
+            .ok_or_else(|| content("a public value is not below the field's order"))?;
+        Ok(Self {
+            instances,
+            proof: proof.to_vec(),
+        })
+    }
+
     /// The statements: for each inner proof of `key`, its key's digest and its public values.
     ///
     /// None if the proof has not the number of public values that the key's proofs have.
@@ -117,8 +166,14 @@ pub fn prove(
         rng,
         &mut transcript,
     )
-    .map_err(|source| AggregateError::Halo2 { what: "the aggregate proof", source })?;
-    let proof = AggregateProof { instances, proof: transcript.finalize() };
+    .map_err(|source| AggregateError::Halo2 {
+        what: "the aggregate proof",
+        source,
+    })?;
+    let proof = AggregateProof {
+        instances,
+        proof: transcript.finalize(),
+    };
     progress(Stage::Verifying);
     verify(srs, &key.protocol(srs)?, &proof)?;
     Ok(proof)
@@ -142,10 +197,13 @@ pub fn verify(
         EvmTranscript::<G1Affine, NativeLoader, &[u8], Vec<u8>>::new(proof.proof.as_slice());
     let instances = [proof.instances.clone()];
     let refused = |error| rejected(format!("{error:?}"));
-    let read = OuterVerifier::read_proof(&key, protocol, &instances, &mut transcript)
-        .map_err(refused)?;
-    OuterVerifier::verify(&key, protocol, &instances, &read)
-        .map_err(|error| AggregateError::OuterRejected { reason: format!("{error:?}") })
+    let read =
+        OuterVerifier::read_proof(&key, protocol, &instances, &mut transcript).map_err(refused)?;
+    OuterVerifier::verify(&key, protocol, &instances, &read).map_err(|error| {
+        AggregateError::OuterRejected {
+            reason: format!("{error:?}"),
+        }
+    })
 }
 
 /// Verifies an inner proof.
@@ -159,7 +217,7 @@ pub fn check_snark(
 
 type Accumulator = KzgAccumulator<G1Affine, NativeLoader>;
 
-fn accumulators_of(
+pub(super) fn accumulators_of(
     srs: &ParamsKZG<Bn256>,
     index: usize,
     snark: &Snark,
@@ -169,7 +227,9 @@ fn accumulators_of(
     let lengths: Vec<usize> = snark.instances.iter().map(Vec::len).collect();
     if lengths != snark.protocol.num_instance {
         let expected = &snark.protocol.num_instance;
-        return Err(rejected(format!("expected {expected:?} public values, got {lengths:?}")));
+        return Err(rejected(format!(
+            "expected {expected:?} public values, got {lengths:?}"
+        )));
     }
     let (expected, got) = (structure.proof_bytes(), snark.proof.len());
     if expected != got {
@@ -183,11 +243,10 @@ fn accumulators_of(
         snark.proof.as_slice(),
         POSEIDON_SPEC.clone(),
     );
-    let proof =
-        Verifier::read_proof(&svk, &snark.protocol, &snark.instances, &mut transcript)
-            .map_err(refused)?;
-    let accumulators = Verifier::verify(&svk, &snark.protocol, &snark.instances, &proof)
+    let proof = Verifier::read_proof(&svk, &snark.protocol, &snark.instances, &mut transcript)
         .map_err(refused)?;
+    let accumulators =
+        Verifier::verify(&svk, &snark.protocol, &snark.instances, &proof).map_err(refused)?;
     <SHPLONK as AccumulationDecider<G1Affine, NativeLoader>>::decide_all(
         &key,
         accumulators.clone(),
@@ -197,7 +256,7 @@ fn accumulators_of(
 }
 
 /// The accumulation's own transcript; it is empty, since nothing here is blinded.
-fn accumulate(
+pub(super) fn accumulate(
     accumulators: &[Accumulator],
     rng: &mut impl RngCore,
 ) -> Result<Vec<u8>, AggregateError> {
@@ -223,7 +282,7 @@ pub(super) fn generator(srs: &ParamsKZG<Bn256>) -> G1Affine {
     deciding_key(srs).svk().g
 }
 
-fn deciding_key(srs: &ParamsKZG<Bn256>) -> KzgDecidingKey<Bn256> {
+pub(super) fn deciding_key(srs: &ParamsKZG<Bn256>) -> KzgDecidingKey<Bn256> {
     let generator = srs.get_g().first().copied().unwrap_or_default();
     KzgDecidingKey::from((generator, srs.g2(), srs.s_g2()))
 }

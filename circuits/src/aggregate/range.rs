@@ -81,7 +81,11 @@ impl RangeColumns {
             let shift = meta.query_fixed(shift, Rotation::cur());
             vec![(current - shift * next, table)]
         });
-        Self { value, shift, table }
+        Self {
+            value,
+            shift,
+            table,
+        }
     }
 
     /// Lays the checks out; `copies` is where a key's copy constraints go, none for a proof.
@@ -166,6 +170,9 @@ mod tests {
     fn shifts_cross_words() {
         assert_eq!(shift_right([1, 2, 3, 4], 64), [2, 3, 4, 0]);
         assert_eq!(shift_right([0, 2, 0, 0], 65), [1, 0, 0, 0]);
-        assert_eq!(shift_right([u64::MAX, 1, 0, 0], 4), [(1 << 60) - 1 | 1 << 60, 0, 0, 0]);
+        assert_eq!(
+            shift_right([u64::MAX, 1, 0, 0], 4),
+            [(1 << 60) - 1 | 1 << 60, 0, 0, 0]
+        );
     }
 }

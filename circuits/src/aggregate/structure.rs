@@ -30,10 +30,14 @@ impl Structure {
             });
         }
         if protocol.transcript_initial_state.is_none() {
-            return Err(AggregateError::Protocol { reason: "it has no initial transcript state" });
+            return Err(AggregateError::Protocol {
+                reason: "it has no initial transcript state",
+            });
         }
         if protocol.instance_committing_key.is_some() || protocol.linearization.is_some() {
-            return Err(AggregateError::Protocol { reason: "it is not a KZG circuit of halo2" });
+            return Err(AggregateError::Protocol {
+                reason: "it is not a KZG circuit of halo2",
+            });
         }
         let mut blank = protocol.clone();
         blank.domain = Domain::new(1, -Fr::one());
@@ -42,7 +46,10 @@ impl Structure {
         let bytes = serde_json::to_vec(&blank).map_err(|_| AggregateError::Protocol {
             reason: "it cannot be written down",
         })?;
-        let hash = Params::new().hash_length(32).personal(b"zkml structure").hash(&bytes);
+        let hash = Params::new()
+            .hash_length(32)
+            .personal(b"zkml structure")
+            .hash(&bytes);
         let mut digest = [0; 32];
         digest.copy_from_slice(hash.as_bytes());
         Ok(Self {
@@ -75,10 +82,18 @@ impl Structure {
             .find(|(_, expected, got)| expected != got)
             .map(|(what, expected, got)| (what, expected.to_string(), got.to_string()))
             .unwrap_or_else(|| ("gates", hex(&self.digest), hex(&other.digest)));
-        Err(AggregateError::Misfit { what: format!("{what} of inner proof {index}"), expected, got })
+        Err(AggregateError::Misfit {
+            what: format!("{what} of inner proof {index}"),
+            expected,
+            got,
+        })
     }
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

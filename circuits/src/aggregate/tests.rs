@@ -3,13 +3,20 @@
 //! [`Cells::broken`] checks gates, copies, constants and range checks over the virtual cells, as the
 //! laid-out circuit does; the layout itself is tested by a real aggregation in `evm-verifier`.
 
+#[path = "../../tests/support/two_phase.rs"]
+mod two_phase;
+
 use super::{
+    circuit::AggregationCircuit,
     curve::{coordinates, Curve, Point},
     digits::WINDOWS,
     ecc::Chip,
     field::{Factor, Term},
+    prove::{accumulate, accumulators_of, deciding_key},
     range::RangeCheck,
+    vk_digest, AggregateError, AggregationShape, BITS, LIMBS,
 };
+use crate::srs::Srs;
 use rand::{rngs::StdRng, Rng, SeedableRng};
 use snark_verifier::{
     halo2_base::{
@@ -24,9 +31,12 @@ use snark_verifier::{
         },
         Context,
     },
-    loader::halo2::EccInstructions,
+    loader::{halo2::EccInstructions, native::NativeLoader},
+    pcs::{kzg::LimbsEncoding, AccumulationDecider, AccumulatorEncoding},
 };
+use snark_verifier_sdk::{Snark, SHPLONK};
 use std::collections::HashMap;
+use two_phase::TwoPhase;
 
 /// Virtual cells and all that constrains them.
 struct Cells {
@@ -43,15 +53,28 @@ impl Cells {
     fn new(pool: &SinglePhaseCoreManager<Fr>, checks: Vec<RangeCheck>) -> Self {
         let thread = &pool.threads[0];
         let values = thread.advice.iter().map(|cell| cell.evaluate()).collect();
-        let gates: Vec<usize> =
-            thread.selector.iter().enumerate().filter(|(_, on)| **on).map(|(i, _)| i).collect();
+        let gates: Vec<usize> = thread
+            .selector
+            .iter()
+            .enumerate()
+            .filter(|(_, on)| **on)
+            .map(|(i, _)| i)
+            .collect();
         let copies = pool.copy_manager.lock().unwrap();
-        let pairs: Vec<_> =
-            copies.advice_equalities.iter().map(|(a, b)| (a.offset, b.offset)).collect();
-        let constants: Vec<_> =
-            copies.constant_equalities.iter().map(|(c, a)| (*c, a.offset)).collect();
-        let checks: Vec<_> =
-            checks.iter().map(|(cell, bits)| (cell.cell.unwrap().offset, *bits)).collect();
+        let pairs: Vec<_> = copies
+            .advice_equalities
+            .iter()
+            .map(|(a, b)| (a.offset, b.offset))
+            .collect();
+        let constants: Vec<_> = copies
+            .constant_equalities
+            .iter()
+            .map(|(c, a)| (*c, a.offset))
+            .collect();
+        let checks: Vec<_> = checks
+            .iter()
+            .map(|(cell, bits)| (cell.cell.unwrap().offset, *bits))
+            .collect();
         let mut by_cell: HashMap<usize, [Vec<usize>; 4]> = HashMap::new();
         let mut note = |cell: usize, kind: usize, i: usize| {
             by_cell.entry(cell).or_default()[kind].push(i);
@@ -63,10 +86,23 @@ impl Cells {
             note(*a, 1, i);
             note(*b, 1, i);
         }
-        constants.iter().enumerate().for_each(|(i, (_, cell))| note(*cell, 2, i));
-        checks.iter().enumerate().for_each(|(i, (cell, _))| note(*cell, 3, i));
+        constants
+            .iter()
+            .enumerate()
+            .for_each(|(i, (_, cell))| note(*cell, 2, i));
+        checks
+            .iter()
+            .enumerate()
+            .for_each(|(i, (cell, _))| note(*cell, 3, i));
         drop(copies);
-        Self { values, gates, copies: pairs, constants, checks, by_cell }
+        Self {
+            values,
+            gates,
+            copies: pairs,
+            constants,
+            checks,
+            by_cell,
+        }
     }
 
     fn gate(&self, i: usize) -> bool {
@@ -77,17 +113,24 @@ impl Cells {
     fn check(&self, i: usize) -> bool {
         let (cell, bits) = self.checks[i];
         let repr = self.values[cell].to_repr();
-        let length = repr.iter().rposition(|b| *b != 0).map_or(0, |i| {
-            8 * i as u32 + 8 - repr[i].leading_zeros()
-        });
+        let length = repr
+            .iter()
+            .rposition(|b| *b != 0)
+            .map_or(0, |i| 8 * i as u32 + 8 - repr[i].leading_zeros());
         length <= bits
     }
 
     /// Whether any constraint fails.
     fn broken(&self) -> bool {
         !((0..self.gates.len()).all(|i| self.gate(i))
-            && self.copies.iter().all(|(a, b)| self.values[*a] == self.values[*b])
-            && self.constants.iter().all(|(c, cell)| self.values[*cell] == *c)
+            && self
+                .copies
+                .iter()
+                .all(|(a, b)| self.values[*a] == self.values[*b])
+            && self
+                .constants
+                .iter()
+                .all(|(c, cell)| self.values[*cell] == *c)
             && (0..self.checks.len()).all(|i| self.check(i)))
     }
 
@@ -101,7 +144,9 @@ impl Cells {
                 let (a, b) = self.copies[*i];
                 self.values[a] == self.values[b]
             })
-            && constants.iter().all(|i| self.values[self.constants[*i].1] == self.constants[*i].0)
+            && constants
+                .iter()
+                .all(|i| self.values[self.constants[*i].1] == self.constants[*i].0)
             && checks.iter().all(|i| self.check(*i));
         self.values[cell] = honest;
         !ok
@@ -113,7 +158,13 @@ impl Cells {
         for cell in (0..self.values.len()).step_by(step) {
             let honest = self.values[cell];
             let random = Fr::random(&mut rng);
-            for value in [honest + Fr::ONE, honest - Fr::ONE, Fr::ZERO, -Fr::ONE, random] {
+            for value in [
+                honest + Fr::ONE,
+                honest - Fr::ONE,
+                Fr::ZERO,
+                -Fr::ONE,
+                random,
+            ] {
                 assert!(
                     value == honest || self.breaks(cell, value),
                     "cell {cell} may change from {honest:?} to {value:?}"
@@ -179,7 +230,10 @@ fn extreme_elements_fit_their_carries() {
         let field = &curve.arithmetic;
         let x = field.witness(ctx, &largest);
         let zero = field.witness(ctx, &Fq::ZERO);
-        let (up, down) = (field.difference(ctx, &x, &zero), field.difference(ctx, &zero, &x));
+        let (up, down) = (
+            field.difference(ctx, &x, &zero),
+            field.difference(ctx, &zero, &x),
+        );
         let twice = field.scale(ctx, &x, 2);
         let thrice = field.scale(ctx, &x, -3);
         // (−1)(−1) + (−1)(1) = 0, 2·1 − 3·1 + 1 = 0, and both differences with both signs.
@@ -232,17 +286,33 @@ fn scalar_products_are_right_and_constrained() {
         let challenge = ctx.load_constant(challenge);
         curve.derive_offset(ctx, challenge);
         let scalars = scalars.map(|scalar| ctx.load_constant(scalar));
-        let loaded: Vec<Point> =
-            points.iter().map(|point| curve.constant(ctx, point).unwrap()).collect();
-        let pairs: Vec<_> = scalars.iter().copied().zip(loaded.iter().cloned()).collect();
+        let loaded: Vec<Point> = points
+            .iter()
+            .map(|point| curve.constant(ctx, point).unwrap())
+            .collect();
+        let pairs: Vec<_> = scalars
+            .iter()
+            .copied()
+            .zip(loaded.iter().cloned())
+            .collect();
         let variable = curve.scalar_product(ctx, &pairs);
         let fixed = curve.fixed_scalar_product(ctx, &[(scalars[0], points[0])]);
         // A point twice: the sum's offset keeps it an addition of different points.
-        let sum = curve.sum(ctx, &[loaded[0].clone(), loaded[1].clone(), loaded[0].clone()]);
+        let sum = curve.sum(
+            ctx,
+            &[loaded[0].clone(), loaded[1].clone(), loaded[0].clone()],
+        );
         (variable, fixed, sum)
     });
-    let expected: G1 = points.iter().zip(scalars).map(|(point, scalar)| point * scalar).sum();
-    assert_eq!(native(&variable), coordinates(&expected.to_affine()).unwrap());
+    let expected: G1 = points
+        .iter()
+        .zip(scalars)
+        .map(|(point, scalar)| point * scalar)
+        .sum();
+    assert_eq!(
+        native(&variable),
+        coordinates(&expected.to_affine()).unwrap()
+    );
     let expected = (points[0] * scalars[0]).to_affine();
     assert_eq!(native(&fixed), coordinates(&expected).unwrap());
     let expected = (G1::from(points[0]).double() + points[1]).to_affine();
@@ -263,7 +333,11 @@ fn the_identity_takes_part_as_nothing() {
     chip.curve.derive_offset(pool.main(), challenge);
     let loaded = [point, G1Affine::default()].map(|point| chip.assign_point(&mut pool, point));
     let scalars = scalars.map(|scalar| (pool.main().load_constant(scalar), scalar));
-    let pairs: Vec<_> = scalars.iter().map(|(cell, _)| cell).zip(loaded.iter()).collect();
+    let pairs: Vec<_> = scalars
+        .iter()
+        .map(|(cell, _)| cell)
+        .zip(loaded.iter())
+        .collect();
     let product = chip.variable_base_msm(&mut pool, &pairs);
     let mut cells = Cells::new(&pool, chip.curve.arithmetic.ranges.take());
     assert!(!cells.broken());
@@ -271,4 +345,105 @@ fn the_identity_takes_part_as_nothing() {
     let product = Point::new(product.x, product.y, expected);
     assert_eq!(native(&product), expected);
     cells.assert_all_constrained(73);
+}
+
+/// Two proofs of one structure under different keys, and their SRS.
+fn two_snarks() -> (Srs, [Snark; 2]) {
+    let srs = Srs::development_from_seed(8, [3; 32], &|_, _| {}).unwrap();
+    let snarks = [4, 5].map(|scale| {
+        let circuit = TwoPhase::new(1, scale, 9, 1);
+        let pk = two_phase::keygen(&srs.params, &circuit);
+        two_phase::snark(&srs.params, &pk, circuit)
+    });
+    (srs, snarks)
+}
+
+#[test]
+fn two_proofs_make_one_accumulator() {
+    let (srs, snarks) = two_snarks();
+    let mut accumulators = Vec::new();
+    for (index, snark) in snarks.iter().enumerate() {
+        accumulators.extend(accumulators_of(&srs.params, index, snark).unwrap());
+    }
+    let accumulation = accumulate(&accumulators, &mut StdRng::seed_from_u64(1)).unwrap();
+    let key = deciding_key(&srs.params);
+    let shape = AggregationShape { k: 20, columns: 2 };
+    let build = |snarks: &[Snark]| {
+        AggregationCircuit::build(key.svk().g, snarks, &accumulation, shape, None).unwrap()
+    };
+    let circuit = build(&snarks);
+    let instances = circuit.instances();
+    let (pool, checks) = circuit.into_cells();
+    assert!(!Cells::new(&pool, checks).broken());
+    // The accumulator decides, and the statements follow it.
+    let limbs: Vec<&Fr> = instances.iter().take(4 * LIMBS).collect();
+    type Encoding = LimbsEncoding<LIMBS, BITS>;
+    let decide = |limbs: &[&Fr]| {
+        let accumulator =
+            <Encoding as AccumulatorEncoding<G1Affine, NativeLoader>>::from_repr(limbs).unwrap();
+        <SHPLONK as AccumulationDecider<G1Affine, NativeLoader>>::decide(&key, accumulator)
+    };
+    decide(&limbs).unwrap();
+    let mut expected = Vec::new();
+    for snark in &snarks {
+        expected.push(vk_digest(&snark.protocol).unwrap());
+        expected.extend(&snark.instances[0]);
+    }
+    assert_eq!(instances[4 * LIMBS..], expected);
+    assert_ne!(expected[0], expected[3], "two keys have one digest");
+
+    // A proof of another statement passes the circuit, and no pairing.
+    let mut wrong = snarks.clone();
+    wrong[1].instances[0][0] += Fr::ONE;
+    let instances = build(&wrong).instances();
+    assert!(decide(&instances.iter().take(4 * LIMBS).collect::<Vec<_>>()).is_err());
+}
+
+#[test]
+fn keys_and_proofs_that_do_not_fit_are_named() {
+    let (srs, snarks) = two_snarks();
+    assert!(matches!(
+        AggregationShape::choose(&[], 4),
+        Err(AggregateError::Empty)
+    ));
+    let protocols: Vec<_> = snarks.iter().map(|snark| snark.protocol.clone()).collect();
+    let (one, small) = AggregationShape::choose(&protocols[..1], 4).unwrap();
+    let (two, large) = AggregationShape::choose(&protocols, 4).unwrap();
+    assert!(one.k <= two.k && small.cells < large.cells);
+    let many = vec![protocols[0].clone(); 16];
+    let error = AggregationShape::choose(&many, 1).unwrap_err();
+    assert!(
+        matches!(error, AggregateError::TooLarge { columns: 1, .. }),
+        "{error}"
+    );
+    let error = super::keygen(&srs.params, &protocols, two).unwrap_err();
+    assert!(
+        matches!(error, AggregateError::Srs { got: 8, .. }),
+        "{error}"
+    );
+    for (what, change) in [
+        (
+            "a flipped byte",
+            (|snark: &mut Snark| snark.proof[40] ^= 1) as fn(&mut Snark),
+        ),
+        ("a missing byte", |snark| {
+            snark.proof.truncate(snark.proof.len() - 1)
+        }),
+        ("a byte too many", |snark| snark.proof.push(0)),
+        ("another public value", |snark| {
+            snark.instances[0][0] += Fr::ONE
+        }),
+        ("a missing public value", |snark| {
+            snark.instances[0].truncate(1)
+        }),
+    ] {
+        let mut snark = snarks[0].clone();
+        change(&mut snark);
+        let error = super::check_snark(&srs.params, 3, &snark).unwrap_err();
+        assert!(
+            matches!(error, AggregateError::Rejected { index: 3, .. }),
+            "{what}: {error}"
+        );
+    }
+    super::check_snark(&srs.params, 0, &snarks[0]).unwrap();
 }

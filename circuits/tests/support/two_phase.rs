@@ -73,10 +73,19 @@ impl TwoPhase {
     /// A circuit with data drawn from `seed`.
     pub fn new(width: usize, scale: u64, seed: u64, extra: usize) -> Self {
         let data = (0..width as u64)
-            .map(|c| (0..ROWS as u64).map(|r| (seed * 7 + c * 31 + r * r) % 1000).collect())
+            .map(|c| {
+                (0..ROWS as u64)
+                    .map(|r| (seed * 7 + c * 31 + r * r) % 1000)
+                    .collect()
+            })
             .collect();
         let extra = (0..extra as u64).map(|i| Fr::from(seed + i)).collect();
-        Self { shape: Shape { width }, scale, data, extra }
+        Self {
+            shape: Shape { width },
+            scale,
+            data,
+            extra,
+        }
     }
 
     /// The public values.
@@ -139,7 +148,15 @@ impl Circuit<Fr> for TwoPhase {
             let one = active.clone() * active.clone() * active.clone();
             vec![one * active * (next - acc)]
         });
-        Config { data, fold, sum, active, scale, instance, challenge }
+        Config {
+            data,
+            fold,
+            sum,
+            active,
+            scale,
+            instance,
+            challenge,
+        }
     }
 
     fn synthesize(&self, config: Config, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
@@ -162,7 +179,9 @@ impl Circuit<Fr> for TwoPhase {
                         sum += value * Fr::from(self.scale);
                         fold = fold * r + value;
                     }
-                    last = region.assign_advice(config.sum, row + 1, Value::known(sum)).cell();
+                    last = region
+                        .assign_advice(config.sum, row + 1, Value::known(sum))
+                        .cell();
                     region.assign_advice(config.fold, row + 1, Value::known(fold));
                 }
                 let extra: Vec<_> = self
@@ -170,7 +189,9 @@ impl Circuit<Fr> for TwoPhase {
                     .iter()
                     .enumerate()
                     .map(|(i, &v)| {
-                        region.assign_advice(config.sum, ROWS + 2 + i, Value::known(v)).cell()
+                        region
+                            .assign_advice(config.sum, ROWS + 2 + i, Value::known(v))
+                            .cell()
                     })
                     .collect();
                 Ok((zero.cell(), last, extra))

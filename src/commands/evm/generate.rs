@@ -1,9 +1,10 @@
 //! `zkml evm generate`: the verifier of an aggregation as a contract.
 
 use crate::{
-    commands::aggregate::{parse_columns, ready_key, KeyPlace, COLUMNS},
+    aggregation::{ready_key, KeyPlace, COLUMNS},
+    commands::aggregate::parse_columns,
     contract,
-    keys::{KeyFolder, Verifying},
+    keys::{make_folder, KeyFolder, Verifying},
     srs::{warn, SrsArgs},
     ui::Ui,
     values::grouped,
@@ -74,6 +75,8 @@ pub fn run(args: &GenerateArgs, ui: &Ui) -> Result<Value> {
     let Some(first) = folders.first() else {
         bail!("no folder of keys");
     };
+    // Before the long work.
+    make_folder(&args.out)?;
     let place = KeyPlace::new(args.key.as_deref(), first, inner.len(), args.columns);
     let ready = ready_key(&place, &inner, &args.srs, ui)?;
     let made = ui.stage("Writing and compiling the contract", None, || {
@@ -84,8 +87,14 @@ pub fn run(args: &GenerateArgs, ui: &Ui) -> Result<Value> {
 
     warn(&ready.srs.provenance, ui);
     let runtime = artefact.bytecode()?.runtime.len();
-    ui.say(format_args!("contract            {} (solc {})", artefact.contract, artefact.solc))?;
-    ui.say(format_args!("code                {} bytes (limit 24,576)", grouped(runtime as u64)))?;
+    ui.say(format_args!(
+        "contract            {} (solc {})",
+        artefact.contract, artefact.solc
+    ))?;
+    ui.say(format_args!(
+        "code                {} bytes (limit 24,576)",
+        grouped(runtime as u64)
+    ))?;
     ui.say(format_args!(
         "calldata            {} bytes: {} public values, proof of {} bytes",
         grouped(artefact.layout.bytes() as u64),

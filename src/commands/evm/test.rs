@@ -40,7 +40,10 @@ pub fn run(args: &TestArgs, ui: &Ui) -> Result<Value> {
     let artefact = Artefact::load(&path)?;
     let report = check(&bundle, &artefact, &path, ui)?;
     warn(&bundle.srs, ui);
-    ui.say(format_args!("contract            {} (solc {})", artefact.contract, artefact.solc))?;
+    ui.say(format_args!(
+        "contract            {} (solc {})",
+        artefact.contract, artefact.solc
+    ))?;
     say_report(&report, ui)?;
     ui.say("Proof accepted by the contract, tampered proofs rejected.")?;
     Ok(json!({
@@ -54,10 +57,18 @@ pub fn run(args: &TestArgs, ui: &Ui) -> Result<Value> {
 
 /// Tries a contract under all rules.
 pub fn check(bundle: &Bundle, artefact: &Artefact, path: &Path, ui: &Ui) -> Result<ContractReport> {
-    let bytecode = artefact.bytecode().with_context(|| path.display().to_string())?;
+    let bytecode = artefact
+        .bytecode()
+        .with_context(|| path.display().to_string())?;
     let proof = &bundle.aggregate;
     let work = || {
-        check_contract(&bytecode, artefact.layout, &proof.instances, &proof.proof, &Fork::ALL)
+        check_contract(
+            &bytecode,
+            artefact.layout,
+            &proof.instances,
+            &proof.proof,
+            &Fork::ALL,
+        )
     };
     let report = ui.stage("Running the contract", None, work).value;
     report.with_context(|| path.display().to_string())
@@ -66,9 +77,18 @@ pub fn check(bundle: &Bundle, artefact: &Artefact, path: &Path, ui: &Ui) -> Resu
 /// Prints what a contract costs.
 pub fn say_report(report: &ContractReport, ui: &Ui) -> Result<()> {
     let bytes = |count: usize| grouped(count as u64);
-    ui.say(format_args!("code                {} bytes", bytes(report.runtime_bytes)))?;
-    ui.say(format_args!("calldata            {} bytes", bytes(report.calldata_bytes)))?;
-    ui.say(format_args!("deployment          {} gas", grouped(report.deployment_gas)))?;
+    ui.say(format_args!(
+        "code                {} bytes",
+        bytes(report.runtime_bytes)
+    ))?;
+    ui.say(format_args!(
+        "calldata            {} bytes",
+        bytes(report.calldata_bytes)
+    ))?;
+    ui.say(format_args!(
+        "deployment          {} gas",
+        grouped(report.deployment_gas)
+    ))?;
     for (fork, gas) in &report.gas {
         ui.say(format_args!(
             "verification        {} gas under {fork} (base {}, calldata {}, execution {})",

@@ -1,19 +1,22 @@
 //! `zkml demo`: the whole story, from an image to a contract.
 
-use super::{
-    aggregate::{aggregate, ready_key, KeyPlace, COLUMNS},
-    evm, prove::Prover, setup, verify,
-};
+mod art;
+mod forgeries;
+
+use super::{evm, prove::Prover, setup, verify};
 use crate::{
+    aggregation::{aggregate, ready_key, KeyPlace, COLUMNS},
     cli::Goal,
     contract::{self, Artefact},
-    keys::KeyFolder,
+    keys::{make_folder, KeyFolder},
     srs::{warn, SrsArgs},
     ui::Ui,
     values::{class, grouped, say_output, shape, stated_class},
 };
 use anyhow::{bail, Context, Result};
+use art::art;
 use clap::{Args, ValueEnum};
+use forgeries::forgeries;
 use serde_json::{json, Map, Value};
 use std::path::{Path, PathBuf};
 use zkml_circuits::{
@@ -22,13 +25,11 @@ use zkml_circuits::{
     import::{self, ImportOptions, Model},
     inputs,
     layout::Visibilities,
-    prove::{Exposure, Proof, Word},
+    prove::{Exposure, Proof},
 };
 
-const MODEL: &[u8] = include_bytes!("../../examples/digits/model.onnx");
-const IMAGE: &[u8] = include_bytes!("../../examples/digits/seven.png");
-/// From no ink to full ink.
-const INK: &[u8] = b" .:-=+*#%@";
+const MODEL: &[u8] = include_bytes!("../../../examples/digits/model.onnx");
+const IMAGE: &[u8] = include_bytes!("../../../examples/digits/seven.png");
 
 /// Watch it work: a digit is classified, the classification proven, the proof verified, a
 /// tampered one rejected, and then a contract made that accepts it.
@@ -71,15 +72,24 @@ pub fn run(args: &DemoArgs, ui: &Ui) -> Result<Value> {
         (None, Some(temporary)) => temporary.path(),
         (None, None) => Path::new("."),
     };
-    std::fs::create_dir_all(folder)
-        .with_context(|| format!("{}: cannot make the folder", folder.display()))?;
+    make_folder(folder)?;
     if !args.no_aggregate {
         // Not after a minute's work.
-        zkml_evm_verifier::compile::find_compiler(None)
-            .context("the contract needs a Solidity compiler; or leave it out with --no-aggregate")?;
+        zkml_evm_verifier::compile::find_compiler(None).context(
+            "the contract needs a Solidity compiler; or leave it out with --no-aggregate",
+        )?;
     }
-    let goal = if args.no_aggregate { Goal::Prove } else { Goal::Onchain };
-    let mut demo = Demo { ui, folder, srs: SrsArgs::default(), result: Map::new() };
+    let goal = if args.no_aggregate {
+        Goal::Prove
+    } else {
+        Goal::Onchain
+    };
+    let mut demo = Demo {
+        ui,
+        folder,
+        srs: SrsArgs::default(),
+        result: Map::new(),
+    };
     let model = demo.show_model()?;
     let proof = demo.prove(model, goal)?;
     demo.tamper(&proof)?;
@@ -123,7 +133,10 @@ impl Demo<'_> {
         let path = self.folder.join("model.onnx");
         write_atomic(&path, &mut |out| out.write_all(MODEL))?;
         write_atomic(&self.image(), &mut |out| out.write_all(IMAGE))?;
-        let options = ImportOptions { scale: None, input_range: Some((0.0, 1.0)) };
+        let options = ImportOptions {
+            scale: None,
+            input_range: Some((0.0, 1.0)),
+        };
         let model = import::load(&path, &options)?;
         let input = inputs::load(&self.image(), &model.graph, &model.source)?;
 
@@ -133,8 +146,17 @@ impl Demo<'_> {
             ui.say(format_args!("    {line}"))?;
         }
         let weights: usize = model.weights.values().map(Vec::len).sum();
-        let layers: Vec<&str> = model.graph.nodes.iter().map(|node| node.op.kind()).collect();
-        ui.say(format_args!("model     {} ({} weights)", layers.join(", "), grouped(weights as u64)))?;
+        let layers: Vec<&str> = model
+            .graph
+            .nodes
+            .iter()
+            .map(|node| node.op.kind())
+            .collect();
+        ui.say(format_args!(
+            "model     {} ({} weights)",
+            layers.join(", "),
+            grouped(weights as u64)
+        ))?;
         let trace = exec::run(&model.graph, &model.weights, &input)?;
         let outputs = exec::outputs(&model.graph, &trace);
         let says = outputs.first().and_then(|values| class(values));
@@ -162,12 +184,26 @@ impl Demo<'_> {
         ui.say(format_args!("keys      {:.2} s", made.seconds))?;
         ui.say(format_args!("C         {}", made.commitment))?;
         ui.say("          The commitment to the weights. The model's owner publishes it.")?;
-        self.result.insert("setup_seconds".into(), json!(made.seconds));
+        self.result
+            .insert("setup_seconds".into(), json!(made.seconds));
         self.result.insert("shape".into(), json!(plan.shape));
 
         self.chapter("The proof")?;
-        let setup::Made { architecture, plan, srs, keys, opening, .. } = made;
-        let prover = Prover { architecture, plan, srs, keys, opening };
+        let setup::Made {
+            architecture,
+            plan,
+            srs,
+            keys,
+            opening,
+            ..
+        } = made;
+        let prover = Prover {
+            architecture,
+            plan,
+            srs,
+            keys,
+            opening,
+        };
         let proven = prover.prove(&self.image(), None, ui)?;
         let path = self.folder.join("proof.zkml");
         proven.proof.save(&path)?;
@@ -176,19 +212,27 @@ impl Demo<'_> {
         ui.say(format_args!("proven    {:.2} s", proven.seconds))?;
         ui.say(format_args!("size      {} bytes", grouped(size as u64)))?;
         ui.say("public    C, the commitment to the weights")?;
-        for (role, ids) in [("F, the input ", &graph.inputs), ("O, the output", &graph.outputs)] {
+        for (role, ids) in [
+            ("F, the input ", &graph.inputs),
+            ("O, the output", &graph.outputs),
+        ] {
             for id in ids {
                 let (name, dimensions) = crate::values::tensor(graph, *id);
-                ui.say(format_args!("          {role} '{name}' {}", shape(&dimensions)))?;
+                ui.say(format_args!(
+                    "          {role} '{name}' {}",
+                    shape(&dimensions)
+                ))?;
             }
         }
         ui.say(format_args!(
             "private   the {} weights, the salt of C, and every value between F and O",
             grouped(weights as u64)
         ))?;
-        self.result.insert("prove_seconds".into(), json!(proven.seconds));
+        self.result
+            .insert("prove_seconds".into(), json!(proven.seconds));
         self.result.insert("proof_bytes".into(), json!(size));
-        self.result.insert("statement".into(), json!(proven.proof.statement));
+        self.result
+            .insert("statement".into(), json!(proven.proof.statement));
         Ok(proven.proof)
     }
 
@@ -202,7 +246,10 @@ impl Demo<'_> {
         if let Some(Exposure::Public(values)) = proof.statement.outputs.first() {
             say_output(ui, values, set.architecture.graph.scale, 10)?;
         }
-        ui.say(format_args!("Proof verified! ({:.1} ms)", 1e3 * timed.seconds))?;
+        ui.say(format_args!(
+            "Proof verified! ({:.1} ms)",
+            1e3 * timed.seconds
+        ))?;
         let class = stated_class(&proof.statement);
         for (what, forged) in forgeries(proof) {
             if verify::check(&set, &forged).is_ok() {
@@ -210,7 +257,8 @@ impl Demo<'_> {
             }
             ui.say(format_args!("rejected  the same proof with {what}"))?;
         }
-        self.result.insert("verify_seconds".into(), json!(timed.seconds));
+        self.result
+            .insert("verify_seconds".into(), json!(timed.seconds));
         self.result.insert("stated_class".into(), json!(class));
         Ok(())
     }
@@ -224,18 +272,26 @@ impl Demo<'_> {
         let place = KeyPlace::new(None, &folder, 1, COLUMNS);
         let ready = ready_key(&place, &[&set], &self.srs, ui)?;
         let shape = ready.key.shape();
-        ui.say(format_args!("circuit   2^{} rows, {} gate columns", shape.k, shape.columns))?;
+        ui.say(format_args!(
+            "circuit   2^{} rows, {} gate columns",
+            shape.k, shape.columns
+        ))?;
         if let Some(seconds) = ready.made_in {
-            ui.say(format_args!("key       {seconds:.1} s, once for all models of this shape"))?;
+            ui.say(format_args!(
+                "key       {seconds:.1} s, once for all models of this shape"
+            ))?;
         }
         let done = aggregate(&ready, &[(&set, proof)], ui)?;
         done.bundle.save(&self.folder.join("aggregate.zkml"))?;
         let size = done.bundle.aggregate.proof.len();
         ui.say(format_args!("proven    {:.1} s", done.seconds))?;
         ui.say(format_args!("size      {} bytes", grouped(size as u64)))?;
-        self.result.insert("aggregate_seconds".into(), json!(done.seconds));
-        self.result.insert("aggregate_key_seconds".into(), json!(ready.made_in));
-        self.result.insert("aggregate_proof_bytes".into(), json!(size));
+        self.result
+            .insert("aggregate_seconds".into(), json!(done.seconds));
+        self.result
+            .insert("aggregate_key_seconds".into(), json!(ready.made_in));
+        self.result
+            .insert("aggregate_proof_bytes".into(), json!(size));
 
         self.chapter("The contract, in a local EVM")?;
         let name = evm::generate::CONTRACT;
@@ -247,60 +303,13 @@ impl Demo<'_> {
         artefact.save(&source, &contracts)?;
         let path = Artefact::files(&contracts, name).1;
         let report = evm::test::check(&done.bundle, &artefact, &path, ui)?;
-        ui.say(format_args!("compiler            solc {} ({:.1} s)", artefact.solc, made.seconds))?;
+        ui.say(format_args!(
+            "compiler            solc {} ({:.1} s)",
+            artefact.solc, made.seconds
+        ))?;
         evm::test::say_report(&report, ui)?;
         ui.say("Proof accepted by the contract, tampered proofs rejected.")?;
         self.result.insert("contract".into(), json!(report));
         Ok(())
-    }
-}
-
-/// The proof for another output, for another request, and with a changed byte.
-fn forgeries(proof: &Proof) -> Vec<(&'static str, Proof)> {
-    let mut output = proof.clone();
-    if let Some(Exposure::Public(values)) = output.statement.outputs.first_mut() {
-        // The second value now wins: a forger's 'this is a 1'.
-        let best = values.iter().copied().max().unwrap_or_default();
-        if let Some(value) = values.get_mut(1) {
-            *value = best;
-        }
-    }
-    let mut context = proof.clone();
-    context.statement.context = Word(1u64.into());
-    let mut byte = proof.clone();
-    if let Some(last) = byte.argument.last_mut() {
-        *last ^= 1;
-    }
-    vec![("another output", output), ("another context", context), ("one bit flipped", byte)]
-}
-
-/// An image as text, two rows of pixels to a line.
-fn art(pixels: &[i64], width: usize, scale: i64) -> Vec<String> {
-    let ink = |top: i64, bottom: i64| {
-        let part = (top + bottom) as f64 / (2 * scale) as f64;
-        let step = (part * INK.len() as f64).clamp(0.0, (INK.len() - 1) as f64);
-        INK.get(step as usize).map_or(' ', |byte| char::from(*byte))
-    };
-    let rows: Vec<&[i64]> = pixels.chunks(width.max(1)).collect();
-    let line = |pair: &[&[i64]]| {
-        let (top, bottom) = match pair {
-            [top, bottom] => (*top, *bottom),
-            [top] => (*top, *top),
-            _ => (&[][..], &[][..]),
-        };
-        let text: String = top.iter().zip(bottom).map(|(a, b)| ink(*a, *b)).collect();
-        text.trim_end().to_owned()
-    };
-    rows.chunks(2).map(line).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ink_is_drawn() {
-        assert_eq!(art(&[0, 512, 0, 512, 256, 0], 2, 512), [" @", "+"]);
-        assert!(art(&[], 28, 512).is_empty());
     }
 }

@@ -1,0 +1,221 @@
+//! The commands in the documentation, run as a reader runs them, and its formulas.
+//!
+//! In README.md and docs/*.md, `zkml` commands stand in blocks marked `sh` (one a line) or
+//! `console` (after `$ `, with their output). All are run in one folder that has
+//! `examples/digits`, README.md first, then the pages by name. A comment `# exits N` names an
+//! exit code other than 0. The lines of output must be found in what the command prints, in
+//! order; `…` stands for anything. Blocks marked `sh no-run` are left out.
+
+// Other tests use the rest of it.
+#[allow(dead_code)]
+mod support;
+
+use halo2_proofs::halo2curves::bn256::Fr;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+use support::digits;
+use zkml_circuits::{
+    graph::Op,
+    prove::{Architecture, Exposure, Proof},
+};
+
+/// A command of the documentation.
+struct Step {
+    place: String,
+    arguments: Vec<String>,
+    code: i32,
+    output: Vec<String>,
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// README.md, then the pages by name.
+fn pages() -> Vec<PathBuf> {
+    let mut pages: Vec<PathBuf> = fs::read_dir(root().join("docs"))
+        .expect("docs/")
+        .map(|entry| entry.expect("an entry of docs/").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .collect();
+    pages.sort();
+    pages.insert(0, root().join("README.md"));
+    pages
+}
+
+/// A command line's arguments and exit code; `None` if it is not of this program.
+fn parse(line: &str) -> Option<(Vec<String>, i32)> {
+    let (command, comment) = line.split_once(" #").unwrap_or((line, ""));
+    let mut words = command.split_whitespace().map(str::to_owned);
+    if words.next()? != "zkml" {
+        return None;
+    }
+    let code = comment.trim().strip_prefix("exits ").map_or(0, |code| {
+        code.trim().parse().unwrap_or_else(|_| panic!("exit code: {line}"))
+    });
+    Some((words.collect(), code))
+}
+
+/// The commands of one page.
+fn steps(page: &Path) -> Vec<Step> {
+    let text = fs::read_to_string(page).expect("a page");
+    let name = page.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut steps: Vec<Step> = Vec::new();
+    let mut block: Option<String> = None;
+    for (number, line) in text.lines().enumerate() {
+        if let Some(info) = line.strip_prefix("```") {
+            block = match block {
+                Some(_) => None,
+                None => Some(info.trim().to_owned()),
+            };
+            continue;
+        }
+        let console = match block.as_deref() {
+            Some("console") => true,
+            Some("sh") => false,
+            _ => continue,
+        };
+        let command = if console { line.strip_prefix("$ ") } else { Some(line) };
+        match command {
+            Some(command) => {
+                let place = format!("{name}, line {}: {command}", number + 1);
+                let (arguments, code) =
+                    parse(command).unwrap_or_else(|| panic!("not a zkml command: {place}"));
+                steps.push(Step { place, arguments, code, output: Vec::new() });
+            }
+            None => {
+                let step = steps.last_mut().expect("a command before its output");
+                step.output.push(line.to_owned());
+            }
+        }
+    }
+    assert!(block.is_none(), "{name}: a block is not closed");
+    steps
+}
+
+/// Whether `line` is `pattern`, in which `…` stands for anything.
+fn matches(pattern: &str, line: &str) -> bool {
+    let Some((first, mut rest)) = pattern.split_once('…') else {
+        return pattern.trim_end() == line.trim_end();
+    };
+    let Some(mut line) = line.strip_prefix(first) else {
+        return false;
+    };
+    while let Some((piece, after)) = rest.split_once('…') {
+        let Some(at) = line.find(piece) else {
+            return false;
+        };
+        (line, rest) = (&line[at + piece.len()..], after);
+    }
+    line.ends_with(rest)
+}
+
+#[test]
+fn patterns() {
+    assert!(matches("wrote … (… bytes)", "wrote keys/a (12 bytes)"));
+    assert!(matches("…", ""));
+    assert!(!matches("class: 7", "class: 8"));
+    assert!(!matches("a…c", "ab"));
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("examples/digits") {
+        let path = entry.expect("an entry").path();
+        if path.is_file() {
+            fs::copy(&path, to.join(path.file_name().expect("a name"))).expect("a copy");
+        }
+    }
+}
+
+#[test]
+fn documented_commands_do_what_is_documented() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    copy(&root().join("examples/digits"), &folder.path().join("examples/digits"));
+    let mut count = 0;
+    for step in pages().iter().flat_map(|page| steps(page)) {
+        let out = Command::new(env!("CARGO_BIN_EXE_zkml"))
+            .args(&step.arguments)
+            .current_dir(folder.path())
+            .env("ZKML_CACHE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"))
+            .env_remove("ZKML_LOG")
+            .stdin(Stdio::null())
+            .output()
+            .expect("zkml starts");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let printed = text(&out.stdout) + &text(&out.stderr);
+        assert_eq!(out.status.code(), Some(step.code), "{}\n{printed}", step.place);
+        let mut lines = printed.lines();
+        for pattern in &step.output {
+            assert!(
+                lines.any(|line| matches(pattern, line)),
+                "{}\nno line '{pattern}' in\n{printed}",
+                step.place
+            );
+        }
+        count += 1;
+    }
+    assert!(count > 5, "only {count} commands in the documentation");
+}
+
+/// docs/statement.md: `word i = Σ_j 2^(bits·j)·(x[j·m + i] − lo)`.
+fn words(values: &[i64], lo: i64, bits: u32, m: usize) -> Vec<Fr> {
+    let two = Fr::from(2);
+    let shift = (0..bits).fold(Fr::one(), |power, _| power * two);
+    let lanes = values.len().div_ceil(m);
+    (0..m)
+        .map(|i| {
+            (0..lanes).rev().fold(Fr::zero(), |word, j| {
+                let value = values.get(j * m + i).copied().unwrap_or(0.max(lo));
+                word * shift + Fr::from((value - lo) as u64)
+            })
+        })
+        .collect()
+}
+
+/// docs/statement.md: bits and number of words.
+fn packing(elements: usize, lo: i64, hi: i64, columns: usize) -> (u32, usize) {
+    let bits = ((hi - lo + 1) as u64).next_power_of_two().trailing_zeros();
+    let per_word = (248 / bits) as usize;
+    (bits, elements.div_ceil(per_word * columns) * columns)
+}
+
+#[test]
+fn public_values_are_packed_as_documented() {
+    let (model, image) = digits();
+    for (goal, count) in [("prove", 2 + 40 + 5), ("onchain", 2 + 36 + 2)] {
+        let folder = support::Folder::new();
+        let (keys, proof) = (folder.path("keys"), folder.path("proof.zkml"));
+        for command in [
+            &["setup", &model, "--out", &keys, "--input-range", "0,1", "--optimize", goal][..],
+            &["prove", &image, "--keys", &keys, "--out", &proof, "--context", "0x2a"],
+        ] {
+            let out = support::Zkml::new().args(command).run();
+            assert_eq!(out.code, 0, "{}", out.stderr);
+        }
+        let config = PathBuf::from(&keys).join("config.json");
+        let architecture = Architecture::load(&config).expect("an architecture");
+        let plan = architecture.plan().expect("a plan");
+        let statement = Proof::load(proof.as_ref()).expect("a proof").statement;
+
+        let graph = &architecture.graph;
+        let columns = architecture.shape.data;
+        let (Exposure::Public(input), Exposure::Public(output)) =
+            (&statement.inputs[0], &statement.outputs[0])
+        else {
+            panic!("both are public")
+        };
+        let last = graph.nodes.last().expect("a node");
+        assert!(matches!(last.op, Op::Linear { clamp: None, .. }));
+        let mut expected = vec![statement.commitment.0, statement.context.0];
+        for (values, range) in [(input, graph.tensors[graph.inputs[0].0].range), (output, last.pre)] {
+            let (bits, m) = packing(values.len(), range.lo, range.hi, columns);
+            expected.extend(words(values, range.lo, bits, m));
+        }
+        assert_eq!(expected.len(), count);
+        assert_eq!(statement.instances(&architecture, &plan).expect("instances"), expected);
+    }
+}
