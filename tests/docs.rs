@@ -54,7 +54,9 @@ fn parse(line: &str) -> Option<(Vec<String>, i32)> {
         return None;
     }
     let code = comment.trim().strip_prefix("exits ").map_or(0, |code| {
-        code.trim().parse().unwrap_or_else(|_| panic!("exit code: {line}"))
+        code.trim()
+            .parse()
+            .unwrap_or_else(|_| panic!("exit code: {line}"))
     });
     Some((words.collect(), code))
 }
@@ -62,7 +64,10 @@ fn parse(line: &str) -> Option<(Vec<String>, i32)> {
 /// The commands of one page.
 fn steps(page: &Path) -> Vec<Step> {
     let text = fs::read_to_string(page).expect("a page");
-    let name = page.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = page
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     let mut steps: Vec<Step> = Vec::new();
     let mut block: Option<String> = None;
     for (number, line) in text.lines().enumerate() {
@@ -78,13 +83,22 @@ fn steps(page: &Path) -> Vec<Step> {
             Some("sh") => false,
             _ => continue,
         };
-        let command = if console { line.strip_prefix("$ ") } else { Some(line) };
+        let command = if console {
+            line.strip_prefix("$ ")
+        } else {
+            Some(line)
+        };
         match command {
             Some(command) => {
                 let place = format!("{name}, line {}: {command}", number + 1);
                 let (arguments, code) =
                     parse(command).unwrap_or_else(|| panic!("not a zkml command: {place}"));
-                steps.push(Step { place, arguments, code, output: Vec::new() });
+                steps.push(Step {
+                    place,
+                    arguments,
+                    code,
+                    output: Vec::new(),
+                });
             }
             None => {
                 let step = steps.last_mut().expect("a command before its output");
@@ -134,20 +148,31 @@ fn copy(from: &Path, to: &Path) {
 #[test]
 fn documented_commands_do_what_is_documented() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    copy(&root().join("examples/digits"), &folder.path().join("examples/digits"));
+    copy(
+        &root().join("examples/digits"),
+        &folder.path().join("examples/digits"),
+    );
     let mut count = 0;
     for step in pages().iter().flat_map(|page| steps(page)) {
         let out = Command::new(env!("CARGO_BIN_EXE_zkml"))
             .args(&step.arguments)
             .current_dir(folder.path())
-            .env("ZKML_CACHE", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"))
+            .env(
+                "ZKML_CACHE",
+                Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"),
+            )
             .env_remove("ZKML_LOG")
             .stdin(Stdio::null())
             .output()
             .expect("zkml starts");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let printed = text(&out.stdout) + &text(&out.stderr);
-        assert_eq!(out.status.code(), Some(step.code), "{}\n{printed}", step.place);
+        assert_eq!(
+            out.status.code(),
+            Some(step.code),
+            "{}\n{printed}",
+            step.place
+        );
         let mut lines = printed.lines();
         for pattern in &step.output {
             assert!(
@@ -190,8 +215,26 @@ fn public_values_are_packed_as_documented() {
         let folder = support::Folder::new();
         let (keys, proof) = (folder.path("keys"), folder.path("proof.zkml"));
         for command in [
-            &["setup", &model, "--out", &keys, "--input-range", "0,1", "--optimize", goal][..],
-            &["prove", &image, "--keys", &keys, "--out", &proof, "--context", "0x2a"],
+            &[
+                "setup",
+                &model,
+                "--out",
+                &keys,
+                "--input-range",
+                "0,1",
+                "--optimize",
+                goal,
+            ][..],
+            &[
+                "prove",
+                &image,
+                "--keys",
+                &keys,
+                "--out",
+                &proof,
+                "--context",
+                "0x2a",
+            ],
         ] {
             let out = support::Zkml::new().args(command).run();
             assert_eq!(out.code, 0, "{}", out.stderr);
@@ -211,11 +254,19 @@ fn public_values_are_packed_as_documented() {
         let last = graph.nodes.last().expect("a node");
         assert!(matches!(last.op, Op::Linear { clamp: None, .. }));
         let mut expected = vec![statement.commitment.0, statement.context.0];
-        for (values, range) in [(input, graph.tensors[graph.inputs[0].0].range), (output, last.pre)] {
+        for (values, range) in [
+            (input, graph.tensors[graph.inputs[0].0].range),
+            (output, last.pre),
+        ] {
             let (bits, m) = packing(values.len(), range.lo, range.hi, columns);
             expected.extend(words(values, range.lo, bits, m));
         }
         assert_eq!(expected.len(), count);
-        assert_eq!(statement.instances(&architecture, &plan).expect("instances"), expected);
+        assert_eq!(
+            statement
+                .instances(&architecture, &plan)
+                .expect("instances"),
+            expected
+        );
     }
 }

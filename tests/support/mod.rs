@@ -1,5 +1,8 @@
 //! Running the program, and what to run it on.
 
+// Helpers of tests may fail as tests do; clippy only knows functions marked as tests.
+#![allow(clippy::expect_used, clippy::panic)]
+
 use serde_json::Value;
 use std::{
     path::{Path, PathBuf},
