@@ -153,7 +153,8 @@ fn setup_case(case: &str) -> Result<Value> {
         let (made, opening) = setup(Goal::Prove)?;
         made.architecture.save(&folder.path().join("config.json"))?;
         made.keys.save(&folder.path().join("proving.key"))?;
-        made.keys.save_verifier(&folder.path().join("verifying.key"))?;
+        made.keys
+            .save_verifier(&folder.path().join("verifying.key"))?;
         opening.save(&folder.path().join("weights.opening"))?;
         Ok(made)
     })?;
@@ -231,7 +232,11 @@ fn evm_case(case: &str, folder: &Path) -> Result<Value> {
     let (srs, key, snark) = outer(folder)?;
     let proof = aggregate::prove(&srs.params, &key, &[snark], rng(), &mut |_| ())?;
     let protocol = key.protocol(&srs.params)?;
-    let generator = srs.params.get_g().first().context("an SRS without points")?;
+    let generator = srs
+        .params
+        .get_g()
+        .first()
+        .context("an SRS without points")?;
     let deciding = (*generator, srs.params.g2(), srs.params.s_g2()).into();
     let labels = Labels {
         contract: "Verifier".into(),

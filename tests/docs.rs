@@ -204,7 +204,7 @@ fn words(values: &[i64], lo: i64, bits: u32, m: usize) -> Vec<Fr> {
 /// docs/statement.md: bits and number of words.
 fn packing(elements: usize, lo: i64, hi: i64, columns: usize) -> (u32, usize) {
     let bits = ((hi - lo + 1) as u64).next_power_of_two().trailing_zeros();
-    let per_word = (248 / bits) as usize;
+    let per_word = (253 / bits) as usize;
     (bits, elements.div_ceil(per_word * columns) * columns)
 }
 

@@ -57,10 +57,12 @@ fn a_contract_accepts_the_proof_and_nothing_else() {
     aggregate::prove(&outer_srs.params, &key, &[broken], OsRng, &mut |_| ()).unwrap_err();
 
     let snarks = [snark];
-    let outer =
-        aggregate::prove(&outer_srs.params, &key, &snarks, OsRng, &mut |_| ()).unwrap();
+    let outer = aggregate::prove(&outer_srs.params, &key, &snarks, OsRng, &mut |_| ()).unwrap();
     let statements = outer.statements(&key).unwrap();
-    assert_eq!(statements, [(vk_digest(&protocols[0]).unwrap(), &inner[..])]);
+    assert_eq!(
+        statements,
+        [(vk_digest(&protocols[0]).unwrap(), &inner[..])]
+    );
 
     let generator = outer_srs.params.get_g()[0];
     let deciding = (generator, outer_srs.params.g2(), outer_srs.params.s_g2()).into();
@@ -72,7 +74,10 @@ fn a_contract_accepts_the_proof_and_nothing_else() {
     let protocol = key.protocol(&outer_srs.params).unwrap();
     let compiler = find_compiler(None).unwrap();
     let (source, bytecode) = build(&compiler, &deciding, &protocol, &labels).unwrap();
-    assert!(source.source.contains("INSECURE"), "the contract names its SRS");
+    assert!(
+        source.source.contains("INSECURE"),
+        "the contract names its SRS"
+    );
     let forks = [Fork::Prague, Fork::Osaka];
     let report = check_contract(
         &bytecode,
@@ -100,6 +105,9 @@ fn a_contract_accepts_the_proof_and_nothing_else() {
         ("extended", [good.as_slice(), &[0]].concat()),
         ("empty", Vec::new()),
     ] {
-        assert!(!chain.call(contract.address, &bad).unwrap().accepted, "{what}");
+        assert!(
+            !chain.call(contract.address, &bad).unwrap().accepted,
+            "{what}"
+        );
     }
 }

@@ -50,8 +50,7 @@ impl Case {
             inputs,
             context: Fr::from(77),
         };
-        let (proof, salts) =
-            prove(&architecture, &plan, &srs, &keys, &opening, &request).unwrap();
+        let (proof, salts) = prove(&architecture, &plan, &srs, &keys, &opening, &request).unwrap();
         Self {
             architecture,
             plan,
@@ -200,9 +199,8 @@ fn proofs_are_blinded_and_the_commitment_salted() {
     .unwrap()
     .0;
     assert_eq!(again.statement, case.proof.statement);
-    let elements = |proof: &Proof| -> Vec<Vec<u8>> {
-        proof.argument.chunks(32).map(<[u8]>::to_vec).collect()
-    };
+    let elements =
+        |proof: &Proof| -> Vec<Vec<u8>> { proof.argument.chunks(32).map(<[u8]>::to_vec).collect() };
     let (first, second) = (elements(&case.proof), elements(&again));
     // Commitments come first: none may repeat.
     let commitments = 20;
@@ -258,7 +256,10 @@ fn hashed_and_private_tensors_and_other_keys() {
     let case = Case::new(digits(), hidden);
     case.verify(&case.proof).unwrap();
     assert_eq!(case.salts.len(), 1);
-    assert!(matches!(case.proof.statement.inputs[0], Exposure::Hashed(_)));
+    assert!(matches!(
+        case.proof.statement.inputs[0],
+        Exposure::Hashed(_)
+    ));
     assert_eq!(case.proof.statement.outputs[0], Exposure::Private);
     case.rejects("another digest", |proof| {
         proof.statement.inputs[0] = Exposure::Hashed(Word(Fr::from(3)));
@@ -324,7 +325,9 @@ fn artefacts_on_disk() {
         }
     };
     let text = |error: ProveError| error.to_string();
-    damage("proving.key", &|p| Keys::load(p, &architecture).err().map(text));
+    damage("proving.key", &|p| {
+        Keys::load(p, &architecture).err().map(text)
+    });
     damage("verifying.key", &|p| {
         Verifier::load(p, &architecture).err().map(text)
     });

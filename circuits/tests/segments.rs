@@ -70,11 +70,16 @@ fn words(plan: &Plan, blocks: &[Vec<u64>]) -> Vec<Fr> {
     for packing in &plan.statement.packings {
         let width = packing.rows * plan.shape.data;
         for i in 0..width {
-            words[packing.first_word + i] = packing.lanes.iter().rev().fold(Fr::ZERO, |sum, lane| {
-                let at = lane.segment * width + i;
-                let cell: u64 = lane.limbs.iter().map(|l| l.base * blocks[l.block][at]).sum();
-                sum * Fr::from_u128(1 << lane.bits) + Fr::from(cell)
-            });
+            words[packing.first_word + i] =
+                packing.lanes.iter().rev().fold(Fr::ZERO, |sum, lane| {
+                    let at = lane.segment * width + i;
+                    let cell: u64 = lane
+                        .limbs
+                        .iter()
+                        .map(|l| l.base * blocks[l.block][at])
+                        .sum();
+                    sum * Fr::from_u128(1 << lane.bits) + Fr::from(cell)
+                });
         }
     }
     words
@@ -82,8 +87,7 @@ fn words(plan: &Plan, blocks: &[Vec<u64>]) -> Vec<Fr> {
 
 fn accepts(plan: &Arc<Plan>, witness: Witness) -> bool {
     let instances = witness.instances.clone();
-    let circuit =
-        ModelCircuit::with_witness(plan.clone(), Arc::new(witness), Purpose::Constraints);
+    let circuit = ModelCircuit::with_witness(plan.clone(), Arc::new(witness), Purpose::Constraints);
     MockProver::run(K, &circuit, vec![instances])
         .unwrap()
         .verify()

@@ -35,13 +35,27 @@ fn load(text: &str) -> Option<usize> {
     number(text.strip_prefix("mload(")?.strip_suffix(')')?)
 }
 
-/// Precompile, input and output of `success := and(eq(staticcall(gas(), P, IN, LEN, OUT, LEN), 1), success)`.
-fn call(line: &str) -> Option<(usize, (usize, usize), (usize, usize))> {
+/// A call of a precompile.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Call {
+    precompile: usize,
+    /// Address and length of its input.
+    input: (usize, usize),
+    /// Address and length of its output.
+    output: (usize, usize),
+}
+
+/// `success := and(eq(staticcall(gas(), PRECOMPILE, IN, LENGTH, OUT, LENGTH), 1), success)`.
+fn call(line: &str) -> Option<Call> {
     let rest = line.strip_prefix("success := and(eq(staticcall(gas(), ")?;
     let numbers = rest.strip_suffix("), 1), success)")?;
     let numbers: Vec<usize> = numbers.split(", ").map(number).collect::<Option<_>>()?;
     match numbers[..] {
-        [precompile, from, length, to, out] => Some((precompile, (from, length), (to, out))),
+        [precompile, from, length, to, out] => Some(Call {
+            precompile,
+            input: (from, length),
+            output: (to, out),
+        }),
         _ => None,
     }
 }
@@ -164,8 +178,18 @@ fn match_term(
         && (q1, q2, q3) == (q + 0x20, q + 0x40, q + 0x60)
         && load(a1)? == sum + 0x20
         && (load(m)?, load(m1)?) == (p, p1)
-        && multiply == (7, (p, 0x60), (p, 0x40))
-        && add == (6, (q, 0x80), (q, 0x40));
+        && multiply
+            == Call {
+                precompile: 7,
+                input: (p, 0x60),
+                output: (p, 0x40),
+            }
+        && add
+            == Call {
+                precompile: 6,
+                input: (q, 0x80),
+                output: (q, 0x40),
+            };
     // The new term's values are read before its place is written, and nothing else reads the place.
     let private = [p, p1].iter().all(|at| used.get(at) == Some(&1))
         && [p2, q2, q3].iter().all(|at| !used.contains_key(at));
@@ -305,7 +329,11 @@ fn store_lines(lines: &[String]) -> HashMap<usize, Vec<usize>> {
         if let Some((at, _)) = store(line) {
             stores.entry(at).or_default().push(i);
         }
-        if let Some((_, _, (to, length))) = call(line) {
+        if let Some(Call {
+            output: (to, length),
+            ..
+        }) = call(line)
+        {
             for at in (to..to + length).step_by(0x20) {
                 stores.entry(at).or_default().push(i);
             }
@@ -318,7 +346,12 @@ fn store_lines(lines: &[String]) -> HashMap<usize, Vec<usize>> {
 fn hidden_regions(lines: &[String]) -> Vec<(usize, usize)> {
     let mut regions = Vec::new();
     for line in lines {
-        if let Some((_, (from, length), (to, out))) = call(line) {
+        if let Some(Call {
+            input: (from, length),
+            output: (to, out),
+            ..
+        }) = call(line)
+        {
             regions.extend([(from, from + length), (to, to + out)]);
         } else if let Some(at) = line.find("keccak256(") {
             let rest = line.get(at + "keccak256(".len()..).unwrap_or_default();

@@ -1,5 +1,7 @@
 //! One real aggregation: a small inner circuit, its proof, the aggregate proof, the contract.
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "../../circuits/tests/support/two_phase.rs"]
 mod two_phase;
 
@@ -104,7 +106,7 @@ fn a_proof_is_aggregated_and_verified_by_a_contract() {
     println!("refusals in {:?}", start.elapsed());
 
     let start = Instant::now();
-    let proof = aggregate(&[second.clone()]).unwrap();
+    let proof = aggregate(std::slice::from_ref(&second)).unwrap();
     println!(
         "aggregated in {:?}: {} bytes",
         start.elapsed(),

@@ -1,5 +1,7 @@
 //! The generated contract against good and bad calldata, on a small two-phase circuit.
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "../../circuits/tests/support/two_phase.rs"]
 mod two_phase;
 

@@ -60,14 +60,18 @@ struct Sum {
 /// The y of a sum under way.
 #[derive(Clone)]
 enum Ordinate {
-    Known(Element),
+    Known(Box<Element>),
     /// `slope·run + minus_sign·y` of the point last added.
-    Line {
-        slope: Element,
-        run: Element,
-        minus_sign: Factor,
-        y: Element,
-    },
+    Line(Box<Line>),
+}
+
+/// A line through the point last added, and how far the sum is from it.
+#[derive(Clone)]
+struct Line {
+    slope: Element,
+    run: Element,
+    minus_sign: Factor,
+    y: Element,
 }
 
 /// The 8 odd multiples of a point.
@@ -162,11 +166,8 @@ impl Curve {
     }
 
     /// The sum of points.
-    ///
-    /// # Panics
-    /// If no offset was derived, which is a mistake of the circuit and not of its input.
     pub fn sum(&self, ctx: &mut Context<Fr>, points: &[Point]) -> Point {
-        let offset = self.offset();
+        let offset = self.offset(ctx);
         let mut sum = Sum::from(&offset.point);
         for point in points {
             sum = self.add(ctx, &sum, addend(point));
@@ -182,7 +183,7 @@ impl Curve {
         ctx: &mut Context<Fr>,
         pairs: &[(AssignedValue<Fr>, Point)],
     ) -> Point {
-        let offset = self.offset();
+        let offset = self.offset(ctx);
         let rows: Vec<(Vec<Digit>, Table)> = pairs
             .iter()
             .map(|(scalar, point)| (decompose(ctx, *scalar), self.table(ctx, point)))
@@ -210,7 +211,7 @@ impl Curve {
         ctx: &mut Context<Fr>,
         pairs: &[(AssignedValue<Fr>, G1Affine)],
     ) -> Point {
-        let offset = self.offset();
+        let offset = self.offset(ctx);
         let mut sum = Sum::from(&offset.point);
         for (scalar, point) in pairs {
             let digits = decompose(ctx, *scalar);
@@ -228,11 +229,17 @@ impl Curve {
         self.finish(ctx, sum)
     }
 
-    fn offset(&self) -> Offset {
-        self.offset
-            .borrow()
-            .clone()
-            .expect("an offset is derived before the first sum")
+    /// The offset. Where none was derived, which is a mistake in the circuit, no witness satisfies it.
+    fn offset(&self, ctx: &mut Context<Fr>) -> Offset {
+        loop {
+            if let Some(offset) = self.offset.borrow().as_ref() {
+                return offset.clone();
+            }
+            let [zero, one] = [Fr::ZERO, Fr::ONE].map(Constant);
+            ctx.assign_region([zero, zero, zero, one], [0]);
+            let challenge = ctx.load_constant(Fr::ZERO);
+            self.derive_offset(ctx, challenge);
+        }
     }
 
     /// The odd multiples of a point: 1, 3, …, 15.
@@ -276,7 +283,7 @@ impl Curve {
     fn choose(&self, ctx: &mut Context<Fr>, table: &Table, digit: &Digit) -> Addend {
         let mut element = |table: &ElementTable| {
             let limbs = [0, 1, 2].map(|limb: usize| table[limb].choose(ctx, digit));
-            self.arithmetic.from_limbs(ctx, limbs)
+            self.arithmetic.combined(ctx, limbs)
         };
         let (x, y) = (element(&table.x), element(&table.y));
         let (vx, vy) = table.values[digit.index];
@@ -301,14 +308,10 @@ impl Curve {
         let mut terms = vec![Term::Product(&slope, &rise)];
         match &sum.y {
             Ordinate::Known(y) => terms.push(Term::Scaled(Factor::Constant(1), y)),
-            Ordinate::Line {
-                slope,
-                run,
-                minus_sign,
-                y,
-            } => {
-                terms.extend([Term::Product(slope, run), Term::Scaled(*minus_sign, y)]);
-            }
+            Ordinate::Line(line) => terms.extend([
+                Term::Product(&line.slope, &line.run),
+                Term::Scaled(line.minus_sign, &line.y),
+            ]),
         }
         terms.push(Term::Scaled(t.minus_sign, &t.y));
         field.assert_zero(ctx, &terms);
@@ -328,12 +331,12 @@ impl Curve {
         let value = (x3, slope_value * (x2 - x3) - y2);
         Sum {
             x,
-            y: Ordinate::Line {
+            y: Ordinate::Line(Box::new(Line {
                 slope,
                 run,
                 minus_sign: t.minus_sign,
                 y: t.y,
-            },
+            })),
             value,
         }
     }
@@ -370,12 +373,12 @@ impl Curve {
         let minus_sign = Factor::Constant(-1);
         Sum {
             x,
-            y: Ordinate::Line {
+            y: Ordinate::Line(Box::new(Line {
                 slope,
                 run,
                 minus_sign,
                 y: point.y,
-            },
+            })),
             value,
         }
     }
@@ -384,13 +387,14 @@ impl Curve {
     fn finish(&self, ctx: &mut Context<Fr>, sum: Sum) -> Point {
         let Sum { x, y, value } = sum;
         let y = match y {
-            Ordinate::Known(y) => y,
-            Ordinate::Line {
-                slope,
-                run,
-                minus_sign,
-                y: last,
-            } => {
+            Ordinate::Known(y) => *y,
+            Ordinate::Line(line) => {
+                let Line {
+                    slope,
+                    run,
+                    minus_sign,
+                    y: last,
+                } = *line;
                 let y = self.arithmetic.witness(ctx, &value.1);
                 self.arithmetic.assert_zero(
                     ctx,
@@ -418,7 +422,7 @@ impl From<&Point> for Sum {
     fn from(point: &Point) -> Self {
         Sum {
             x: point.x.clone(),
-            y: Ordinate::Known(point.y.clone()),
+            y: Ordinate::Known(Box::new(point.y.clone())),
             value: point.value,
         }
     }

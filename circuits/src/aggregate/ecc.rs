@@ -91,7 +91,7 @@ impl Chip {
                     [0],
                 )
             });
-            field.from_limbs(ctx, limbs)
+            field.combined(ctx, limbs)
         };
         let (safe_x, safe_y) = (safe(&x, &generator.0), safe(&y, &generator.1));
         let value = value.unwrap_or(generator);

@@ -165,7 +165,7 @@ impl Arithmetic {
     }
 
     /// An element from limbs that are known to be in range.
-    pub fn from_limbs(&self, ctx: &mut Context<Fr>, limbs: [AssignedValue<Fr>; LIMBS]) -> Element {
+    pub fn combined(&self, ctx: &mut Context<Fr>, limbs: [AssignedValue<Fr>; LIMBS]) -> Element {
         let integers = std::array::from_fn(|i| integer(limbs[i].value()));
         self.combine(ctx, integers, Some(limbs))
     }

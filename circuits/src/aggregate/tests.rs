@@ -447,3 +447,19 @@ fn keys_and_proofs_that_do_not_fit_are_named() {
     }
     super::check_snark(&srs.params, 0, &snarks[0]).unwrap();
 }
+
+#[test]
+fn a_sum_without_an_offset_has_no_witness() {
+    let points: Vec<G1Affine> = {
+        let mut rng = StdRng::seed_from_u64(6);
+        (0..2).map(|_| random_point(&mut rng)).collect()
+    };
+    let (cells, _) = cells(|curve, ctx| {
+        let points: Vec<Point> = points
+            .iter()
+            .map(|point| curve.constant(ctx, point).unwrap())
+            .collect();
+        curve.sum(ctx, &points)
+    });
+    assert!(cells.broken());
+}

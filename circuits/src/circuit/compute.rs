@@ -1,7 +1,9 @@
 //! Data cells of computed tensors. The values are those of the executor at the positions that
 //! hold elements; at the others they are whatever the identities demand.
 
-use crate::layout::{Accumulator, Axis, Block, Emit, Excess, Home, Limb, Matrix, Plan, Range, Term};
+use crate::layout::{
+    Accumulator, Axis, Block, Emit, Excess, Home, Limb, Matrix, Plan, Range, Term,
+};
 
 type Blocks = [Vec<u64>];
 

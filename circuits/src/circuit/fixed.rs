@@ -47,14 +47,11 @@ pub fn data_rows(plan: &Plan) -> Vec<DataRow> {
 impl DataRow {
     /// `(cap, cap_wide, relu)` as the gates read them.
     pub fn gate_values(&self) -> (Fr, Fr, u64) {
-        let doubled_inverse =
-            |cap: u64| Fr::from(2) * Fr::from(cap).invert().unwrap_or(Fr::ZERO);
+        let doubled_inverse = |cap: u64| Fr::from(2) * Fr::from(cap).invert().unwrap_or(Fr::ZERO);
         match self.gate {
             Gate::None => (Fr::ZERO, Fr::ZERO, 0),
             Gate::TwoSided { cap, wide: false } => (doubled_inverse(cap), Fr::ZERO, 0),
-            Gate::TwoSided { cap, wide: true } => {
-                (doubled_inverse(cap), doubled_inverse(cap), 0)
-            }
+            Gate::TwoSided { cap, wide: true } => (doubled_inverse(cap), doubled_inverse(cap), 0),
             Gate::OneSided { wide: false } => (Fr::ZERO, Fr::ZERO, 1),
             Gate::OneSided { wide: true } => (Fr::ZERO, Fr::ZERO, 2),
         }

@@ -104,8 +104,7 @@ fn fold(meta: &mut ConstraintSystem<Fr>, columns: &Columns, shape: &Shape) {
         let linear = along(group.excess.clone());
         let step = power(&position, width);
         let step_channel = power(&channel, width);
-        let carried =
-            carry * before * (step.clone() + variable.clone() * (step_channel - step));
+        let carried = carry * before * (step.clone() + variable.clone() * (step_channel - step));
         vec![active * (now - carried - linear) + cap * clamped + limb * cap_wide * clamped_wide]
     });
 }
@@ -235,8 +234,7 @@ fn reciprocals(denominators: &[Expr]) -> (Expr, Expr) {
 fn scalar(meta: &mut ConstraintSystem<Fr>, columns: &Columns) {
     meta.create_gate("scalar", |meta| {
         let kind = meta.query_fixed(columns.scalar_kind, Rotation::cur());
-        let [a, b, c, d] =
-            [0, 1, 2, 3].map(|i| meta.query_advice(columns.scalar, Rotation(i)));
+        let [a, b, c, d] = [0, 1, 2, 3].map(|i| meta.query_advice(columns.scalar, Rotation(i)));
         vec![kind.clone() * (constant(2) - kind) * (a * b + c - d)]
     });
     meta.create_gate("scalar constant", |meta| {
@@ -262,9 +260,8 @@ fn permutation(
         vec![active * (square - input.clone() * input)]
     });
 
-    let input = |meta: &mut VirtualCells<'_, Fr>, at: i32| {
-        meta.query_advice(columns.sbox, Rotation(at))
-    };
+    let input =
+        |meta: &mut VirtualCells<'_, Fr>, at: i32| meta.query_advice(columns.sbox, Rotation(at));
     let output = |meta: &mut VirtualCells<'_, Fr>, at: i32| {
         let input = meta.query_advice(columns.sbox, Rotation(at));
         let square = meta.query_advice(columns.square, Rotation(at));

@@ -8,10 +8,7 @@ use super::{
     fixed::{fold_row, DataRow},
     witness::Witness,
 };
-use crate::layout::{
-    program::Operand,
-    Gate, Place, Plan, Variable, SLOTS,
-};
+use crate::layout::{program::Operand, Gate, Place, Plan, Variable, SLOTS};
 
 /// The four challenges.
 #[derive(Clone, Copy, Debug)]

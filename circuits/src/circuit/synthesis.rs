@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     hash::{Poseidon, Recurrence},
-    layout::{program::Operand, Plan, Place, Step, Variable},
+    layout::{program::Operand, Place, Plan, Step, Variable},
 };
 
 struct Assigner<'a, 'r> {
@@ -96,9 +96,15 @@ impl Assigner<'_, '_> {
             region.assign_fixed(columns.table_tag, row, Fr::from(tag as u64));
         }
         for &first in &self.scalar.ops {
-            self.region.assign_fixed(columns.scalar_kind, first, Fr::ONE);
+            self.region
+                .assign_fixed(columns.scalar_kind, first, Fr::ONE);
         }
-        for (&row, value) in self.scalar.constants.iter().zip(&self.plan.program.constants) {
+        for (&row, value) in self
+            .scalar
+            .constants
+            .iter()
+            .zip(&self.plan.program.constants)
+        {
             self.region
                 .assign_fixed(columns.scalar_kind, row, Fr::from(2));
             self.region.assign_fixed(columns.constant, row, *value);
@@ -317,15 +323,14 @@ impl Assigner<'_, '_> {
             let row = self.scalar.constants[i];
             self.advice(self.columns.scalar, row, plan.program.constants[i]);
         }
-        let lookups = phase2::lookups(
-            plan,
-            &self.rows,
-            &grid,
-            &counts,
-            self.active(),
-            &challenges,
-        );
-        for (column, values) in self.columns.helpers.clone().into_iter().zip(&lookups.helpers) {
+        let lookups = phase2::lookups(plan, &self.rows, &grid, &counts, self.active(), &challenges);
+        for (column, values) in self
+            .columns
+            .helpers
+            .clone()
+            .into_iter()
+            .zip(&lookups.helpers)
+        {
             for (row, value) in values.iter().enumerate() {
                 self.advice(column, row, *value);
             }
@@ -344,7 +349,9 @@ impl Assigner<'_, '_> {
     fn challenges(&self) -> Option<phase2::Challenges> {
         let get = |challenge: Challenge| {
             let mut known = None;
-            self.region.get_challenge(challenge).map(|value| known = Some(value));
+            self.region
+                .get_challenge(challenge)
+                .map(|value| known = Some(value));
             known
         };
         Some(phase2::Challenges {

@@ -6,9 +6,7 @@ use super::compute;
 use crate::{
     graph::TensorId,
     hash::{Poseidon, Trace},
-    layout::{
-        builder_signed, Exposed, Lane, Limb, Packing, Place, Plan, Range, Statement, Step,
-    },
+    layout::{builder_signed, Exposed, Lane, Limb, Packing, Place, Plan, Range, Statement, Step},
 };
 
 /// Errors while filling the witness. None of them shows a value of the weights.
@@ -81,9 +79,8 @@ impl Witness {
                     node,
                     accumulator,
                     emit,
-                } => compute::run(plan, &mut blocks, accumulator, emit).map_err(|()| {
-                    WitnessError::OutOfRange { node: names(*node) }
-                })?,
+                } => compute::run(plan, &mut blocks, accumulator, emit)
+                    .map_err(|()| WitnessError::OutOfRange { node: names(*node) })?,
             }
         }
         let words = plan_words(plan, &blocks);
@@ -142,7 +139,9 @@ pub fn message_words(plan: &Plan, message: usize, words: &[Fr], salt: Fr) -> Vec
             .words
             .iter()
             .zip(words)
-            .filter(|(place, _)| matches!(place, Place::Message { message: m, .. } if *m == message))
+            .filter(
+                |(place, _)| matches!(place, Place::Message { message: m, .. } if *m == message),
+            )
             .map(|(_, word)| *word),
     );
     content
@@ -172,8 +171,9 @@ fn given(
     let cells = limbs.first().map_or(0, |limb| blocks[limb.block].len());
     // Elements come in runs of one tensor.
     let mut known: Option<(TensorId, &[i64])> = None;
-    for i in 0..cells {
-        let value = match elements.get(i).copied().flatten() {
+    let elements = elements.iter().copied().chain(std::iter::repeat(None));
+    for (i, element) in elements.take(cells).enumerate() {
+        let value = match element {
             None => 0i64.max(offset),
             Some((id, e)) => {
                 let data = match known {
@@ -214,7 +214,10 @@ fn pack(packing: &Packing, columns: usize, blocks: &[Vec<u64>], words: &mut [Fr]
     for i in 0..width {
         words[packing.first_word + i] = join(packing, |lane| {
             let at = lane.segment * width + i;
-            let stored = lane.limbs.iter().map(|limb| limb.base * blocks[limb.block][at]);
+            let stored = lane
+                .limbs
+                .iter()
+                .map(|limb| limb.base * blocks[limb.block][at]);
             Fr::from(stored.sum::<u64>())
         });
     }

@@ -100,8 +100,7 @@ impl Poseidon {
     }
 
     fn from_spec<const T: usize, const PARTIAL: usize, const RATE: usize>() -> Self {
-        let (round_constants, mds, _) =
-            <Reference<T, PARTIAL> as Spec<Fr, T, RATE>>::constants();
+        let (round_constants, mds, _) = <Reference<T, PARTIAL> as Spec<Fr, T, RATE>>::constants();
         Self {
             width: T,
             partial_rounds: PARTIAL,

@@ -50,11 +50,7 @@ pub struct Builder<'g> {
 
 /// Lays out `graph`: once to see how large the exact tables are, then with the rest of the
 /// table rows as one large table, which saves second limbs.
-pub fn plan(
-    graph: &Graph,
-    visibilities: &Visibilities,
-    shape: Shape,
-) -> Result<Plan, LayoutError> {
+pub fn plan(graph: &Graph, visibilities: &Visibilities, shape: Shape) -> Result<Plan, LayoutError> {
     let first = Builder::run(graph, visibilities, shape, shape.limb_base())?;
     let spare = (shape.usable_rows() - 1).saturating_sub(first.tables.rows()) as u64;
     if spare <= shape.limb_base() {
@@ -121,6 +117,16 @@ impl<'g> Builder<'g> {
             self.blocks.iter().map(|block| block.range),
             self.loose,
         )?;
+        if let Some(block) = self
+            .blocks
+            .iter()
+            .find(|block| tables.tag(block.range).is_none())
+        {
+            return Err(LayoutError::Graph(format!(
+                "no table for the range {:?}",
+                block.range
+            )));
+        }
         let slot_rows = place(&mut self.blocks, &self.groups, &shape)?;
         let poseidon = self.poseidon()?;
         self.declare_constants(&poseidon);
@@ -128,9 +134,7 @@ impl<'g> Builder<'g> {
             .statement
             .messages
             .iter()
-            .map(|message| {
-                message.words.div_ceil(poseidon.rate()) * permutation_rows(&poseidon)
-            })
+            .map(|message| message.words.div_ceil(poseidon.rate()) * permutation_rows(&poseidon))
             .sum();
         let (_, op_cells) = self.program.cells();
         let constants = self.program.constants.len();

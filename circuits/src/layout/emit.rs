@@ -247,14 +247,23 @@ impl Builder<'_> {
         let low = self.excess_block(geometry, excess, wide)?;
         self.gate(low, Gate::TwoSided { cap, wide });
         let mut group = vec![kept, low];
-        let mut limbs = vec![Limb { block: low, base: 1 }];
+        let mut limbs = vec![Limb {
+            block: low,
+            base: 1,
+        }];
         if wide {
             let high = self.high_block(geometry, excess)?;
             group.push(high);
             limbs.push(self.high_limb(high));
         }
         self.group(group);
-        Ok((vec![Limb { block: kept, base: 1 }], limbs))
+        Ok((
+            vec![Limb {
+                block: kept,
+                base: 1,
+            }],
+            limbs,
+        ))
     }
 
     fn one_sided(
@@ -264,7 +273,11 @@ impl Builder<'_> {
         packed: bool,
         geometry: Geometry,
     ) -> Result<(Vec<Limb>, Vec<Limb>), LayoutError> {
-        let single = if packed { self.single_limit() } else { self.loose() };
+        let single = if packed {
+            self.single_limit()
+        } else {
+            self.loose()
+        };
         let wide = above >= single || below >= self.loose();
         if !wide {
             let range = match packed {
@@ -292,7 +305,15 @@ impl Builder<'_> {
         };
         self.gate(low, Gate::OneSided { wide: true });
         self.group(vec![kept, low, high, kept_high]);
-        let pair = |low, high| vec![Limb { block: low, base: 1 }, high];
+        let pair = |low, high| {
+            vec![
+                Limb {
+                    block: low,
+                    base: 1,
+                },
+                high,
+            ]
+        };
         Ok((
             pair(kept, self.high_limb(kept_high)),
             pair(low, self.high_limb(high)),
@@ -341,7 +362,11 @@ impl Builder<'_> {
         } else {
             values
         };
-        let single = if packed { self.single_limit() } else { self.loose() };
+        let single = if packed {
+            self.single_limit()
+        } else {
+            self.loose()
+        };
         let mut limbs = Vec::new();
         let (mut base, mut rest) = (1u64, values);
         while rest > single {
@@ -382,8 +407,14 @@ impl Builder<'_> {
         let first = self.block(geometry, Range::Exact(low));
         let second = self.block(geometry, Range::Exact(high));
         Ok(vec![
-            Limb { block: first, base: 1 },
-            Limb { block: second, base: low },
+            Limb {
+                block: first,
+                base: 1,
+            },
+            Limb {
+                block: second,
+                base: low,
+            },
         ])
     }
 }

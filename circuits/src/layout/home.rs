@@ -39,11 +39,7 @@ impl Home {
     /// Reads the home as `channels` planes of `height × width`, if it is laid out that way.
     ///
     /// Planes are the segments of the blocks, or a single plane made of all segments.
-    pub fn planes(
-        &self,
-        [channels, height, width]: [usize; 3],
-        columns: usize,
-    ) -> Option<Planes> {
+    pub fn planes(&self, [channels, height, width]: [usize; 3], columns: usize) -> Option<Planes> {
         let segment = self.geometry.rows * columns;
         let cells = if channels == 1 {
             segment * self.geometry.segments

@@ -122,9 +122,9 @@ pub enum Step {
         /// Node index in the graph.
         node: usize,
         /// What is accumulated.
-        accumulator: Accumulator,
+        accumulator: Box<Accumulator>,
         /// Where the result goes.
-        emit: Emit,
+        emit: Box<Emit>,
     },
 }
 

@@ -19,8 +19,9 @@ use crate::{
     hash::Domain,
 };
 
-/// Bits of a word: below the field's 253.6 and the byte boundary that contracts like.
-pub const WORD_BITS: u32 = 248;
+/// Bits of a word: `2^253` is the largest power of two below the field's modulus, so every
+/// packing below it is a distinct field element.
+pub const WORD_BITS: u32 = 253;
 
 /// Where a word stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,13 +197,20 @@ impl Builder<'_> {
             self.statement.words.push(place);
         }
         let challenge = self.challenge(variable);
-        let left = self.horner(challenge, (first_word..first_word + width).map(Operand::Word));
+        let left = self.horner(
+            challenge,
+            (first_word..first_word + width).map(Operand::Word),
+        );
         let one = self.one();
         let mut right = None;
         for lane in lanes.iter().rev() {
             let segment = lane.segment;
-            let value =
-                self.value(&lane.limbs, 0, |block| Operand::Fold { block, segment }, one);
+            let value = self.value(
+                &lane.limbs,
+                0,
+                |block| Operand::Fold { block, segment },
+                one,
+            );
             right = Some(match right {
                 None => value,
                 Some(higher) => {
@@ -260,9 +268,7 @@ impl Builder<'_> {
     /// as many segments as a word has elements, so that the words are one segment long.
     pub fn packed_geometry(&self, elements: usize, bits: u32, variable: Variable) -> Geometry {
         let per_word = (WORD_BITS / bits).max(1) as usize;
-        let rows = elements
-            .div_ceil(per_word * self.shape.data)
-            .max(1);
+        let rows = elements.div_ceil(per_word * self.shape.data).max(1);
         let width = rows * self.shape.data;
         Geometry {
             segments: elements.div_ceil(width),
@@ -318,13 +324,21 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// A block's total fold: segments in order, combined with the channel variable.
+    /// A block's total fold: segments in order, combined with the channel variable. Where the
+    /// segments are folded along it themselves they continue each other as one run: were the
+    /// variable used across them as well, cells of two segments would share a power, and a
+    /// prover could shift values between them.
     pub fn total(&mut self, block: BlockId) -> Operand {
-        let segments = self.blocks[block].geometry.segments;
-        let channel = self.challenge(Variable::Channel);
-        self.horner(
-            channel,
-            (0..segments).map(|segment| Operand::Fold { block, segment }),
-        )
+        let geometry = self.blocks[block].geometry;
+        match geometry.variable {
+            Variable::Channel => self.flat(block),
+            Variable::Position => {
+                let channel = self.challenge(Variable::Channel);
+                self.horner(
+                    channel,
+                    (0..geometry.segments).map(|segment| Operand::Fold { block, segment }),
+                )
+            }
+        }
     }
 }

@@ -104,11 +104,7 @@ pub fn candidates(goal: Goal) -> Vec<Shape> {
 }
 
 /// The cheapest shape that the model fits.
-pub fn choose(
-    graph: &Graph,
-    visibilities: &Visibilities,
-    goal: Goal,
-) -> Result<Plan, LayoutError> {
+pub fn choose(graph: &Graph, visibilities: &Visibilities, goal: Goal) -> Result<Plan, LayoutError> {
     let mut last = None;
     for shape in candidates(goal) {
         match Plan::new(graph, visibilities, shape) {

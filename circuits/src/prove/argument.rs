@@ -84,13 +84,7 @@ pub fn verify(
     let mut unread = proof;
     let mut transcript =
         PoseidonTranscript::<NativeLoader, _>::from_spec(&mut unread, POSEIDON_SPEC.clone());
-    let strategy = verify_proof::<
-        KZGCommitmentScheme<Bn256>,
-        VerifierSHPLONK<'_, Bn256>,
-        _,
-        _,
-        _,
-    >(
+    let strategy = verify_proof::<KZGCommitmentScheme<Bn256>, VerifierSHPLONK<'_, Bn256>, _, _, _>(
         params.verifier_params(),
         vk,
         AccumulatorStrategy::new(params.verifier_params()),
@@ -117,9 +111,5 @@ pub fn protocol(
     vk: &VerifyingKey<G1Affine>,
     instances: usize,
 ) -> PlonkProtocol<G1Affine> {
-    compile(
-        params,
-        vk,
-        Config::kzg().with_num_instance(vec![instances]),
-    )
+    compile(params, vk, Config::kzg().with_num_instance(vec![instances]))
 }

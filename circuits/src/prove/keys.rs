@@ -167,8 +167,8 @@ fn check_points(vk: &VerifyingKey<G1Affine>) -> Result<(), String> {
 }
 
 fn head(srs: &[u8; 32], provenance: &Provenance) -> Result<Vec<u8>, ProveError> {
-    let provenance = serde_json::to_vec(provenance)
-        .map_err(|error| ProveError::Invalid(error.to_string()))?;
+    let provenance =
+        serde_json::to_vec(provenance).map_err(|error| ProveError::Invalid(error.to_string()))?;
     let mut head = srs.to_vec();
     head.extend((provenance.len() as u32).to_le_bytes());
     head.write_all(&provenance)

@@ -72,12 +72,12 @@ impl Opening {
             expected: expected.into(),
             got,
         };
-        let (salt, weights) = payload.split_at_checked(32).ok_or_else(|| {
-            content("salt", "32 bytes", format!("{} bytes", payload.len()))
-        })?;
+        let (salt, weights) = payload
+            .split_at_checked(32)
+            .ok_or_else(|| content("salt", "32 bytes", format!("{} bytes", payload.len())))?;
         let mut repr = [0u8; 32];
         repr.copy_from_slice(salt);
-        let salt = Option::from(Fr::from_repr(repr.into()))
+        let salt = Option::from(Fr::from_repr(repr))
             .ok_or_else(|| content("salt", "a canonical field element", "a larger one".into()))?;
         let weights = rmp_serde::from_slice(weights)
             .map_err(|error| content("weights", "tensors of integers", error.to_string()))?;

@@ -106,12 +106,16 @@ fn check_outputs(
         else {
             continue;
         };
-        let same = home.positions.iter().zip(expected).all(|(position, value)| {
-            let stored = home.limbs.iter().fold(home.offset, |sum, limb| {
-                sum + (limb.base * witness.blocks[limb.block][*position]) as i64
+        let same = home
+            .positions
+            .iter()
+            .zip(expected)
+            .all(|(position, value)| {
+                let stored = home.limbs.iter().fold(home.offset, |sum, limb| {
+                    sum + (limb.base * witness.blocks[limb.block][*position]) as i64
+                });
+                stored == *value
             });
-            stored == *value
-        });
         if !same {
             let name = graph.tensors[id.0].name.clone();
             return Err(WitnessError::Layout(format!(
@@ -187,7 +191,12 @@ impl Proof {
             .into());
         }
         let instances = self.statement.instances(architecture, plan)?;
-        Ok(argument::verify(&srs.params, vk, &instances, &self.argument)?)
+        Ok(argument::verify(
+            &srs.params,
+            vk,
+            &instances,
+            &self.argument,
+        )?)
     }
 
     /// The proof as the aggregation takes it.
@@ -200,18 +209,16 @@ impl Proof {
     ) -> Result<Snark, ProveError> {
         let instances = self.statement.instances(architecture, plan)?;
         let protocol = argument::protocol(&srs.params, vk, instances.len());
-        Ok(Snark::new(
-            protocol,
-            vec![instances],
-            self.argument.clone(),
-        ))
+        Ok(Snark::new(protocol, vec![instances], self.argument.clone()))
     }
 
     /// Writes the proof.
     pub fn save(&self, path: &Path) -> Result<(), ProveError> {
-        let payload =
-            rmp_serde::to_vec_named(self).map_err(|error| ProveError::Invalid(error.to_string()))?;
-        write_container(path, Kind::Proof, VERSION, &mut |out| out.write_all(&payload))?;
+        let payload = rmp_serde::to_vec_named(self)
+            .map_err(|error| ProveError::Invalid(error.to_string()))?;
+        write_container(path, Kind::Proof, VERSION, &mut |out| {
+            out.write_all(&payload)
+        })?;
         Ok(())
     }
 

@@ -49,7 +49,11 @@ impl<'a> Walker<'a> {
     fn polynomial(&mut self, n: usize, what: &str) -> Result<(), String> {
         self.expect(&(n as u32).to_be_bytes(), what)?;
         let at = self.at;
-        for (i, scalar) in self.take(n * SCALAR, what)?.chunks_exact(SCALAR).enumerate() {
+        for (i, scalar) in self
+            .take(n * SCALAR, what)?
+            .chunks_exact(SCALAR)
+            .enumerate()
+        {
             if !canonical(scalar) {
                 return Err(format!(
                     "{what}: the scalar at byte {} is not below the modulus",
@@ -82,7 +86,10 @@ fn header(walker: &mut Walker<'_>, shape: &Shape) -> Result<(), String> {
     walker.expect(&[2], "format version of the verifying key")?;
     walker.expect(&shape.k.to_le_bytes(), "k")?;
     walker.expect(&[0], "selector compression flag")?;
-    walker.expect(&(FIXED_COLUMNS as u32).to_le_bytes(), "number of fixed columns")?;
+    walker.expect(
+        &(FIXED_COLUMNS as u32).to_le_bytes(),
+        "number of fixed columns",
+    )?;
     let points = FIXED_COLUMNS + permuted_columns(shape);
     walker.take(points * POINT, "commitments of the verifying key")?;
     Ok(())

@@ -18,7 +18,10 @@ impl std::fmt::Display for Word {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "0x")?;
         let bytes = self.0.to_repr();
-        bytes.iter().rev().try_for_each(|byte| write!(f, "{byte:02x}"))
+        bytes
+            .iter()
+            .rev()
+            .try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -40,7 +43,7 @@ impl std::str::FromStr for Word {
                 .and_then(|pair| u8::from_str_radix(pair, 16).ok())
                 .ok_or(expected)?;
         }
-        Option::from(Fr::from_repr(bytes.into()))
+        Option::from(Fr::from_repr(bytes))
             .map(Word)
             .ok_or_else(|| expected.to_string())
     }
@@ -111,7 +114,14 @@ impl Statement {
             }
             for (index, (exposure, exposed)) in exposures.iter().zip(layouts).enumerate() {
                 let place = format!("{kind} {index}");
-                expose(architecture, plan, &place, exposure, exposed, &mut instances)?;
+                expose(
+                    architecture,
+                    plan,
+                    &place,
+                    exposure,
+                    exposed,
+                    &mut instances,
+                )?;
             }
         }
         Ok(instances)

@@ -3,7 +3,7 @@
 //!
 //! It proves knowledge of `width` columns of data that fold to the public value
 //! `instances[0] = Σ data`, row by row. `width` sets the number of commitments.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 use halo2_proofs::{
     circuit::{Layouter, SimpleFloorPlanner, Value},

@@ -62,7 +62,10 @@ fn multiplicity_tuned_to_a_guessed_pole() {
         Witness::finish(&plan, witness.blocks, words, witness.salts, Fr::from(9)).unwrap(),
     );
     let instances = witness.instances.clone();
-    assert_ne!(instances, honest.instances, "the forged statement is another one");
+    assert_ne!(
+        instances, honest.instances,
+        "the forged statement is another one"
+    );
 
     // The running sum as it should be for the forged cells, at the guessed challenges.
     let [_, _, pole, mix] = mock_challenges();
@@ -151,8 +154,7 @@ fn real_proofs_of_cheats_are_rejected() {
     let inputs = model.random_input();
     let honest = model.witness(&plan, &inputs);
     let run = |witness: Witness, instances: &[Fr]| {
-        let circuit =
-            ModelCircuit::with_witness(plan.clone(), Arc::new(witness), Purpose::Proof);
+        let circuit = ModelCircuit::with_witness(plan.clone(), Arc::new(witness), Purpose::Proof);
         real_prover_accepts(&circuit, &plan, instances)
     };
     assert!(run(Witness::clone(&honest), &honest.instances));

@@ -7,7 +7,9 @@ use crate::graph::{Op, Window};
 fn classifiers_of_every_shape() {
     for (k, data, hash) in [(12, 2, 3), (11, 5, 3), (11, 8, 5)] {
         for clamp in [None, relu(), relu6()] {
-            classifier(1, clamp).mock(shape(k, data, hash)).assert_satisfied();
+            classifier(1, clamp)
+                .mock(shape(k, data, hash))
+                .assert_satisfied();
         }
     }
 }
@@ -28,7 +30,13 @@ fn convolutions() {
         stride: [2, 1],
         pads: [0, 1, 1, 0],
     };
-    for (window, groups) in [(padded, 1), (strided, 1), (odd, 1), (padded, 2), (strided, 2)] {
+    for (window, groups) in [
+        (padded, 1),
+        (strided, 1),
+        (odd, 1),
+        (padded, 2),
+        (strided, 2),
+    ] {
         for clamp in [relu6(), relu()] {
             conv(3, 2, 7, window, groups, clamp)
                 .mock(shape(11, 5, 3))
@@ -75,7 +83,10 @@ fn pools_sums_and_clamps() {
                     perm: vec![1, 2, 0],
                 },
             );
-            model.finish(turned).mock(shape(11, 5, 3)).assert_satisfied();
+            model
+                .finish(turned)
+                .mock(shape(11, 5, 3))
+                .assert_satisfied();
         }
     }
 }

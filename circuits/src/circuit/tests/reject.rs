@@ -120,9 +120,7 @@ fn remainder_of_the_divisor_or_more() {
         let emit = emits(plan)[0];
         let quotient = emit.kept[0].block;
         let remainder = emit.remainder[0].block;
-        let cell = (0..4)
-            .find(|&i| witness.blocks[quotient][i] > 0)
-            .unwrap();
+        let cell = (0..4).find(|&i| witness.blocks[quotient][i] > 0).unwrap();
         witness.blocks[quotient][cell] -= 1;
         witness.blocks[remainder][cell] += SCALE as u64;
         repack(plan, witness);
@@ -160,7 +158,11 @@ fn right_output_under_a_wrong_statement() {
         } else {
             set(&["copy"])
         };
-        assert_eq!(failures(&circuit, SHAPE.0, instances), expected, "instance {row}");
+        assert_eq!(
+            failures(&circuit, SHAPE.0, instances),
+            expected,
+            "instance {row}"
+        );
     }
 }
 
@@ -213,7 +215,10 @@ fn one_sided_clamp_with_both_parts() {
         });
         // The output is a copy of the kept value.
         assert!(result.contains("clamp one-sided"), "{result:?}");
-        assert!(result.is_subset(&set(&["clamp one-sided", "copy"])), "{result:?}");
+        assert!(
+            result.is_subset(&set(&["clamp one-sided", "copy"])),
+            "{result:?}"
+        );
     }
 }
 
@@ -259,7 +264,10 @@ fn kept_value_beyond_the_cap() {
             witness.blocks[excess][cell] = 0;
         },
     );
-    assert!(result.iter().any(|name| name.starts_with("lookup")), "{result:?}");
+    assert!(
+        result.iter().any(|name| name.starts_with("lookup")),
+        "{result:?}"
+    );
 }
 
 /// A pooled tap that is not the pixel it should be.
@@ -311,7 +319,8 @@ fn no_cell_is_free() {
     // rotations do on the first and last few rows: those are left out.
     let active = plan.shape.usable_rows() - 4;
     let scalar_rows = plan.program.cells().1;
-    type Pick = fn(&crate::circuit::Columns) -> halo2_proofs::plonk::Column<halo2_proofs::plonk::Advice>;
+    type Pick =
+        fn(&crate::circuit::Columns) -> halo2_proofs::plonk::Column<halo2_proofs::plonk::Advice>;
     let columns: [(&str, u8, usize, Pick); 9] = [
         ("data 0", 0, active, |c| c.data[0]),
         ("data 4", 0, active, |c| c.data[4]),

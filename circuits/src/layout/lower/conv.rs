@@ -240,12 +240,7 @@ impl Builder<'_> {
     }
 
     /// `Σ_c u^(C'−1−c)·X_c(v)·W_c(v)`, `C'` the padded number of channels.
-    fn depthwise_sum(
-        &mut self,
-        input: &Input,
-        matrix: &Matrix,
-        [kh, kw]: [usize; 2],
-    ) -> Operand {
+    fn depthwise_sum(&mut self, input: &Input, matrix: &Matrix, [kh, kw]: [usize; 2]) -> Operand {
         let residues = input.residues();
         let channel = self.challenge(Variable::Channel);
         let mut total = self.zero();

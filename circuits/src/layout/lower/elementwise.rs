@@ -38,11 +38,18 @@ impl Builder<'_> {
             Axis::Segment
         };
         let fits = match axis {
-            Axis::Segment => home.geometry.segments == channels && {
-                let cells = home.geometry.rows * self.shape.data;
-                let per = elements / channels.max(1);
-                home.positions.iter().enumerate().all(|(e, p)| p / cells == e / per)
-            },
+            Axis::Segment => {
+                home.geometry.variable == Variable::Position
+                    && home.geometry.segments == channels
+                    && {
+                        let cells = home.geometry.rows * self.shape.data;
+                        let per = elements / channels.max(1);
+                        home.positions
+                            .iter()
+                            .enumerate()
+                            .all(|(e, p)| p / cells == e / per)
+                    }
+            }
             Axis::Cell => {
                 home.geometry.variable == Variable::Channel
                     && home.positions.iter().enumerate().all(|(e, p)| e == *p)
@@ -82,9 +89,7 @@ impl Builder<'_> {
         };
         let products = match w {
             None => match axis {
-                Axis::Segment => {
-                    self.segment_total(&folds_of(&home.limbs, 1), home.offset)
-                }
+                Axis::Segment => self.segment_total(&folds_of(&home.limbs, 1), home.offset),
                 Axis::Cell => {
                     let mut terms = Vec::new();
                     for (factor, block) in folds_of(&home.limbs, 1) {

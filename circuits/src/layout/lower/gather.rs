@@ -64,9 +64,12 @@ impl Builder<'_> {
             .limbs
             .iter()
             .all(|limb| matches!(self.blocks[limb.block].range, Range::Exact(_)));
-        let bits = home.limbs.iter().map(|limb| match self.blocks[limb.block].range {
-            Range::Exact(n) | Range::AtLeast(n) => u128::from(limb.base) * u128::from(n - 1),
-        });
+        let bits = home
+            .limbs
+            .iter()
+            .map(|limb| match self.blocks[limb.block].range {
+                Range::Exact(n) | Range::AtLeast(n) => u128::from(limb.base) * u128::from(n - 1),
+            });
         let bits = 128 - bits.sum::<u128>().leading_zeros();
         let per_word = (crate::layout::pack::WORD_BITS / bits.max(1)) as usize;
         let dense = home.positions.iter().enumerate().all(|(e, p)| e == *p);
@@ -80,7 +83,9 @@ impl Builder<'_> {
         let elements = home.positions.len();
         // The stored form is kept, so the width is that of the source's limbs.
         let top = home.limbs.last().map_or(1, |limb| limb.base);
-        let values = span(home.offset, range.hi).div_ceil(top).next_power_of_two();
+        let values = span(home.offset, range.hi)
+            .div_ceil(top)
+            .next_power_of_two();
         if values > self.single_limit() {
             return Err(self.too_wide("output", values));
         }

@@ -108,11 +108,7 @@ impl Builder<'_> {
     }
 
     /// `D·p + rem − h` folded along the channel as one run over all segments.
-    pub fn flat_rounded(
-        &mut self,
-        emit: &crate::layout::Emit,
-        geometry: Geometry,
-    ) -> Operand {
+    pub fn flat_rounded(&mut self, emit: &crate::layout::Emit, geometry: Geometry) -> Operand {
         let cells = geometry.segments * geometry.rows * self.shape.data;
         let ones = self.ones(Variable::Channel, cells);
         let mut terms = Vec::new();

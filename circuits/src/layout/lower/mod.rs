@@ -34,7 +34,10 @@ impl Builder<'_> {
             let strategy = self.lower_node(index, &node.op, node.output)?;
             reports.push(NodeReport {
                 node: index,
-                cells: self.blocks[blocks..].iter().map(|b| b.rows()).sum::<usize>()
+                cells: self.blocks[blocks..]
+                    .iter()
+                    .map(|b| b.rows())
+                    .sum::<usize>()
                     * self.shape.data,
                 scalars: self.program.ops.len() - ops,
                 strategy,
@@ -74,12 +77,14 @@ impl Builder<'_> {
             Op::Conv { .. } => self.lower_conv(index, op, output),
             Op::Linear { .. } => self.lower_linear(index, op, output),
             Op::Scale { .. } => self.lower_scale(index, op, output),
-            Op::Combine { a, b, ca, cb, clamp } => {
-                self.lower_combine(index, &[(*ca, *a), (*cb, *b)], *clamp, output)
-            }
-            Op::Clamp { x, clamp } => {
-                self.lower_combine(index, &[(1, *x)], Some(*clamp), output)
-            }
+            Op::Combine {
+                a,
+                b,
+                ca,
+                cb,
+                clamp,
+            } => self.lower_combine(index, &[(*ca, *a), (*cb, *b)], *clamp, output),
+            Op::Clamp { x, clamp } => self.lower_combine(index, &[(1, *x)], Some(*clamp), output),
             Op::Mul { .. } => Err(self.unsupported(
                 "the product of two computed tensors has no circuit yet",
                 "multiply by a constant tensor, or export the model without the gate",
@@ -161,8 +166,8 @@ impl Builder<'_> {
         self.homes[output.0] = Some(emit.home(positions));
         self.steps.push(Step::Compute {
             node,
-            accumulator,
-            emit,
+            accumulator: Box::new(accumulator),
+            emit: Box::new(emit),
         });
     }
 
@@ -184,9 +189,15 @@ impl Builder<'_> {
 
     /// The total of a block of ones.
     fn ones_total(&mut self, geometry: super::Geometry) -> Operand {
-        let along = self.ones(geometry.variable, geometry.rows * self.shape.data);
-        let across = self.ones(Variable::Channel, geometry.segments);
-        self.mul(along, across)
+        let width = geometry.rows * self.shape.data;
+        match geometry.variable {
+            Variable::Channel => self.ones(Variable::Channel, geometry.segments * width),
+            Variable::Position => {
+                let along = self.ones(Variable::Position, width);
+                let across = self.ones(Variable::Channel, geometry.segments);
+                self.mul(along, across)
+            }
+        }
     }
 
     /// `D·p + rem − h·1`, each in total: the right side of a rounding identity.

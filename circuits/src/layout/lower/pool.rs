@@ -93,8 +93,8 @@ impl Builder<'_> {
             ];
             self.steps.push(crate::layout::Step::Compute {
                 node,
-                accumulator: Accumulator::Sum { terms },
-                emit,
+                accumulator: Box::new(Accumulator::Sum { terms }),
+                emit: Box::new(emit),
             });
         }
         let emit = self.emit(Output {
