@@ -1,5 +1,7 @@
 //! The command line, run as a user runs it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test fails by panicking.
+
 mod support;
 
 use support::{digits, json, known_answer, text, Folder, Zkml};

@@ -1,5 +1,7 @@
 //! Setup, proof and verification through the command line, on the shipped classifier.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test fails by panicking.
+
 mod support;
 
 use std::{fs, sync::OnceLock};

@@ -6,6 +6,8 @@
 //! exit code other than 0. The lines of output must be found in what the command prints, in
 //! order; `…` stands for anything. Blocks marked `sh no-run` are left out.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test fails by panicking.
+
 // Other tests use the rest of it.
 #[allow(dead_code)]
 mod support;

@@ -1,6 +1,8 @@
 //! From a model file to a contract that accepts its proof, and nothing else: the digit example
 //! proven, aggregated, compiled and called in revm.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test fails by panicking.
+
 use std::path::Path;
 
 use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr, poly::commitment::ParamsProver};

@@ -1,6 +1,8 @@
 //! Each operation against a reference written another way: index by index, with the definition
 //! of rounding as it stands in the documentation.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test fails by panicking.
+
 use proptest::prelude::*;
 use zkml_circuits::graph::exec::{outputs, run};
 use zkml_circuits::graph::range::{propagate, weight_range};

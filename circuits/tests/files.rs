@@ -1,6 +1,8 @@
 //! Atomic writing and containers: whole files or none, and errors that name file, expectation and
 //! remedy.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test fails by panicking.
+
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;

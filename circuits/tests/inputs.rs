@@ -1,5 +1,7 @@
 //! Input files: what they hold, and what is wrong with them.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test fails by panicking.
+
 use image::{GrayImage, ImageFormat, Luma, Rgb, RgbImage};
 use proptest::prelude::*;
 use serde_json::json;

@@ -1,6 +1,8 @@
 //! Proofs of whole models through the public interface: accepted as they are, rejected with
 //! anything changed.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test fails by panicking.
+
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},

@@ -12,13 +12,16 @@ use halo2_proofs::{
 
 use super::Columns;
 
+/// Picks an advice column.
+pub type Pick = dyn Fn(&Columns) -> Column<Advice> + Send + Sync;
+
 /// A cell that a test writes over.
 #[derive(Clone)]
 pub struct Override {
     /// 0 before the challenges, 1 after.
     pub phase: u8,
     /// Which column.
-    pub column: std::sync::Arc<dyn Fn(&Columns) -> Column<Advice> + Send + Sync>,
+    pub column: std::sync::Arc<Pick>,
     /// Row.
     pub row: usize,
     /// New value.

@@ -84,7 +84,7 @@ fn emits(plan: &Plan) -> Vec<&Emit> {
     plan.steps
         .iter()
         .filter_map(|step| match step {
-            Step::Compute { emit, .. } => Some(emit),
+            Step::Compute { emit, .. } => Some(emit.as_ref()),
             _ => None,
         })
         .collect()
