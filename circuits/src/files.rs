@@ -37,13 +37,16 @@ const LENGTH_OFFSET: u64 = 12;
 const HEADER_LEN: usize = 20;
 const DIGEST_LEN: usize = 32;
 const BUFFER_LEN: usize = 1 << 18;
+/// Permissions of a new file, less the umask.
+const SHARED: u32 = 0o666;
+const SECRET: u32 = 0o600;
 
 /// What a payload writer is handed: it writes, and reports the first failure.
 pub type WriteFn<'a> = &'a mut dyn FnMut(&mut dyn Write) -> io::Result<()>;
 
 /// Writes a file so that it is there whole or not at all, in place of any earlier one.
 pub fn write_atomic(path: &Path, content: WriteFn<'_>) -> Result<(), FileError> {
-    stage(path, content)
+    stage(path, SHARED, content)
         .and_then(|file| place(file, path))
         .map_err(FileError::io(path, "write"))
 }
@@ -51,7 +54,7 @@ pub fn write_atomic(path: &Path, content: WriteFn<'_>) -> Result<(), FileError> 
 /// Like [`write_atomic`], but leaves an existing file alone; returns whether the file was written.
 pub fn write_atomic_new(path: &Path, content: WriteFn<'_>) -> Result<bool, FileError> {
     let mut write = || {
-        let file = stage(path, content)?;
+        let file = stage(path, SHARED, content)?;
         file.as_file().sync_all()?;
         match file.persist_noclobber(path) {
             Ok(_) => Ok(true),
@@ -71,6 +74,26 @@ pub fn write_container(
     version: u32,
     payload: WriteFn<'_>,
 ) -> Result<(), FileError> {
+    contain(path, SHARED, kind, version, payload)
+}
+
+/// Like [`write_container`], but only the owner may ever read the file.
+pub fn write_secret_container(
+    path: &Path,
+    kind: Kind,
+    version: u32,
+    payload: WriteFn<'_>,
+) -> Result<(), FileError> {
+    contain(path, SECRET, kind, version, payload)
+}
+
+fn contain(
+    path: &Path,
+    mode: u32,
+    kind: Kind,
+    version: u32,
+    payload: WriteFn<'_>,
+) -> Result<(), FileError> {
     let mut content = |out: &mut dyn Write| {
         out.write_all(&MAGIC)?;
         out.write_all(&kind.tag())?;
@@ -79,7 +102,7 @@ pub fn write_container(
         out.write_all(&[0; 8])?;
         payload(out)
     };
-    stage(path, &mut content)
+    stage(path, mode, &mut content)
         .and_then(|mut file| {
             seal(file.as_file_mut())?;
             place(file, path)
@@ -98,14 +121,15 @@ pub fn read_container(path: &Path, kind: Kind, version: u32) -> Result<Vec<u8>, 
 }
 
 /// A file in the folder of `path`, written under a temporary name; it goes away when dropped.
-fn stage(path: &Path, content: WriteFn<'_>) -> io::Result<NamedTempFile> {
+fn stage(path: &Path, mode: u32, content: WriteFn<'_>) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".zkml-").suffix(".tmp");
+    #[cfg(not(unix))]
+    let _ = mode;
     #[cfg(unix)]
     {
-        // Temporary files are private by default; the umask decides, as for any other file.
         use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+        builder.permissions(std::fs::Permissions::from_mode(mode));
     }
     let mut file = builder.tempfile_in(folder_of(path))?;
     let mut out = BufWriter::with_capacity(BUFFER_LEN, file.as_file_mut());

@@ -23,7 +23,7 @@ pub enum AggregateError {
         reason: String,
     },
     /// The inner proofs are not those that the key is for.
-    #[error("the aggregation key does not fit: {what}: expected {expected}, got {got}; make a key for these proofs with `zkml setup`, or aggregate proofs of the key's structure")]
+    #[error("the aggregation key does not fit: {what}: expected {expected}, got {got}; make a key for these proofs with `zkml aggregate`, or aggregate proofs of the key's structure")]
     Misfit {
         /// What differs.
         what: String,

@@ -49,8 +49,7 @@ impl Cost {
         let cosets = advice + FIXED_COLUMNS + permuted + products + 4;
         // Measured on two cores (docs/performance.md): seconds per 2^14-point unit.
         let unit = n / f64::from(1 << 14);
-        let prove_cpu_s =
-            unit * (0.085 * full as f64 + 0.02 * small as f64 + 0.011 * cosets as f64);
+        let prove_cpu_s = unit * (0.33 * full as f64 + 0.08 * small as f64 + 0.043 * cosets as f64);
         let points = small + full;
         let evaluations = 4 * shape.data
             + 1
@@ -74,7 +73,7 @@ impl Cost {
         match goal {
             Goal::Prove => self.prove_cpu_s,
             // A commitment is about 100 k outer cells; the inner proof itself is cheap beside.
-            Goal::Onchain => self.commitments as f64 + 0.5 * self.prove_cpu_s,
+            Goal::Onchain => self.commitments as f64 + 0.125 * self.prove_cpu_s,
         }
     }
 }

@@ -10,7 +10,7 @@ use rand::rngs::OsRng;
 
 use super::ProveError;
 use crate::{
-    files::{read_container, write_container, Kind},
+    files::{read_container, write_secret_container, Kind},
     graph::Weights,
 };
 
@@ -45,21 +45,10 @@ impl Opening {
     pub fn save(&self, path: &Path) -> Result<(), ProveError> {
         let weights = rmp_serde::to_vec(&self.weights)
             .map_err(|error| ProveError::Invalid(error.to_string()))?;
-        write_container(path, Kind::Opening, VERSION, &mut |out| {
+        write_secret_container(path, Kind::Opening, VERSION, &mut |out| {
             out.write_all(self.salt.to_repr().as_ref())?;
             out.write_all(&weights)
         })?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            let owner = std::fs::Permissions::from_mode(0o600);
-            std::fs::set_permissions(path, owner).map_err(|error| ProveError::Content {
-                path: path.to_path_buf(),
-                place: "permissions".into(),
-                expected: "a folder that allows setting them".into(),
-                got: error.to_string(),
-            })?;
-        }
         Ok(())
     }
 

@@ -7,13 +7,13 @@ use halo2_proofs::{
     arithmetic::Field,
     dev::MockProver,
     halo2curves::{bn256::Fr, ff::FromUniformBytes},
-    plonk::create_proof,
+    plonk::{create_proof, Advice, Column},
 };
 
-use super::{fixtures::*, Override};
+use super::{fixtures::*, reject::failures, Override};
 use crate::{
-    circuit::{ModelCircuit, Purpose, Witness},
-    layout::Step,
+    circuit::{Columns, ModelCircuit, Purpose, Witness},
+    layout::{Plan, Shape, Step},
     prove::argument,
     srs::Srs,
 };
@@ -32,96 +32,92 @@ fn mock_challenges() -> [Fr; 4] {
     })
 }
 
-/// A remainder outside its table, with a multiplicity chosen so that the look-up sums agree at
-/// the guessed pole.
-#[test]
-fn multiplicity_tuned_to_a_guessed_pole() {
+/// A witness whose last layer has a remainder outside its table (quotient − 1, remainder +
+/// divisor), with words, digests and statement to match.
+fn forged_remainder(shape: Shape) -> (Arc<Plan>, Arc<Witness>) {
     let mut model = classifier(20, relu6());
-    let shape = shape(12, 5, 3);
     let plan = model.plan(shape);
     let inputs = model.random_input();
     let honest = model.witness(&plan, &inputs);
-    let mut witness = Witness::clone(&honest);
-
-    // quotient − 1, remainder + divisor in the last layer's output.
-    let emit = plan
-        .steps
-        .iter()
-        .rev()
-        .find_map(|step| match step {
-            Step::Compute { emit, .. } => Some(emit.clone()),
-            _ => None,
-        })
-        .unwrap();
+    let mut blocks = honest.blocks.clone();
+    let last = plan.steps.iter().rev().find_map(|step| match step {
+        Step::Compute { emit, .. } => Some(emit),
+        _ => None,
+    });
+    let emit = last.unwrap();
     let (quotient, remainder) = (emit.kept[0].block, emit.remainder[0].block);
-    let cell = (0..5).find(|&i| witness.blocks[quotient][i] > 0).unwrap();
-    witness.blocks[quotient][cell] -= 1;
-    witness.blocks[remainder][cell] += SCALE as u64;
-    let words = crate::circuit::witness::plan_words(&plan, &witness.blocks);
-    let witness = Arc::new(
-        Witness::finish(&plan, witness.blocks, words, witness.salts, Fr::from(9)).unwrap(),
-    );
-    let instances = witness.instances.clone();
-    assert_ne!(
-        instances, honest.instances,
-        "the forged statement is another one"
-    );
+    let cell = (0..5).find(|&i| blocks[quotient][i] > 0).unwrap();
+    blocks[quotient][cell] -= 1;
+    blocks[remainder][cell] += SCALE as u64;
+    let words = crate::circuit::witness::plan_words(&plan, &blocks);
+    let salts = honest.salts.clone();
+    let witness = Witness::finish(&plan, blocks, words, salts, Fr::from(9)).unwrap();
+    assert_ne!(witness.instances, honest.instances);
+    (plan, Arc::new(witness))
+}
 
-    // The running sum as it should be for the forged cells, at the guessed challenges.
+/// Overrides that set one column from row 0 on.
+fn column(phase: u8, pick: fn(&Columns) -> Column<Advice>, values: &[Fr]) -> Vec<Override> {
+    let overrides = values.iter().enumerate().map(|(row, value)| Override {
+        phase,
+        column: Arc::new(pick),
+        row,
+        value: *value,
+    });
+    overrides.collect()
+}
+
+/// The look-up columns as their gates have them, with multiplicities that leave the forged cell
+/// out (`tuned: false`: the sum does not end at zero) or make up for it at MockProver's pole.
+fn lookups(plan: &Arc<Plan>, witness: &Arc<Witness>, tuned: bool) -> ModelCircuit {
     let [_, _, pole, mix] = mock_challenges();
-    let active = shape.usable_rows() - 1;
-    let columns = crate::circuit::tests_support::lookup_columns(&plan, &witness, pole, mix, active);
-    let balance = columns.balance;
-    let entry = pole - mix * Fr::ZERO;
-    let tuned = columns.counts[0] + balance * entry;
-    let mut overrides = vec![Override {
-        phase: 0,
-        column: Arc::new(|c| c.multiplicity),
-        row: 0,
-        value: tuned,
-    }];
-    for (row, count) in columns.counts.iter().enumerate().skip(1) {
-        overrides.push(Override {
-            phase: 0,
-            column: Arc::new(|c| c.multiplicity),
-            row,
-            value: *count,
-        });
-    }
-    for (row, helper) in columns.helper.iter().enumerate() {
-        overrides.push(Override {
-            phase: 1,
-            column: Arc::new(|c| c.helpers[0]),
-            row,
-            value: *helper,
-        });
-    }
-    for (row, sum) in columns.running.iter().enumerate() {
-        let value = if row == 0 { *sum } else { *sum - balance };
-        overrides.push(Override {
-            phase: 1,
-            column: Arc::new(|c| c.running),
-            row,
-            value,
-        });
+    let active = plan.shape.usable_rows() - 1;
+    let mut columns =
+        crate::circuit::tests_support::lookup_columns(plan, witness, pole, mix, active);
+    if tuned {
+        // Table row 0 is (tag 0, value 0): its entry is 0.
+        columns.counts[0] += columns.balance * pole;
+        for sum in &mut columns.running[1..] {
+            *sum -= columns.balance;
+        }
     }
     let mut circuit =
         ModelCircuit::with_witness(plan.clone(), witness.clone(), Purpose::Constraints);
-    circuit.overrides = overrides;
+    circuit.overrides = [
+        column(0, |c| c.multiplicity, &columns.counts),
+        column(1, |c| c.helpers[0], &columns.helper),
+        column(1, |c| c.running, &columns.running),
+    ]
+    .concat();
+    circuit
+}
+
+/// A cell outside its table: all look-up gates hold but the last.
+#[test]
+fn sum_that_does_not_end_at_zero() {
+    let shape = shape(12, 5, 3);
+    let (plan, witness) = forged_remainder(shape);
+    let circuit = lookups(&plan, &witness, false);
+    let result = failures(&circuit, shape.k, witness.instances.clone());
+    assert_eq!(result.into_iter().collect::<Vec<_>>(), ["lookup border"]);
+}
+
+/// The same with a multiplicity chosen so that the sums agree at the guessed pole.
+#[test]
+fn multiplicity_tuned_to_a_guessed_pole() {
+    let shape = shape(12, 5, 3);
+    let (plan, witness) = forged_remainder(shape);
+    let circuit = lookups(&plan, &witness, true);
+    let instances = witness.instances.clone();
     MockProver::run(shape.k, &circuit, vec![instances.clone()])
         .unwrap()
         .verify()
         .expect("the forgery is tuned to MockProver's challenges");
-
     assert!(!real_prover_accepts(&circuit, &plan, &instances));
 }
 
 /// Runs the real prover on a circuit and verifies the result.
-fn real_prover_accepts(
-    circuit: &ModelCircuit,
-    plan: &Arc<crate::layout::Plan>,
-    instances: &[Fr],
-) -> bool {
+fn real_prover_accepts(circuit: &ModelCircuit, plan: &Arc<Plan>, instances: &[Fr]) -> bool {
     use halo2_proofs::{
         halo2curves::bn256::Bn256,
         poly::kzg::{commitment::KZGCommitmentScheme, multiopen::ProverSHPLONK},

@@ -244,6 +244,55 @@ fn two_sided_clamp_inside_the_bounds() {
     assert_eq!(result, set(&["clamp two-sided", "copy"]));
 }
 
+/// relu6 with an excess of two limbs: the high limb where the kept value is inside the bounds.
+#[test]
+fn two_sided_clamp_high_limb_inside_the_bounds() {
+    let mut model = conv(13, 2, 6, window(3, 1, 0), 1, relu6());
+    // A smaller divisor: an excess too large for one limb.
+    model.graph.nodes.iter_mut().for_each(|node| {
+        if let Op::Conv { div, .. } = &mut node.op {
+            *div = 2;
+        }
+    });
+    crate::graph::range::propagate(&mut model.graph, &model.weights).unwrap();
+    let result = cheat(&mut model, true, |plan, witness| {
+        let emit = emits(plan)[0];
+        let crate::layout::Excess::Clamped { limbs, .. } = &emit.excess else {
+            panic!("no clamp")
+        };
+        let cap = 6 * SCALE as u64;
+        let gate = plan.blocks[limbs[0].block].gate;
+        assert_eq!(gate, Gate::TwoSided { cap, wide: true });
+        let (kept, high) = (emit.kept[0].block, limbs[1].block);
+        let cell = (0..witness.blocks[kept].len())
+            .find(|&i| (1..cap).contains(&witness.blocks[kept][i]))
+            .unwrap();
+        witness.blocks[high][cell] += 1;
+    });
+    assert_eq!(result, set(&["clamp two-sided, high limb", "copy"]));
+}
+
+/// A cell that stands for a constant, holding another one.
+#[test]
+fn constant_that_is_another() {
+    let mut model = linear(14);
+    let plan = model.plan(the_shape());
+    let inputs = model.random_input();
+    let witness = model.witness(&plan, &inputs);
+    let instances = witness.instances.clone();
+    let mut circuit = ModelCircuit::with_witness(plan.clone(), witness, Purpose::Constraints);
+    // The last constant is that of a padding cell, which no operation of the program reads.
+    let row = plan.shape.usable_rows() - 1 - plan.program.constants.len();
+    circuit.overrides = vec![Override {
+        phase: 1,
+        column: Arc::new(|columns| columns.scalar),
+        row,
+        value: Fr::from(77),
+    }];
+    let result = failures(&circuit, SHAPE.0, instances);
+    assert!(result.contains("scalar constant"), "{result:?}");
+}
+
 /// relu6: a kept value beyond the cap, the excess gone.
 #[test]
 fn kept_value_beyond_the_cap() {

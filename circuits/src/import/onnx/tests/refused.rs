@@ -20,7 +20,7 @@ fn unsupported_operators_are_listed_at_once() {
     assert_eq!(
         error(&model(&[1, 2], vec![], nodes)),
         "operators that are not supported: Erf (e), Softmax (s, y), com.example.Relu (q); \
-         see `zkml inspect --help` for those that are"
+         the README lists those that are"
     );
 }
 
