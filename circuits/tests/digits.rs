@@ -60,7 +60,9 @@ fn held_out_accuracy_is_what_the_example_states() {
             .collect();
         let trace = exec::run(&model.graph, &model.weights, &[input]).unwrap();
         let logits = &exec::outputs(&model.graph, &trace)[0];
-        let best = (0..logits.len()).max_by_key(|class| logits[*class]).unwrap();
+        let best = (0..logits.len())
+            .max_by_key(|class| logits[*class])
+            .unwrap();
         correct += usize::from(best == usize::from(labels[index]));
         seen += 1;
     }

@@ -2,6 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test fails by panicking.
 
+#[path = "support/packed.rs"]
+mod packed;
+
+use packed::to_msgpack;
+
 use proptest::prelude::*;
 use serde_json::{json, Value};
 use zkml_circuits::graph::exec::{outputs, run};
@@ -18,7 +23,7 @@ fn import_bytes(bytes: &[u8]) -> Result<Model, ImportError> {
 }
 
 fn import(model: &Value) -> Result<Model, ImportError> {
-    import_bytes(&rmp_serde::to_vec_named(model).unwrap())
+    import_bytes(&to_msgpack(model))
 }
 
 fn execute(model: &Model, input: &[i64]) -> Vec<i64> {
@@ -126,7 +131,7 @@ proptest! {
     /// Bytes changed anywhere: an error or a model, never a panic.
     #[test]
     fn damaged_files(at in any::<prop::sample::Index>(), byte: u8) {
-        let mut bytes = rmp_serde::to_vec_named(&small()).unwrap();
+        let mut bytes = to_msgpack(&small());
         let at = at.index(bytes.len());
         bytes[at] = byte;
         if let Ok(model) = import_bytes(&bytes) {
@@ -255,7 +260,7 @@ fn depthwise_and_rows() {
 
 #[test]
 fn truncated_files() {
-    let bytes = rmp_serde::to_vec_named(&small()).unwrap();
+    let bytes = to_msgpack(&small());
     for length in 0..bytes.len() {
         assert!(import_bytes(&bytes[..length]).is_err(), "{length} bytes");
     }
@@ -415,7 +420,7 @@ fn options() {
         .suffix(".msgpack")
         .tempfile()
         .unwrap();
-    std::fs::write(file.path(), rmp_serde::to_vec_named(&small()).unwrap()).unwrap();
+    std::fs::write(file.path(), to_msgpack(&small())).unwrap();
     let load = |scale, input_range| load(file.path(), &ImportOptions { scale, input_range });
     assert!(load(Some(17), None)
         .unwrap_err()
