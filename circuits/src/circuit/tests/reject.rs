@@ -403,3 +403,33 @@ fn no_cell_is_free() {
         }
     }
 }
+
+/// An S-box input of each kind of round moved together with its square: the round's own gate.
+#[test]
+fn each_poseidon_gate() {
+    let mut model = linear(15);
+    let plan = model.plan(the_shape());
+    let inputs = model.random_input();
+    let witness = model.witness(&plan, &inputs);
+    // Width 3: four full states, 57 partial inputs, four full states, the output.
+    for (row, gate) in [
+        (3, "poseidon full round"),
+        (12, "poseidon entry"),
+        (30, "poseidon partial round"),
+        (69, "poseidon exit"),
+    ] {
+        let value = witness.sbox[row] + Fr::one();
+        let cell = |value, square: bool| Override {
+            phase: 0,
+            column: Arc::new(move |c| if square { c.square } else { c.sbox }),
+            row,
+            value,
+        };
+        let mut circuit =
+            ModelCircuit::with_witness(plan.clone(), witness.clone(), Purpose::Constraints);
+        circuit.overrides = vec![cell(value, false), cell(value * value, true)];
+        let result = failures(&circuit, SHAPE.0, witness.instances.clone());
+        assert!(result.contains(gate), "row {row}: {result:?}");
+        assert!(!result.contains("poseidon square"), "row {row}: {result:?}");
+    }
+}
