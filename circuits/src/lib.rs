@@ -12,6 +12,7 @@ pub mod hash;
 pub mod import;
 pub mod inputs;
 pub mod layout;
+pub mod plonk;
 pub mod prove;
 pub mod quantise;
 pub mod srs;

@@ -52,10 +52,13 @@ pub enum AggregateError {
         /// The given size.
         got: u32,
     },
+    /// The aggregate proof could not be made.
+    #[error("no aggregate proof: {0}")]
+    Prover(#[from] crate::plonk::PlonkError),
     /// halo2 failed.
     #[error("{what} failed: {source}")]
     Halo2 {
-        /// Key generation or proof.
+        /// Key generation.
         what: &'static str,
         /// halo2's error.
         source: halo2_proofs::plonk::Error,

@@ -4,20 +4,16 @@ use super::{
     circuit::AggregationCircuit, key::check_srs, AggregateError, AggregationKey, OuterVerifier,
     Structure, ACCUMULATOR_LIMBS,
 };
-use crate::files::{read_container, write_container, Kind};
+use crate::{
+    files::{read_container, write_container, Kind},
+    plonk::{create_proof, Prepared},
+};
 use halo2_proofs::{
     halo2curves::{
         bn256::{Bn256, Fr, G1Affine},
         ff::PrimeField,
     },
-    plonk::create_proof,
-    poly::{
-        commitment::ParamsProver,
-        kzg::{
-            commitment::{KZGCommitmentScheme, ParamsKZG},
-            multiopen::ProverSHPLONK,
-        },
-    },
+    poly::{commitment::ParamsProver, kzg::commitment::ParamsKZG},
     transcript::TranscriptWriterBuffer,
 };
 use rand::{Rng, RngCore};
@@ -158,18 +154,15 @@ pub fn prove(
     progress(Stage::Proving);
     let mut transcript: EvmTranscript<G1Affine, NativeLoader, Vec<u8>, Vec<u8>> =
         TranscriptWriterBuffer::<_, G1Affine, _>::init(Vec::new());
-    create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, _, _, _, _>(
+    create_proof(
         srs,
         &key.pk,
-        &[circuit],
-        &[&[&instances]],
+        &Prepared::new(&key.pk),
+        &circuit,
+        &[&instances],
         rng,
         &mut transcript,
-    )
-    .map_err(|source| AggregateError::Halo2 {
-        what: "the aggregate proof",
-        source,
-    })?;
+    )?;
     let proof = AggregateProof {
         instances,
         proof: transcript.finalize(),

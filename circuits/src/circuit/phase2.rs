@@ -8,7 +8,10 @@ use super::{
     fixed::{fold_row, DataRow},
     witness::Witness,
 };
-use crate::layout::{program::Operand, Gate, Place, Plan, Variable, SLOTS};
+use crate::{
+    layout::{program::Operand, Gate, Place, Plan, Variable, SLOTS},
+    plonk::batch_invert,
+};
 
 /// The four challenges.
 #[derive(Clone, Copy, Debug)]
@@ -201,23 +204,4 @@ pub fn lookups(
         running.push(sum);
     }
     Lookups { helpers, running }
-}
-
-fn batch_invert(values: &mut [Fr]) {
-    let mut prefix = Vec::with_capacity(values.len());
-    let mut product = Fr::ONE;
-    for value in values.iter() {
-        prefix.push(product);
-        if !bool::from(value.is_zero()) {
-            product *= value;
-        }
-    }
-    let mut inverse = product.invert().unwrap_or(Fr::ZERO);
-    for (value, before) in values.iter_mut().zip(prefix).rev() {
-        if !bool::from(value.is_zero()) {
-            let next = inverse * *value;
-            *value = inverse * before;
-            inverse = next;
-        }
-    }
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use halo2_proofs::{
     halo2curves::bn256::{Bn256, Fr, G1Affine},
-    plonk::{create_proof, keygen_pk2, verify_proof, ProvingKey, VerifyingKey},
+    plonk::{keygen_pk2, verify_proof, ProvingKey, VerifyingKey},
     poly::{
         commitment::ParamsProver,
         kzg::{
             commitment::{KZGCommitmentScheme, ParamsKZG},
-            multiopen::{ProverSHPLONK, VerifierSHPLONK},
+            multiopen::VerifierSHPLONK,
             strategy::AccumulatorStrategy,
         },
         VerificationStrategy,
@@ -28,6 +28,7 @@ use super::ProveError;
 use crate::{
     circuit::{ModelCircuit, Purpose, Witness},
     layout::Plan,
+    plonk::{create_proof, Prepared},
 };
 
 /// The argument does not hold.
@@ -51,6 +52,7 @@ pub fn keygen(
 pub fn create(
     params: &ParamsKZG<Bn256>,
     pk: &ProvingKey<G1Affine>,
+    prepared: &Prepared,
     plan: &Arc<Plan>,
     witness: Arc<Witness>,
 ) -> Result<Vec<u8>, ProveError> {
@@ -59,11 +61,12 @@ pub fn create(
     let mut transcript =
         PoseidonTranscript::<NativeLoader, Vec<u8>>::from_spec(vec![], POSEIDON_SPEC.clone());
     // Blinding must be unpredictable: seeded from the operating system, once a proof.
-    create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, _, _, _, _>(
+    create_proof(
         params,
         pk,
-        &[circuit],
-        &[&[&instances]],
+        prepared,
+        &circuit,
+        &[&instances],
         StdRng::from_entropy(),
         &mut transcript,
     )

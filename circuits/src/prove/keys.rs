@@ -13,6 +13,7 @@ use crate::{
     circuit::{ModelCircuit, Params},
     files::{read_container, write_container, Kind},
     layout::Plan,
+    plonk::Prepared,
     srs::{Provenance, Srs},
 };
 
@@ -22,6 +23,8 @@ const VERSION: u32 = 1;
 pub struct Keys {
     /// halo2's proving key; it holds the verifying key.
     pub pk: ProvingKey<G1Affine>,
+    /// What all proofs of the key share.
+    pub prepared: Prepared,
     /// Fingerprint of the SRS.
     pub srs: [u8; 32],
     /// Where that SRS came from.
@@ -53,8 +56,10 @@ impl Keys {
                 srs.k()
             )));
         }
+        let pk = argument::keygen(&srs.params, plan)?;
         Ok(Self {
-            pk: argument::keygen(&srs.params, plan)?,
+            prepared: Prepared::new(&pk),
+            pk,
             srs: srs.fingerprint(),
             provenance: srs.provenance.clone(),
         })
@@ -100,6 +105,7 @@ impl Keys {
         .map_err(|error| bad(error.to_string()))?;
         check_points(pk.get_vk()).map_err(&bad)?;
         Ok(Self {
+            prepared: Prepared::new(&pk),
             pk,
             srs,
             provenance,

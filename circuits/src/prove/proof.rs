@@ -86,7 +86,13 @@ pub fn prove(
     };
     let proof = Proof {
         verifying_key: keys.digest(),
-        argument: argument::create(&srs.params, &keys.pk, plan, Arc::new(witness))?,
+        argument: argument::create(
+            &srs.params,
+            &keys.pk,
+            &keys.prepared,
+            plan,
+            Arc::new(witness),
+        )?,
         statement,
     };
     // A fault of this machine must not be published as a proof.

@@ -14,6 +14,7 @@ use super::{fixtures::*, reject::failures, Override};
 use crate::{
     circuit::{Columns, ModelCircuit, Purpose, Witness},
     layout::{Plan, Shape, Step},
+    plonk::Prepared,
     prove::argument,
     srs::Srs,
 };
@@ -160,7 +161,8 @@ fn real_proofs_of_cheats_are_rejected() {
     let proof_for_other = {
         let srs = Srs::development_from_seed(shape.k, [3; 32], &|_, _| ()).unwrap();
         let pk = argument::keygen(&srs.params, &plan).unwrap();
-        let proof = argument::create(&srs.params, &pk, &plan, honest.clone()).unwrap();
+        let proof =
+            argument::create(&srs.params, &pk, &Prepared::new(&pk), &plan, honest.clone()).unwrap();
         argument::verify(&srs.params, pk.get_vk(), &other, &proof).is_ok()
     };
     assert!(!proof_for_other);

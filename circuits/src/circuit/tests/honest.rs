@@ -2,6 +2,7 @@
 
 use super::fixtures::*;
 use crate::graph::{Op, Window};
+use crate::plonk::Prepared;
 
 #[test]
 fn classifiers_of_every_shape() {
@@ -104,7 +105,14 @@ fn real_proofs_verify() {
         let witness = model.witness(&plan, &inputs);
         let srs = crate::srs::Srs::development_from_seed(12, [1; 32], &|_, _| ()).unwrap();
         let pk = argument::keygen(&srs.params, &plan).unwrap();
-        let proof = argument::create(&srs.params, &pk, &plan, witness.clone()).unwrap();
+        let proof = argument::create(
+            &srs.params,
+            &pk,
+            &Prepared::new(&pk),
+            &plan,
+            witness.clone(),
+        )
+        .unwrap();
         argument::verify(&srs.params, pk.get_vk(), &witness.instances, &proof).unwrap();
         let _ = ModelCircuit::with_witness(plan, Arc::clone(&witness), Purpose::Proof);
     }

@@ -1,0 +1,598 @@
+//! The gates of a constraint system as one straight-line program over rows.
+//!
+//! What is computed for each row is Σᵢ yⁱ·gateᵢ. Challenges and powers of y are constants by then,
+//! so the sum is arranged by what depends on fixed columns only: Σ_F F·(Σ c·m), F a product of fixed
+//! queries, m a product of others. Gates that share a selector become one linear combination, in
+//! which like products merge: a matrix of a hash's linear layer costs as much as one of its rows.
+//! Equal subexpressions are computed once.
+
+use std::collections::{BTreeMap, HashMap};
+
+use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr, plonk::Expression};
+use rayon::prelude::*;
+
+/// Rows that are computed together: enough to spread the cost of an instruction, few enough that
+/// all registers stay in a core's cache.
+pub const ROWS: usize = 32;
+/// Rows of one task.
+pub const TASK: usize = 16 * ROWS;
+
+/// A column at a rotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Query {
+    /// Kind of column.
+    pub kind: Kind,
+    /// Index among its kind.
+    pub column: usize,
+    /// Rotation.
+    pub rotation: i32,
+}
+
+/// Kind of a queried column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// Fixed by the key.
+    Fixed,
+    /// Of the witness.
+    Advice,
+    /// Of the statement.
+    Instance,
+}
+
+/// The row that a rotation leads to.
+pub fn rotated(row: usize, rotation: i32, rows: usize) -> usize {
+    (row as i64 + i64::from(rotation)).rem_euclid(rows as i64) as usize
+}
+
+/// Values from row `first` on, around the end.
+fn load(to: &mut [Fr; ROWS], column: &[Fr], first: usize) {
+    match column.get(first..first + ROWS) {
+        Some(values) => to.copy_from_slice(values),
+        None => {
+            for (i, value) in to.iter_mut().enumerate() {
+                *value = column[(first + i) % column.len()];
+            }
+        }
+    }
+}
+
+type NodeId = usize;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Node {
+    Query(Query),
+    Product(NodeId, NodeId),
+    /// Sum of nodes with coefficients, and a constant.
+    Sum(Vec<(NodeId, Fr)>, Fr),
+}
+
+/// constant + Σ coefficient·node.
+#[derive(Clone, Debug, Default)]
+struct Linear {
+    constant: Fr,
+    terms: BTreeMap<NodeId, Fr>,
+}
+
+impl Linear {
+    fn constant(constant: Fr) -> Self {
+        Self {
+            constant,
+            terms: BTreeMap::new(),
+        }
+    }
+
+    fn of(node: NodeId) -> Self {
+        Self {
+            constant: Fr::ZERO,
+            terms: BTreeMap::from([(node, Fr::ONE)]),
+        }
+    }
+
+    fn add(&mut self, other: &Linear, factor: Fr) {
+        self.constant += other.constant * factor;
+        for (node, coefficient) in &other.terms {
+            self.add_term(*node, *coefficient * factor);
+        }
+    }
+
+    fn add_term(&mut self, node: NodeId, coefficient: Fr) {
+        let sum = self.terms.entry(node).or_insert(Fr::ZERO);
+        *sum += coefficient;
+        if *sum == Fr::ZERO {
+            self.terms.remove(&node);
+        }
+    }
+}
+
+/// Builds nodes, each once.
+struct Graph<'a> {
+    challenges: &'a [Fr],
+    nodes: Vec<Node>,
+    known: HashMap<Node, NodeId>,
+    /// Whether a node depends on fixed columns only.
+    fixed: Vec<bool>,
+}
+
+impl Graph<'_> {
+    fn intern(&mut self, node: Node) -> NodeId {
+        if let Some(id) = self.known.get(&node) {
+            return *id;
+        }
+        let fixed = match &node {
+            Node::Query(query) => query.kind == Kind::Fixed,
+            Node::Product(a, b) => self.fixed[*a] && self.fixed[*b],
+            Node::Sum(terms, _) => terms.iter().all(|(term, _)| self.fixed[*term]),
+        };
+        self.nodes.push(node.clone());
+        self.fixed.push(fixed);
+        let id = self.nodes.len() - 1;
+        self.known.insert(node, id);
+        id
+    }
+
+    fn query(&mut self, kind: Kind, column: usize, rotation: i32) -> Linear {
+        let query = Query {
+            kind,
+            column,
+            rotation,
+        };
+        Linear::of(self.intern(Node::Query(query)))
+    }
+
+    /// `None` for a selector: none is left in a proving key.
+    fn linear(&mut self, expression: &Expression<Fr>) -> Option<Linear> {
+        Some(match expression {
+            Expression::Constant(value) => Linear::constant(*value),
+            Expression::Selector(_) => return None,
+            Expression::Fixed(q) => self.query(Kind::Fixed, q.column_index(), q.rotation().0),
+            Expression::Advice(q) => self.query(Kind::Advice, q.column_index(), q.rotation().0),
+            Expression::Instance(q) => self.query(Kind::Instance, q.column_index(), q.rotation().0),
+            Expression::Challenge(challenge) => {
+                Linear::constant(*self.challenges.get(challenge.index())?)
+            }
+            Expression::Negated(inner) => {
+                let mut sum = Linear::default();
+                sum.add(&self.linear(inner)?, -Fr::ONE);
+                sum
+            }
+            Expression::Scaled(inner, factor) => {
+                let mut sum = Linear::default();
+                sum.add(&self.linear(inner)?, *factor);
+                sum
+            }
+            Expression::Sum(left, right) => {
+                let mut sum = self.linear(left)?;
+                sum.add(&self.linear(right)?, Fr::ONE);
+                sum
+            }
+            Expression::Product(..) => self.product(expression)?,
+        })
+    }
+
+    fn product(&mut self, expression: &Expression<Fr>) -> Option<Linear> {
+        let mut factors = Vec::new();
+        flatten(expression, &mut factors);
+        let (mut coefficient, mut fixed, mut others) = (Fr::ONE, Vec::new(), Vec::new());
+        for factor in factors {
+            let linear = self.linear(factor)?;
+            let (scale, node) = self.node(linear);
+            coefficient *= scale;
+            match node {
+                Some(node) if self.fixed[node] => fixed.push(node),
+                Some(node) => others.push(node),
+                None => {}
+            }
+        }
+        let fixed = self.multiply(fixed);
+        let others = self.multiply(others);
+        let node = match (fixed, others) {
+            (Some(fixed), Some(others)) => self.intern(Node::Product(fixed, others)),
+            (Some(node), None) | (None, Some(node)) => node,
+            (None, None) => return Some(Linear::constant(coefficient)),
+        };
+        let mut product = Linear::default();
+        product.add_term(node, coefficient);
+        Some(product)
+    }
+
+    /// Queries first and in order, so that products of cells are shared; then what is left.
+    fn multiply(&mut self, mut factors: Vec<NodeId>) -> Option<NodeId> {
+        factors.sort_by_key(|id| (!matches!(self.nodes[*id], Node::Query(_)), *id));
+        factors
+            .into_iter()
+            .reduce(|product, factor| self.intern(Node::Product(product, factor)))
+    }
+
+    /// A linear combination as coefficient and node; no node for a constant.
+    fn node(&mut self, linear: Linear) -> (Fr, Option<NodeId>) {
+        if linear.terms.is_empty() {
+            return (linear.constant, None);
+        }
+        if let (1, true, Some((node, coefficient))) = (
+            linear.terms.len(),
+            linear.constant == Fr::ZERO,
+            linear.terms.iter().next(),
+        ) {
+            return (*coefficient, Some(*node));
+        }
+        let terms = linear.terms.into_iter().collect();
+        let node = self.intern(Node::Sum(terms, linear.constant));
+        (Fr::ONE, Some(node))
+    }
+
+    /// A sum's or another node's terms.
+    fn terms(&self, node: NodeId) -> Linear {
+        match &self.nodes[node] {
+            Node::Sum(terms, constant) => Linear {
+                constant: *constant,
+                terms: terms.iter().copied().collect(),
+            },
+            _ => Linear::of(node),
+        }
+    }
+}
+
+fn flatten<'e>(expression: &'e Expression<Fr>, factors: &mut Vec<&'e Expression<Fr>>) {
+    match expression {
+        Expression::Product(left, right) => {
+            flatten(left, factors);
+            flatten(right, factors);
+        }
+        other => factors.push(other),
+    }
+}
+
+/// A factor of a linear combination.
+#[derive(Clone, Copy, Debug)]
+enum Coefficient {
+    One,
+    MinusOne,
+    Other(Fr),
+}
+
+impl From<Fr> for Coefficient {
+    fn from(value: Fr) -> Self {
+        if value == Fr::ONE {
+            Coefficient::One
+        } else if value == -Fr::ONE {
+            Coefficient::MinusOne
+        } else {
+            Coefficient::Other(value)
+        }
+    }
+}
+
+type Register = usize;
+
+/// A step, over [`ROWS`] rows at once.
+#[derive(Clone, Debug)]
+enum Instruction {
+    Load(Query, Register),
+    Multiply(Register, Register, Register),
+    Combine(Vec<(Register, Coefficient)>, Fr, Register),
+}
+
+/// The program. Its result is in register 0.
+#[derive(Clone, Debug)]
+pub struct Program {
+    instructions: Vec<Instruction>,
+    registers: usize,
+}
+
+impl Program {
+    /// The program for Σᵢ weights[i]·expressions[i].
+    ///
+    /// `None` if an expression has a selector, or a challenge without a value.
+    pub fn new<'e>(
+        expressions: impl IntoIterator<Item = &'e Expression<Fr>>,
+        challenges: &[Fr],
+        weights: &[Fr],
+    ) -> Option<Self> {
+        let mut graph = Graph {
+            challenges,
+            nodes: Vec::new(),
+            known: HashMap::new(),
+            fixed: Vec::new(),
+        };
+        // By fixed factor; `None` is the factor 1.
+        let mut groups: BTreeMap<Option<NodeId>, Linear> = BTreeMap::new();
+        for (expression, weight) in expressions.into_iter().zip(weights) {
+            let linear = graph.linear(expression)?;
+            let free = groups.entry(None).or_default();
+            free.constant += linear.constant * weight;
+            for (node, coefficient) in &linear.terms {
+                let (factor, rest) = match graph.nodes[*node] {
+                    Node::Product(a, b) if graph.fixed[a] && !graph.fixed[b] => (Some(a), b),
+                    _ => (None, *node),
+                };
+                let rest = graph.terms(rest);
+                let group = groups.entry(factor).or_default();
+                group.add(&rest, *coefficient * weight);
+            }
+        }
+        let mut total = Linear::default();
+        for (factor, sum) in groups {
+            match factor {
+                None => total.add(&sum, Fr::ONE),
+                Some(factor) => {
+                    let (coefficient, node) = graph.node(sum);
+                    match node {
+                        None => total.add_term(factor, coefficient),
+                        Some(node) => {
+                            let product = graph.intern(Node::Product(factor, node));
+                            total.add_term(product, coefficient);
+                        }
+                    }
+                }
+            }
+        }
+        Some(Allocator::run(&graph.nodes, &total))
+    }
+
+    /// Registers that [`Program::run`] needs.
+    pub fn registers(&self) -> Vec<[Fr; ROWS]> {
+        vec![[Fr::ZERO; ROWS]; self.registers]
+    }
+
+    /// The program for Σᵢ base^(m−1−i)·expressions[i], for m expressions.
+    pub fn folded(expressions: &[Expression<Fr>], challenges: &[Fr], base: Fr) -> Option<Self> {
+        let mut weights = vec![Fr::ONE; expressions.len()];
+        for i in (1..weights.len()).rev() {
+            weights[i - 1] = weights[i] * base;
+        }
+        Self::new(expressions, challenges, &weights)
+    }
+
+    /// Runs the program for all rows of `columns`, from row `first` on.
+    pub fn fill<'c>(
+        &self,
+        registers: &mut [[Fr; ROWS]],
+        columns: &impl Fn(Query) -> &'c [Fr],
+        first: usize,
+        out: &mut [Fr],
+    ) {
+        for (c, chunk) in out.chunks_mut(ROWS).enumerate() {
+            let load = |query: Query, to: &mut [Fr; ROWS]| {
+                let column = columns(query);
+                load(
+                    to,
+                    column,
+                    rotated(first + c * ROWS, query.rotation, column.len()),
+                );
+            };
+            let result = self.run(registers, load);
+            chunk.copy_from_slice(&result[..chunk.len()]);
+        }
+    }
+
+    /// The program's values on all rows.
+    pub fn column<'c>(
+        &self,
+        rows: usize,
+        columns: &(impl Fn(Query) -> &'c [Fr] + Sync),
+    ) -> Vec<Fr> {
+        let mut values = vec![Fr::ZERO; rows];
+        values.par_chunks_mut(TASK).enumerate().for_each_init(
+            || self.registers(),
+            |registers, (task, values)| self.fill(registers, columns, task * TASK, values),
+        );
+        values
+    }
+
+    /// Runs the program; `load` fills a register with the values of a query.
+    fn run<'r>(
+        &self,
+        registers: &'r mut [[Fr; ROWS]],
+        mut load: impl FnMut(Query, &mut [Fr; ROWS]),
+    ) -> &'r [Fr; ROWS] {
+        for instruction in &self.instructions {
+            match instruction {
+                Instruction::Load(query, to) => load(*query, &mut registers[*to]),
+                Instruction::Multiply(a, b, to) => {
+                    for row in 0..ROWS {
+                        let product = registers[*a][row] * registers[*b][row];
+                        registers[*to][row] = product;
+                    }
+                }
+                Instruction::Combine(terms, constant, to) => {
+                    let mut sum = [*constant; ROWS];
+                    for (register, coefficient) in terms {
+                        let values = &registers[*register];
+                        match coefficient {
+                            Coefficient::One => {
+                                sum.iter_mut().zip(values).for_each(|(s, v)| *s += v)
+                            }
+                            Coefficient::MinusOne => {
+                                sum.iter_mut().zip(values).for_each(|(s, v)| *s -= v)
+                            }
+                            Coefficient::Other(c) => {
+                                sum.iter_mut().zip(values).for_each(|(s, v)| *s += v * c)
+                            }
+                        }
+                    }
+                    registers[*to] = sum;
+                }
+            }
+        }
+        &registers[0]
+    }
+}
+
+/// Orders the nodes that are needed, and gives each a register until its last use.
+struct Allocator<'g> {
+    nodes: &'g [Node],
+    uses: Vec<usize>,
+    place: Vec<Option<Register>>,
+    free: Vec<Register>,
+    program: Program,
+}
+
+impl<'g> Allocator<'g> {
+    fn run(nodes: &'g [Node], total: &Linear) -> Program {
+        let mut needed: Vec<bool> = vec![false; nodes.len()];
+        let mut uses = vec![0; nodes.len()];
+        for node in total.terms.keys() {
+            needed[*node] = true;
+            uses[*node] += 1;
+        }
+        // Operands come before their nodes.
+        for id in (0..nodes.len()).rev() {
+            if needed[id] {
+                for operand in operands(&nodes[id]) {
+                    needed[operand] = true;
+                    uses[operand] += 1;
+                }
+            }
+        }
+        let mut allocator = Self {
+            nodes,
+            uses,
+            place: vec![None; nodes.len()],
+            free: Vec::new(),
+            // Register 0 is the result's.
+            program: Program {
+                instructions: Vec::new(),
+                registers: 1,
+            },
+        };
+        let mut terms = Vec::new();
+        for (node, coefficient) in &total.terms {
+            let register = allocator.place(*node);
+            terms.push((register, Coefficient::from(*coefficient)));
+        }
+        allocator
+            .program
+            .instructions
+            .push(Instruction::Combine(terms, total.constant, 0));
+        allocator.program
+    }
+
+    /// The register of a node, computed now if it is not yet.
+    fn place(&mut self, id: NodeId) -> Register {
+        if let Some(register) = self.place[id] {
+            return register;
+        }
+        let nodes = self.nodes;
+        let instruction = match &nodes[id] {
+            Node::Query(query) => {
+                let to = self.take();
+                (Instruction::Load(*query, to), to)
+            }
+            Node::Product(a, b) => {
+                let (left, right) = (self.place(*a), self.place(*b));
+                self.release(*a);
+                self.release(*b);
+                let to = self.take();
+                (Instruction::Multiply(left, right, to), to)
+            }
+            Node::Sum(terms, constant) => {
+                let placed: Vec<_> = terms
+                    .iter()
+                    .map(|(term, c)| (self.place(*term), Coefficient::from(*c)))
+                    .collect();
+                for (term, _) in terms {
+                    self.release(*term);
+                }
+                let to = self.take();
+                (Instruction::Combine(placed, *constant, to), to)
+            }
+        };
+        self.program.instructions.push(instruction.0);
+        self.place[id] = Some(instruction.1);
+        instruction.1
+    }
+
+    fn take(&mut self) -> Register {
+        self.free.pop().unwrap_or_else(|| {
+            self.program.registers += 1;
+            self.program.registers - 1
+        })
+    }
+
+    /// One use less; after the last one the register is free. Instructions read all operands of a
+    /// row, or gather the whole sum, before they write.
+    fn release(&mut self, id: NodeId) {
+        self.uses[id] -= 1;
+        if self.uses[id] == 0 {
+            if let Some(register) = self.place[id] {
+                self.free.push(register);
+            }
+        }
+    }
+}
+
+fn operands(node: &Node) -> Vec<NodeId> {
+    match node {
+        Node::Query(_) => Vec::new(),
+        Node::Product(a, b) => vec![*a, *b],
+        Node::Sum(terms, _) => terms.iter().map(|(id, _)| *id).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        circuit::{ModelCircuit, Params},
+        layout::Shape,
+    };
+    use halo2_proofs::plonk::{Circuit, ConstraintSystem};
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha20Rng;
+
+    /// The model circuit's gates at one row, by halo2's own evaluation and by the program.
+    #[test]
+    fn it_computes_the_gates() {
+        for (data, hash_width) in [(2, 3), (5, 3), (8, 5)] {
+            let mut meta = ConstraintSystem::default();
+            let shape = Shape {
+                k: 10,
+                data,
+                hash_width,
+                limb_bits: 8,
+            };
+            ModelCircuit::configure_with_params(&mut meta, Params(shape));
+            let mut rng = ChaCha20Rng::seed_from_u64(data as u64);
+            // Not a multiple of the rows computed together.
+            let rows = 8 * ROWS + 5;
+            let mut random = |count: usize| -> Vec<Vec<Fr>> {
+                let mut column = || (0..rows).map(|_| Fr::random(&mut rng)).collect();
+                (0..count).map(|_| column()).collect()
+            };
+            let fixed = random(meta.num_fixed_columns());
+            let advice = random(meta.num_advice_columns());
+            let challenges = random(1)[0][..meta.num_challenges()].to_vec();
+            let polynomials: Vec<_> = meta.gates().iter().flat_map(|g| g.polynomials()).collect();
+            let weights = random(1)[0][..polynomials.len().min(rows)].to_vec();
+            let column = |query: Query| match query.kind {
+                Kind::Fixed => &fixed[query.column][..],
+                Kind::Advice => &advice[query.column],
+                Kind::Instance => unreachable!("no gate reads the instance"),
+            };
+            let program = Program::new(polynomials.iter().copied(), &challenges, &weights).unwrap();
+            let values = program.column(rows, &column);
+            for row in [0, 1, ROWS, rows - 3, rows - 1] {
+                let expected: Fr = polynomials
+                    .iter()
+                    .zip(&weights)
+                    .map(|(polynomial, weight)| {
+                        let value = polynomial.evaluate(
+                            &|constant| constant,
+                            &|_| unreachable!("no selectors"),
+                            &|q| fixed[q.column_index()][rotated(row, q.rotation().0, rows)],
+                            &|q| advice[q.column_index()][rotated(row, q.rotation().0, rows)],
+                            &|_| unreachable!("no gate reads the instance"),
+                            &|challenge| challenges[challenge.index()],
+                            &|a| -a,
+                            &|a, b| a + b,
+                            &|a, b| a * b,
+                            &|a, factor| a * factor,
+                        );
+                        value * weight
+                    })
+                    .sum();
+                assert_eq!(values[row], expected, "{data} columns, row {row}");
+            }
+        }
+    }
+}
