@@ -1,7 +1,7 @@
 //! The contract's artefacts: Solidity source, and bytecode with what one must know to call it.
 
 use crate::keys::{hex, make_folder};
-use anyhow::{bail, Context, Result};
+use anyhow::{Context, Result};
 use halo2_proofs::poly::commitment::ParamsProver;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};

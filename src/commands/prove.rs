@@ -7,7 +7,7 @@ use crate::{
     ui::Ui,
     values::{grouped, say_statement, stated_class},
 };
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use serde_json::{json, Map, Value};
 use std::{

@@ -165,7 +165,7 @@ fn integers(name: &str, values: &[f64], scale: i64) -> Result<Vec<i64>, Problem>
             problem(
                 place,
                 format!("a finite number, at most 2^40 at scale {scale}"),
-                v,
+                format!("{v:?}"),
             )
         })
     };

@@ -4,7 +4,7 @@
 use super::{
     cells as run,
     cells::{Cells, Failure},
-    random_point, two_snarks,
+    native, random_point, two_snarks,
 };
 use crate::aggregate::{
     circuit::offset_of,
