@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test fails by panicking.
 
 // Other tests use the rest of it.
+#[path = "support/onnx.rs"]
+mod onnx;
 #[allow(dead_code)]
 mod support;
 
@@ -85,6 +87,69 @@ fn models_that_are_none_are_refused() {
         refuse(&folder, name, bytes, &["inspect", "FILE"], &[part, "got"]);
         let setup = ["setup", "FILE", "--out", "OUT"];
         refuse(&folder, name, bytes, &setup, &[part, "got"]);
+    }
+}
+
+/// Well-formed models that cannot be proven, or that reach for other files.
+#[test]
+fn models_that_cannot_be_proven_are_refused() {
+    let folder = Folder::new();
+    let pair = |name| onnx::value(name, &[1, 2]);
+    let large = || onnx::tensor("w", &[2, 2], &[100.0; 4]);
+    let name = |i: usize| format!("x{i}");
+    let chain: Vec<_> = (0..30)
+        .map(|i| onnx::node("MatMul", &format!("mm_{i}"), &[&name(i), "w"], &name(i + 1)))
+        .collect();
+    let product = |weights| {
+        let nodes = [onnx::node("MatMul", "product", &["x", "w"], "y")];
+        onnx::model(&nodes, &[weights], pair("x"), pair("y"))
+    };
+    let square = onnx::node("Mul", "square", &["x", "x"], "y");
+    let odd = [
+        onnx::node("Foo", "foo_1", &["x"], "a"),
+        onnx::node("Bar", "bar_1", &["a"], "y"),
+    ];
+    let cases: [(&str, Vec<u8>, &[&str]); 6] = [
+        (
+            "range.onnx",
+            onnx::model(&chain, &[large()], pair("x0"), pair("x30")),
+            &["node 'mm_3'", "may reach", "the limit is", "--scale"],
+        ),
+        (
+            "square.onnx",
+            onnx::model(&[square], &[], pair("x"), pair("y")),
+            &["node 'square'", "no circuit"],
+        ),
+        (
+            "operators.onnx",
+            onnx::model(&odd, &[], pair("x"), pair("y")),
+            &["Bar (bar_1), Foo (foo_1)"],
+        ),
+        (
+            "outside.onnx",
+            product(onnx::external_tensor("w", &[2, 2], "../../etc/passwd")),
+            &["tensor 'w'", "external data '../../etc/passwd'"],
+        ),
+        (
+            "nan.onnx",
+            product(onnx::tensor("w", &[2, 2], &[f32::NAN; 4])),
+            &["element 0", "NaN"],
+        ),
+        (
+            "dims.onnx",
+            product(onnx::tensor("w", &[1 << 40, 1 << 40], &[0.0])),
+            &["tensor 'w'", "at most"],
+        ),
+    ];
+    for (name, bytes, parts) in cases {
+        refuse(&folder, name, &bytes, &["inspect", "FILE"], parts);
+        refuse(
+            &folder,
+            name,
+            &bytes,
+            &["setup", "FILE", "--out", "OUT"],
+            parts,
+        );
     }
 }
 

@@ -97,7 +97,8 @@ pub fn run(args: &SetupArgs, ui: &Ui) -> Result<Value> {
         inputs: all(&args.input_visibility, model.graph.inputs.len()),
         outputs: all(&args.output_visibility, model.graph.outputs.len()),
     };
-    let made = make(model, visibilities, args.optimize, &args.srs, ui)?;
+    let made = make(model, visibilities, args.optimize, &args.srs, ui)
+        .map_err(|error| args.model.name_in(error))?;
     let files = write(&made, &folder, ui)?;
     warn(&made.keys.provenance, ui);
     ui.say(format_args!("model commitment C  {}", made.commitment))?;
