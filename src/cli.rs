@@ -3,7 +3,7 @@
 use crate::commands::{aggregate, demo, evm, inspect, prove, run, setup, srs, verify};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
-use zkml_circuits::{graph::Visibility, import::ImportOptions, layout};
+use zkml_circuits::{graph::Visibility, import::ImportOptions, layout, prove::ProveError};
 
 /// Proves that a machine-learning model ran as promised, and lets an Ethereum contract check it.
 ///
@@ -111,6 +111,14 @@ impl ModelArgs {
             input_range: self.input_range,
         };
         Ok(zkml_circuits::import::load(&self.model, &options)?)
+    }
+
+    /// Puts the model's name before what keeps it from being laid out.
+    pub fn name_in(&self, error: anyhow::Error) -> anyhow::Error {
+        match error.downcast_ref() {
+            Some(ProveError::Layout(_)) => error.context(self.model.display().to_string()),
+            _ => error,
+        }
     }
 }
 

@@ -1,11 +1,15 @@
 //! The contract's artefacts: Solidity source, and bytecode with what one must know to call it.
 
 use crate::keys::{hex, make_folder};
-use anyhow::{bail, Context, Result};
+use anyhow::{Context, Result};
 use halo2_proofs::poly::commitment::ParamsProver;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use zkml_circuits::{aggregate::AggregationKey, files::write_atomic, srs::Srs};
+use zkml_circuits::{
+    aggregate::AggregationKey,
+    files::{read_bounded, write_atomic},
+    srs::Srs,
+};
 use zkml_evm_verifier::{
     calldata::Layout,
     check::build,
@@ -107,14 +111,7 @@ impl Artefact {
     /// Reads an artefact.
     pub fn load(path: &Path) -> Result<Self> {
         let place = || path.display().to_string();
-        let size = std::fs::metadata(path).with_context(place)?.len();
-        if size > MAX_FILE {
-            bail!(
-                "{}: size: expected at most {MAX_FILE} bytes, got {size}",
-                place()
-            );
-        }
-        let text = std::fs::read(path).with_context(place)?;
+        let text = read_bounded(path, MAX_FILE)?;
         serde_json::from_slice(&text).with_context(|| {
             format!(
                 "{}: expected a contract written by `zkml evm generate`",

@@ -62,6 +62,17 @@ impl KeyFolder {
         self.0.join(format!("aggregation-{proofs}.key"))
     }
 
+    /// Every file that `zkml setup` writes, the one that says that the folder is complete last.
+    pub fn files(&self) -> [PathBuf; 5] {
+        [
+            self.proving_key(),
+            self.verifying_key(),
+            self.verifying_srs(),
+            self.opening(),
+            self.config(),
+        ]
+    }
+
     /// Takes away the file that says that the folder is complete.
     pub fn invalidate(&self) -> Result<()> {
         let path = self.config();
@@ -124,6 +135,40 @@ impl KeyFolder {
 pub fn make_folder(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder)
         .with_context(|| format!("{}: cannot make the folder", folder.display()))
+}
+
+/// A folder made in advance, so that an unwritable place is found before long work. What was made of it goes
+/// again if nothing was written to it.
+#[must_use = "the folder goes when this does, if it is still empty"]
+pub struct NewFolder {
+    /// What was absent, the innermost first.
+    made: Vec<PathBuf>,
+}
+
+impl NewFolder {
+    /// Makes a folder, if it is absent, and makes sure that it can be written to.
+    pub fn new(folder: &Path) -> Result<Self> {
+        let absent = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+        let made = folder.ancestors().take_while(absent).map(Path::to_owned);
+        let made = Self {
+            made: made.collect(),
+        };
+        make_folder(folder)?;
+        tempfile::tempfile_in(folder)
+            .with_context(|| format!("{}: cannot write there", folder.display()))?;
+        Ok(made)
+    }
+}
+
+impl Drop for NewFolder {
+    fn drop(&mut self) {
+        for folder in &self.made {
+            // This fails where there is something in it, which is as it should be.
+            if std::fs::remove_dir(folder).is_err() {
+                break;
+            }
+        }
+    }
 }
 
 /// Fails if a file could not be written there, so that long work is not done in vain.

@@ -30,7 +30,7 @@ use tempfile::NamedTempFile;
 
 pub use error::FileError;
 pub use kind::Kind;
-pub use reader::ContainerReader;
+pub use reader::{read_bounded, ContainerReader};
 
 const MAGIC: [u8; 4] = *b"ZKML";
 const LENGTH_OFFSET: u64 = 12;
@@ -41,12 +41,19 @@ const BUFFER_LEN: usize = 1 << 18;
 const SHARED: u32 = 0o666;
 const SECRET: u32 = 0o600;
 
-/// What a payload writer is handed: it writes, and reports the first failure.
+/// What a payload writer is handed: it writes. A failure to write is kept and reported afterwards.
 pub type WriteFn<'a> = &'a mut dyn FnMut(&mut dyn Write) -> io::Result<()>;
 
 /// Writes a file so that it is there whole or not at all, in place of any earlier one.
 pub fn write_atomic(path: &Path, content: WriteFn<'_>) -> Result<(), FileError> {
     stage(path, SHARED, content)
+        .and_then(|file| place(file, path))
+        .map_err(FileError::io(path, "write"))
+}
+
+/// Like [`write_atomic`], but only the owner may ever read the file.
+pub fn write_secret(path: &Path, content: WriteFn<'_>) -> Result<(), FileError> {
+    stage(path, SECRET, content)
         .and_then(|file| place(file, path))
         .map_err(FileError::io(path, "write"))
 }
@@ -132,11 +139,37 @@ fn stage(path: &Path, mode: u32, content: WriteFn<'_>) -> io::Result<NamedTempFi
         builder.permissions(std::fs::Permissions::from_mode(mode));
     }
     let mut file = builder.tempfile_in(folder_of(path))?;
-    let mut out = BufWriter::with_capacity(BUFFER_LEN, file.as_file_mut());
-    content(&mut out)?;
-    out.flush()?;
+    let mut out = Latch {
+        inner: BufWriter::with_capacity(BUFFER_LEN, file.as_file_mut()),
+        failure: None,
+    };
+    let written = content(&mut out).and_then(|()| out.flush());
+    let failure = out.failure.take();
     drop(out);
-    Ok(file)
+    failure.map_or(written, Err).map(|()| file)
+}
+
+/// Keeps the first failure and takes everything after it without a word: halo2 panics where it cannot
+/// write a key.
+struct Latch<W> {
+    inner: W,
+    failure: Option<io::Error>,
+}
+
+impl<W: Write> Write for Latch<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.failure.is_none() {
+            self.failure = self.inner.write_all(bytes).err();
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.failure.is_none() {
+            self.failure = self.inner.flush().err();
+        }
+        Ok(())
+    }
 }
 
 /// Syncs a staged file and moves it into place.

@@ -38,7 +38,8 @@ pub fn run(args: &InspectArgs, ui: &Ui) -> Result<Value> {
         model.source,
         Visibilities::default(),
         args.optimize.into(),
-    )?;
+    )
+    .map_err(|error| args.model.name_in(error.into()))?;
     let graph = &architecture.graph;
     let layers = layers(graph, &plan);
     say_layers(ui, &layers)?;

@@ -7,7 +7,7 @@ use crate::{
     ui::Ui,
     values::{grouped, say_statement, stated_class},
 };
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use serde_json::{json, Map, Value};
 use std::{
@@ -15,7 +15,7 @@ use std::{
     sync::Arc,
 };
 use zkml_circuits::{
-    files::write_atomic,
+    files::write_secret,
     graph::{TensorId, Visibility},
     inputs,
     layout::{Cost, Plan},
@@ -81,7 +81,12 @@ pub fn run(args: &ProveArgs, ui: &Ui) -> Result<Value> {
     warn(&prover.keys.provenance, ui);
     let proven = prover.prove(&args.input, args.context, ui)?;
     let salts = write_salts(&args.out, &prover, &proven.salts)?;
-    proven.proof.save(&args.out)?;
+    proven.proof.save(&args.out).inspect_err(|_| {
+        if let Some(path) = &salts {
+            // Salts without their proof open nothing. The first error is the one to report.
+            let _ = std::fs::remove_file(path);
+        }
+    })?;
 
     let proof = &proven.proof;
     say_statement(ui, &prover.architecture, &proof.statement)?;
@@ -194,18 +199,6 @@ fn write_salts(out: &Path, prover: &Prover, salts: &[Word]) -> Result<Option<Pat
     name.push(".salts.json");
     let path = PathBuf::from(name);
     let text = serde_json::to_string_pretty(&object)?;
-    write_atomic(&path, &mut |file| writeln!(file, "{text}"))?;
-    owner_only(&path)?;
+    write_secret(&path, &mut |file| writeln!(file, "{text}"))?;
     Ok(Some(path))
-}
-
-/// Makes a file readable by its owner only.
-fn owner_only(path: &Path) -> Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
-            .with_context(|| format!("{}: cannot make it private", path.display()))?;
-    }
-    Ok(())
 }

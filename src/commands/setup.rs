@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{Goal, ModelArgs, Sight},
-    keys::{make_folder, KeyFolder},
+    keys::{make_folder, KeyFolder, NewFolder},
     srs::{verifying_part, warn, SrsArgs},
     ui::Ui,
     values::grouped,
@@ -86,7 +86,8 @@ pub fn run(args: &SetupArgs, ui: &Ui) -> Result<Value> {
             folder.config().display()
         );
     }
-    make_folder(&folder.0)?;
+    // Before the long work.
+    let _made = NewFolder::new(&folder.0)?;
     let model = args.model.load()?;
     let all = |sights: &[Sight], count: usize| match sights {
         [one] => vec![(*one).into(); count],
@@ -96,7 +97,8 @@ pub fn run(args: &SetupArgs, ui: &Ui) -> Result<Value> {
         inputs: all(&args.input_visibility, model.graph.inputs.len()),
         outputs: all(&args.output_visibility, model.graph.outputs.len()),
     };
-    let made = make(model, visibilities, args.optimize, &args.srs, ui)?;
+    let made = make(model, visibilities, args.optimize, &args.srs, ui)
+        .map_err(|error| args.model.name_in(error))?;
     let files = write(&made, &folder, ui)?;
     warn(&made.keys.provenance, ui);
     ui.say(format_args!("model commitment C  {}", made.commitment))?;
@@ -195,16 +197,25 @@ fn commitment(architecture: &Architecture, plan: &Plan, opening: &Opening) -> Re
 /// Writes everything to the folder; returns the files, each with a remark.
 pub fn write(made: &Made, folder: &KeyFolder, ui: &Ui) -> Result<Vec<(PathBuf, &'static str)>> {
     make_folder(&folder.0)?;
+    let fresh = !folder.files().iter().any(|path| path.exists());
     let write = || -> Result<()> {
         folder.invalidate()?;
-        made.opening.save(&folder.opening())?;
         made.keys.save(&folder.proving_key())?;
         made.keys.save_verifier(&folder.verifying_key())?;
         verifying_part(&made.srs).save(&folder.verifying_srs())?;
+        // After the large files: where the disk is full, the secret of earlier keys is still there.
+        made.opening.save(&folder.opening())?;
         // Last: a folder with it is complete.
         Ok(made.architecture.save(&folder.config())?)
     };
-    ui.stage("Writing the keys", None, write).value?;
+    let written = ui.stage("Writing the keys", None, write).value;
+    if written.is_err() && fresh {
+        for path in folder.files() {
+            // The first error is the one to report.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+    written?;
     Ok(vec![
         (folder.config(), ""),
         (folder.verifying_key(), ""),

@@ -16,6 +16,7 @@ use std::{
 };
 use zkml_circuits::{
     circuit::pack_values,
+    files::read_bounded,
     hash::Poseidon,
     inputs,
     prove::{Exposure, Keys, Proof, ProveError, Word},
@@ -206,8 +207,11 @@ fn digest(set: &Verifying, index: usize, salt: Word, values: &[i64]) -> Result<W
     Ok(Word(poseidon.hash(message.domain, &content)))
 }
 
+/// Largest file of salts that is read.
+const MAX_SALTS: u64 = 1 << 20;
+
 fn load_salts(path: &Path) -> Result<BTreeMap<String, Word>> {
-    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    serde_json::from_str(&text)
+    let text = read_bounded(path, MAX_SALTS)?;
+    serde_json::from_slice(&text)
         .with_context(|| format!("{}: expected salts written by `zkml prove`", path.display()))
 }

@@ -15,6 +15,8 @@ use super::{
     range::{rows, RangeCheck, RangeColumns, TABLE_BITS},
     AggregateError, AggregationShape,
 };
+#[cfg(test)]
+use snark_verifier::halo2_base::halo2_proofs::plonk::Advice;
 use snark_verifier::{
     halo2_base::{
         gates::flex_gate::threads::SinglePhaseCoreManager,
@@ -51,6 +53,15 @@ pub struct AggregationConfig {
     instance: Column<Instance>,
 }
 
+#[cfg(test)]
+impl AggregationConfig {
+    /// The gate columns, then the range column.
+    pub(super) fn advice(&self) -> Vec<Column<Advice>> {
+        let gates = self.gates.values.iter();
+        gates.copied().chain([self.range.value]).collect()
+    }
+}
+
 /// The circuit with its cells computed.
 pub(super) struct AggregationCircuit {
     pub(super) shape: AggregationShape,
@@ -85,8 +96,17 @@ impl AggregationCircuit {
         let loader = Halo2Loader::new(chip, pool);
         let exposed = verify(&loader, generator, snarks, accumulation)?;
         let mut pool = loader.take_ctx();
-        let rows = usable_rows(shape);
-        let breaks = layout.unwrap_or_else(|| breaks(pool.main(), rows));
+        let checks = ranges.take();
+        let usable = usable_rows(shape);
+        let breaks = layout.unwrap_or_else(|| breaks(pool.main(), usable));
+        let range_rows: usize = checks.iter().map(|(_, bits)| rows(*bits)).sum();
+        if range_rows > usable && !pool.witness_gen_only() {
+            return Err(AggregateError::Misfit {
+                what: "range rows of the aggregation circuit".to_string(),
+                expected: range_rows.to_string(),
+                got: usable.to_string(),
+            });
+        }
         if breaks.len() >= shape.columns.max(1) && !pool.witness_gen_only() {
             let what = "columns of the aggregation circuit".to_string();
             let (expected, got) = ((breaks.len() + 1).to_string(), shape.columns.to_string());
@@ -99,7 +119,7 @@ impl AggregationCircuit {
         Ok(Self {
             shape,
             pool,
-            checks: ranges.take(),
+            checks,
             exposed,
             breaks,
         })
@@ -114,6 +134,24 @@ impl AggregationCircuit {
 
     pub(super) fn instances(&self) -> Vec<Fr> {
         self.exposed.iter().map(|cell| *cell.value()).collect()
+    }
+
+    /// A circuit of other cells, for tests of the layout.
+    #[cfg(test)]
+    pub(super) fn of_cells(
+        shape: AggregationShape,
+        pool: SinglePhaseCoreManager<Fr>,
+        checks: Vec<RangeCheck>,
+        exposed: Vec<AssignedValue<Fr>>,
+        breaks: Vec<usize>,
+    ) -> Self {
+        Self {
+            shape,
+            pool,
+            checks,
+            exposed,
+            breaks,
+        }
     }
 
     /// The virtual cells and their range checks.
@@ -151,7 +189,8 @@ fn verify(
         let refused = |error| AggregateError::refused(index, error);
         // The key, and its size, are witnesses: one circuit for all keys of a shape.
         let protocol = snark.protocol.loaded_preprocessed_as_witness(loader, true);
-        statements.push(assigned_vk_digest(loader, &protocol)?);
+        let digest = assigned_vk_digest(loader, &protocol)?;
+        statements.push(digest);
         let instances: Vec<Vec<_>> = snark
             .instances
             .iter()
@@ -165,6 +204,10 @@ fn verify(
         transcript.new_stream(&snark.proof);
         let proof =
             Verifier::read_proof(&svk, &protocol, &instances, &mut transcript).map_err(refused)?;
+        // The offset depends on the verifying key as well, which the proof's challenges do not.
+        transcript
+            .common_scalar(&loader.scalar_from_assigned(digest))
+            .map_err(refused)?;
         derive_offset(loader, &mut transcript);
         accumulators
             .extend(Verifier::verify(&svk, &protocol, &instances, &proof).map_err(refused)?);
@@ -190,6 +233,19 @@ fn verify(
     }
     exposed.extend(statements);
     Ok(exposed)
+}
+
+/// The offset's x in the verification of one proof.
+#[cfg(test)]
+pub(super) fn offset_of(
+    generator: G1Affine,
+    snark: &Snark,
+) -> Result<Option<num_bigint::BigInt>, AggregateError> {
+    let pool = SinglePhaseCoreManager::new(true, Default::default());
+    let loader = Halo2Loader::new(Chip::default(), pool);
+    verify(&loader, generator, std::slice::from_ref(snark), &[])?;
+    let offset = loader.ecc_chip().curve.offset_point();
+    Ok(offset.map(|point| point.x.integer()))
 }
 
 /// One accumulator for several, by powers of a challenge.

@@ -31,7 +31,7 @@ const GATE: usize = 4;
 /// The gate columns and their selectors.
 #[derive(Clone, Debug)]
 pub struct GateColumns {
-    values: Vec<Column<Advice>>,
+    pub(super) values: Vec<Column<Advice>>,
     selectors: Vec<Column<Fixed>>,
 }
 

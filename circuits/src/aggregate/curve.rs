@@ -2,10 +2,17 @@
 //!
 //! Additions are incomplete: `λ·(x_T − x) = y_T − y` says nothing when both points are the same. They are
 //! safe here because every sum starts from an *offset* point A that is derived by the transcript's
-//! hash after all of the proof has been read (see [`Curve::derive_offset`]), and that every partial sum
-//! contains with a factor known beforehand. Whatever points and scalars a prover chooses, an
-//! addition then meets equal points with probability about (additions · ways to write the witnesses)
-//! / r, far below 2^-128. A is taken off again at the end.
+//! hash after all that the sum depends on (see [`Curve::derive_offset`]), and that every partial sum
+//! contains with a factor c ∈ {1, 2, 4, 8, 16} fixed by the circuit. A is taken off again at the end.
+//!
+//! An addition that meets equal points is therefore an equation `c·A = Σ aᵢ·Pᵢ` with coefficients that the
+//! prover knows, between a hashed point and points fixed before it: a discrete logarithm problem,
+//! about 2^127 group operations. (Counting is not enough: a scalar has five or six representatives
+//! in the odd digits of [`super::digits`], so for many points some choice of them exists that
+//! degenerates; it cannot be found.) Opposite points have no witness.
+//!
+//! The additions of [`Curve::table`] and the doublings need no offset: a point of odd prime order r is
+//! not its own inverse, and 3P, 5P, …, 13P are neither 2P nor −2P.
 //!
 //! The sum's y is not computed at each addition. On the line through T with slope λ,
 //! `y = λ·(x_T − x) − y_T`, and the next slope's equation takes that expression in. So an addition is two
@@ -129,7 +136,8 @@ impl Curve {
 
     /// Derives the offset from a challenge: a point with `x ≡ challenge + j (mod r)`, j < 2^18.
     ///
-    /// The challenge must come after everything that the sums to come depend on.
+    /// The challenge must come after everything that the sums to come depend on. The prover's choice
+    /// is one of 2^20: j, two representatives of x, two signs of y.
     pub fn derive_offset(&self, ctx: &mut Context<Fr>, challenge: AssignedValue<Fr>) {
         let (j, value) = (0u64..1 << 18)
             .find_map(|j| {
@@ -240,6 +248,13 @@ impl Curve {
             let challenge = ctx.load_constant(Fr::ZERO);
             self.derive_offset(ctx, challenge);
         }
+    }
+
+    /// The offset, where one was derived.
+    #[cfg(test)]
+    pub(super) fn offset_point(&self) -> Option<Point> {
+        let offset = self.offset.borrow();
+        offset.as_ref().map(|offset| offset.point.clone())
     }
 
     /// The odd multiples of a point: 1, 3, …, 15.

@@ -65,11 +65,11 @@ pub(super) fn assigned_vk_digest(
     };
     let mut words: Vec<Scalar<G1Affine, Chip>> = vec![domain.k.clone(), state.clone()];
     for point in &protocol.preprocessed {
-        let natives = {
-            let point = point.assigned();
-            [point.x.native, point.y.native]
+        let coordinates = {
+            let (chip, point) = (loader.ecc_chip(), point.assigned());
+            chip.words(loader.ctx_mut().main(), &point)
         };
-        words.extend(natives.map(|cell| loader.scalar_from_assigned(cell)));
+        words.extend(coordinates.map(|cell| loader.scalar_from_assigned(cell)));
     }
     let mut hasher = Poseidon::<Fr, Scalar<G1Affine, Chip>, T, RATE>::from_spec(loader, spec());
     hasher.update(&words);

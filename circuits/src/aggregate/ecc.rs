@@ -15,7 +15,7 @@ use snark_verifier::{
             halo2curves::bn256::{Fq, Fr, G1Affine},
         },
         AssignedValue, Context,
-        QuantumCell::{Constant, Existing, Witness},
+        QuantumCell::{self, Constant, Existing, Witness},
     },
     loader::halo2::{EccInstructions, Halo2Loader},
     system::halo2::transcript::halo2::NativeEncoding,
@@ -108,18 +108,18 @@ impl Chip {
     /// The point, with the identity ruled out.
     fn nonzero(&self, ctx: &mut Context<Fr>, point: &LoadedPoint) -> Point {
         if let Some(identity) = point.identity {
-            ctx.assign_region(
-                [
-                    Existing(identity),
-                    Constant(Fr::ZERO),
-                    Constant(Fr::ZERO),
-                    Constant(Fr::ZERO),
-                ],
-                [0],
-            );
+            ctx.assign_region([Existing(identity), zero(), zero(), zero()], [0]);
         }
         point.point.clone()
     }
+}
+
+fn zero() -> QuantumCell<Fr> {
+    Constant(Fr::ZERO)
+}
+
+fn one() -> QuantumCell<Fr> {
+    Constant(Fr::ONE)
 }
 
 fn generator() -> (Fq, Fq) {
@@ -142,8 +142,14 @@ impl EccInstructions<G1Affine> for Chip {
         let ctx = ctx.main();
         match self.curve.constant(ctx, &point) {
             Some(point) => point.into(),
-            // A constant identity comes up in no verification; as a witness it is at least right.
-            None => self.load(ctx, &point),
+            // It comes up in no verification.
+            None => {
+                let loaded = self.load(ctx, &point);
+                if let Some(identity) = loaded.identity {
+                    ctx.assign_region([Existing(identity), zero(), zero(), one()], [0]);
+                }
+                loaded
+            }
         }
     }
 
@@ -175,8 +181,10 @@ impl EccInstructions<G1Affine> for Chip {
         ctx: &mut Self::Context,
         pairs: &[(impl Deref<Target = AssignedValue<Fr>>, G1Affine)],
     ) -> LoadedPoint {
+        // The identity has no table, and adds nothing.
         let pairs: Vec<_> = pairs
             .iter()
+            .filter(|(_, point)| coordinates(point).is_some())
             .map(|(scalar, point)| (**scalar, *point))
             .collect();
         self.curve.fixed_scalar_product(ctx.main(), &pairs).into()
@@ -228,12 +236,25 @@ impl EccInstructions<G1Affine> for Chip {
     }
 }
 
+impl Chip {
+    /// What a hash absorbs of a point: its coordinates modulo r, the identity as (0, 0).
+    ///
+    /// No two points have the same, because the coordinates are below p here. Otherwise there are
+    /// such points: `(x, y)` and `(x − (p − r), y)` for one x, with two y.
+    pub fn words(&self, ctx: &mut Context<Fr>, point: &LoadedPoint) -> [AssignedValue<Fr>; 2] {
+        [&point.x, &point.y].map(|coordinate| {
+            self.curve.arithmetic.assert_canonical(ctx, coordinate);
+            coordinate.native
+        })
+    }
+}
+
 impl NativeEncoding<G1Affine> for Chip {
     fn encode(
         &self,
-        _: &mut Self::Context,
+        ctx: &mut Self::Context,
         point: &LoadedPoint,
     ) -> Result<Vec<AssignedValue<Fr>>, Error> {
-        Ok(vec![point.x.native, point.y.native])
+        Ok(self.words(ctx.main(), point).to_vec())
     }
 }

@@ -22,6 +22,10 @@
 //!   equation modulo r is one of integers.
 //!
 //! Scaled terms and carries are below 2^93 and vanish in the rounding.
+//!
+//! So an element stands for a residue modulo p, and most residues have several representatives.
+//! Where one is needed, as in what a transcript absorbs, [`Arithmetic::assert_canonical`] requires
+//! the integer to be below p.
 
 use super::range::Ranges;
 use num_bigint::{BigInt, BigUint, Sign};
@@ -140,7 +144,12 @@ impl Default for Arithmetic {
 impl Arithmetic {
     /// A range-checked witness.
     pub fn witness(&self, ctx: &mut Context<Fr>, value: &Fq) -> Element {
-        let element = self.combine(ctx, split(&integer(value)), None);
+        self.checked(ctx, &integer(value))
+    }
+
+    /// A range-checked integer.
+    pub(super) fn checked(&self, ctx: &mut Context<Fr>, value: &BigInt) -> Element {
+        let element = self.combine(ctx, split(value), None);
         for (limb, bits) in element
             .limbs
             .iter()
@@ -162,6 +171,46 @@ impl Arithmetic {
             integers,
             bounds: (0, 1),
         }
+    }
+
+    /// Requires a range-checked element to be below p, as an integer.
+    ///
+    /// A second element, `rest`, is such that `a + rest = p − 1` modulo r and modulo 2^86. Both sides are
+    /// below 2^86·r, so that this holds for integers; and no range-checked integer is negative.
+    pub fn assert_canonical(&self, ctx: &mut Context<Fr>, a: &Element) {
+        let largest: BigInt = &self.modulus - BigInt::from(1);
+        let rest = self.checked(ctx, &(largest.clone() - a.integer()));
+        let constant = Constant(signed(&largest));
+        let one = Constant(Fr::ONE);
+        ctx.assign_region(
+            [Existing(a.native), Existing(rest.native), one, constant],
+            [0],
+        );
+        // low(a) + low(rest) = low(p − 1) + 2^86·carry, with a carry of 0 or 1.
+        let low = split(&largest)[0].clone();
+        let sum = &a.integers[0] + &rest.integers[0];
+        let carry = Fr::from(u64::from(sum > low));
+        ctx.assign_region(
+            [
+                Existing(a.limbs[0]),
+                Existing(rest.limbs[0]),
+                one,
+                Witness(signed(&sum)),
+            ],
+            [0],
+        );
+        let sum = ctx.get(-1);
+        ctx.assign_region(
+            [
+                Constant(signed(&low)),
+                Witness(carry),
+                Constant(power(BITS)),
+                Existing(sum),
+            ],
+            [0],
+        );
+        let carry = Existing(ctx.get(-3));
+        ctx.assign_region([Constant(Fr::ZERO), carry, carry, carry], [0]);
     }
 
     /// An element from limbs that are known to be in range.

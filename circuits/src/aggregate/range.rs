@@ -62,7 +62,7 @@ pub fn rows(bits: u32) -> usize {
 /// The columns of the range checks.
 #[derive(Clone, Debug)]
 pub struct RangeColumns {
-    value: Column<Advice>,
+    pub(super) value: Column<Advice>,
     shift: Column<Fixed>,
     /// The table.
     pub table: TableColumn,
@@ -115,6 +115,17 @@ impl RangeColumns {
             }
         }
     }
+}
+
+/// The largest value that passes a check of so many bits.
+#[cfg(test)]
+pub(super) fn largest(bits: u32) -> num_bigint::BigUint {
+    let count = rows(bits);
+    let table = (1u64 << TABLE_BITS) - 1;
+    (1..count).rev().fold(table.into(), |above, i| {
+        let link = shift_below(bits, count, i) - shift_below(bits, count, i - 1);
+        (above << link) + table
+    })
 }
 
 /// Bits of a checked value that lie below its i-th quotient.

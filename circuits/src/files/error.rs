@@ -11,7 +11,7 @@ use super::Kind;
 #[derive(Debug, Error)]
 pub enum FileError {
     /// The operating system, or the writer of the payload, refused.
-    #[error("{}: cannot {action}: {source}; {}", path.display(), remedy(source))]
+    #[error("{}: cannot {action}: {source}; {}", path.display(), remedy(action, source))]
     Io {
         /// The file.
         path: PathBuf,
@@ -19,6 +19,16 @@ pub enum FileError {
         action: &'static str,
         /// The reason given.
         source: io::Error,
+    },
+    /// Larger than any such file can be.
+    #[error("{}: size: expected at most {limit} bytes, got {got}; check the path", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The largest size that is read.
+        limit: u64,
+        /// The size of the file.
+        got: u64,
     },
     /// Not a container at all.
     #[error("{}: expected {}, got a file of another format (it starts with \"{}\", not \"ZKML\"); check the path", path.display(), expected.name(), start.escape_ascii())]
@@ -94,7 +104,7 @@ impl FileError {
 }
 
 /// What the user can do about an operating-system error.
-fn remedy(error: &io::Error) -> &'static str {
+fn remedy(action: &str, error: &io::Error) -> &'static str {
     use io::ErrorKind as E;
     match error.kind() {
         E::StorageFull | E::QuotaExceeded | E::FileTooLarge => {
@@ -102,9 +112,10 @@ fn remedy(error: &io::Error) -> &'static str {
         }
         E::PermissionDenied => "change the permissions or choose another folder",
         E::ReadOnlyFilesystem => "choose a folder on a writable file system",
+        E::NotFound if action == "read" => "check the path",
         E::NotFound => "check the path, and make the folder first",
         E::NotADirectory => "choose a path whose folders are folders",
-        E::IsADirectory => "give the path of a file",
+        E::IsADirectory | E::InvalidInput => "give the path of a file",
         _ => "check the path and the disk",
     }
 }

@@ -8,6 +8,42 @@ use blake2b_simd::State;
 
 use super::{hasher, FileError, Kind, BUFFER_LEN, DIGEST_LEN, HEADER_LEN, MAGIC};
 
+/// Opens a regular file; with it, its size.
+fn open(path: &Path) -> Result<(File, u64), FileError> {
+    let read = FileError::io;
+    // Looked at before it is opened, since opening a pipe would wait for its writer.
+    let metadata = fs::metadata(path).map_err(read(path, "read"))?;
+    if metadata.is_dir() {
+        let error = io::Error::from(io::ErrorKind::IsADirectory);
+        return Err(read(path, "read")(error));
+    }
+    if !metadata.is_file() {
+        let error = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
+        return Err(read(path, "read")(error));
+    }
+    let file = File::open(path).map_err(read(path, "read"))?;
+    let size = file.metadata().map_err(read(path, "read"))?.len();
+    Ok((file, size))
+}
+
+/// Reads a regular file of at most `limit` bytes whole.
+pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    let (file, size) = open(path)?;
+    let mut bytes = Vec::new();
+    if size <= limit {
+        // Of a file that grows meanwhile, one byte too many is enough.
+        file.take(limit.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .map_err(FileError::io(path, "read"))?;
+    }
+    let got = size.max(bytes.len() as u64);
+    if got > limit {
+        let path = path.to_owned();
+        return Err(FileError::TooLarge { path, limit, got });
+    }
+    Ok(bytes)
+}
+
 /// Reads a container's payload piece by piece.
 ///
 /// The digest is known to be right only once [`finish`](Self::finish) has returned.
@@ -25,18 +61,7 @@ impl ContainerReader {
     /// Opens a container; magic, kind, version and exact length are checked.
     pub fn open(path: &Path, kind: Kind, version: u32) -> Result<Self, FileError> {
         let read = FileError::io;
-        // Looked at before it is opened, since opening a pipe would wait for its writer.
-        let metadata = fs::metadata(path).map_err(read(path, "read"))?;
-        if metadata.is_dir() {
-            let error = io::Error::from(io::ErrorKind::IsADirectory);
-            return Err(read(path, "read")(error));
-        }
-        if !metadata.is_file() {
-            let error = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
-            return Err(read(path, "read")(error));
-        }
-        let mut file = File::open(path).map_err(read(path, "read"))?;
-        let size = file.metadata().map_err(read(path, "read"))?.len();
+        let (mut file, size) = open(path)?;
 
         let mut start = Vec::with_capacity(HEADER_LEN);
         file.by_ref()

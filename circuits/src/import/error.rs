@@ -1,5 +1,6 @@
 //! What can be wrong with a model file.
 
+use crate::files::FileError;
 use crate::graph::ops::GraphError;
 use crate::graph::range::RangeError;
 use std::path::{Path, PathBuf};
@@ -9,13 +10,8 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum ImportError {
     /// The file could not be read.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Read(#[from] FileError),
     /// Something that is not what the format says it must be.
     #[error("{place}: expected {expected}, got {got}")]
     Malformed {
@@ -66,7 +62,7 @@ impl ImportError {
 
     pub(super) fn in_file(self, path: &Path) -> Self {
         match self {
-            ImportError::Io { .. } | ImportError::File { .. } => self,
+            ImportError::Read(_) | ImportError::File { .. } => self,
             other => ImportError::File {
                 path: path.to_owned(),
                 error: Box::new(other),

@@ -15,6 +15,7 @@ pub use draft::{Draft, FloatModel};
 pub use error::ImportError;
 pub(crate) use msgpack::{parse as parse_msgpack, RawTensor};
 
+use crate::files::read_bounded;
 use crate::graph::{Graph, Interval, Weights};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -91,7 +92,7 @@ pub struct Model {
 
 /// Reads a model, its format taken from the extension, or else from the content.
 pub fn load(path: &Path, options: &ImportOptions) -> Result<Model, ImportError> {
-    let bytes = read(path)?;
+    let bytes = read_bounded(path, MAX_FILE)?;
     let model = match format(path, &bytes)? {
         Format::Msgpack => msgpack::load(&bytes, options),
         Format::Onnx => onnx::load(&bytes, options).and_then(FloatModel::quantise),
@@ -101,20 +102,7 @@ pub fn load(path: &Path, options: &ImportOptions) -> Result<Model, ImportError> 
 
 /// Reads an ONNX model without quantising its weights: what error bounds are measured against.
 pub fn load_float(path: &Path, options: &ImportOptions) -> Result<FloatModel, ImportError> {
-    onnx::load(&read(path)?, options).map_err(|error| error.in_file(path))
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, ImportError> {
-    let io = |source| ImportError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let size = std::fs::metadata(path).map_err(io)?.len();
-    if size > MAX_FILE {
-        let expected = format!("at most {MAX_FILE} bytes");
-        return Err(ImportError::malformed("size", expected, size).in_file(path));
-    }
-    std::fs::read(path).map_err(io)
+    onnx::load(&read_bounded(path, MAX_FILE)?, options).map_err(|error| error.in_file(path))
 }
 
 fn format(path: &Path, bytes: &[u8]) -> Result<Format, ImportError> {

@@ -7,6 +7,7 @@ mod json;
 mod npy;
 mod png;
 
+use crate::files::{read_bounded, FileError};
 use crate::graph::exec::{check_inputs, ExecError};
 use crate::graph::ops::elements;
 use crate::graph::{Graph, Tensor};
@@ -22,13 +23,8 @@ const MAX_FILE: u64 = 256 << 20;
 #[derive(Debug, Error)]
 pub enum InputError {
     /// The file could not be read.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Read(#[from] FileError),
     /// Something that is not what the format or the model says it must be.
     #[error("{}: {place}: expected {expected}, got {got}", path.display())]
     Malformed {
@@ -69,16 +65,8 @@ fn problem(place: impl Into<String>, expected: impl Into<String>, got: impl ToSt
 
 /// Reads the model's inputs, in the order of [`Graph::inputs`].
 pub fn load(path: &Path, graph: &Graph, source: &Source) -> Result<Vec<Vec<i64>>, InputError> {
-    let io = |source| InputError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let size = std::fs::metadata(path).map_err(io)?.len();
-    let result = if size > MAX_FILE {
-        Err(problem("size", format!("at most {MAX_FILE} bytes"), size))
-    } else {
-        parse(path, &std::fs::read(path).map_err(io)?, graph, source)
-    };
+    let bytes = read_bounded(path, MAX_FILE)?;
+    let result = parse(path, &bytes, graph, source);
     let values = result.map_err(
         |Problem {
              place,
@@ -177,7 +165,7 @@ fn integers(name: &str, values: &[f64], scale: i64) -> Result<Vec<i64>, Problem>
             problem(
                 place,
                 format!("a finite number, at most 2^40 at scale {scale}"),
-                v,
+                format!("{v:?}"),
             )
         })
     };

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ProveError;
 use crate::{
-    files::write_atomic,
+    files::{read_bounded, write_atomic},
     graph::Graph,
     import::Source,
     layout::{self, Goal, Plan, Shape, Visibilities},
@@ -89,16 +89,7 @@ impl Architecture {
             expected: expected.into(),
             got,
         };
-        let io = |error: std::io::Error| content("file", "a readable file", error.to_string());
-        let size = std::fs::metadata(path).map_err(io)?.len();
-        if size > MAX_FILE {
-            return Err(content(
-                "size",
-                &format!("at most {MAX_FILE} bytes"),
-                format!("{size} bytes"),
-            ));
-        }
-        let bytes = std::fs::read(path).map_err(io)?;
+        let bytes = read_bounded(path, MAX_FILE)?;
         let architecture: Self = serde_json::from_slice(&bytes).map_err(|error| {
             content(
                 &format!("line {}, column {}", error.line(), error.column()),

@@ -4,7 +4,7 @@ use crate::{
     aggregation::{ready_key, KeyPlace, COLUMNS},
     commands::aggregate::parse_columns,
     contract,
-    keys::{make_folder, KeyFolder, Verifying},
+    keys::{KeyFolder, NewFolder, Verifying},
     srs::{warn, SrsArgs},
     ui::Ui,
     values::grouped,
@@ -13,6 +13,7 @@ use anyhow::{bail, Result};
 use clap::Args;
 use serde_json::{json, Value};
 use std::path::PathBuf;
+use zkml_evm_verifier::compile::find_compiler;
 
 /// Name of the contract unless another is asked for.
 pub const CONTRACT: &str = "ZkmlVerifier";
@@ -76,7 +77,8 @@ pub fn run(args: &GenerateArgs, ui: &Ui) -> Result<Value> {
         bail!("no folder of keys");
     };
     // Before the long work.
-    make_folder(&args.out)?;
+    find_compiler(args.solc.as_deref())?;
+    let _made = NewFolder::new(&args.out)?;
     let place = KeyPlace::new(args.key.as_deref(), first, inner.len(), args.columns);
     let ready = ready_key(&place, &inner, &args.srs, ui)?;
     let made = ui.stage("Writing and compiling the contract", None, || {

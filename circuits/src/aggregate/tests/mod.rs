@@ -1,9 +1,18 @@
 //! The arithmetic against native arithmetic, and every cell of it against a change.
 //!
-//! [`Cells::broken`] checks gates, copies, constants and range checks over the virtual cells, as the
-//! laid-out circuit does; the layout itself is tested by a real aggregation in `evm-verifier`.
+//! * [`cells`]: gates, copies, constants and range checks over the virtual cells;
+//! * [`forge`]: the witnesses that a cheat would choose, for each statement of the arithmetic;
+//! * [`digits`]: the same for scalars;
+//! * [`layout`]: each constraint of the laid-out circuit, with a witness that only it rejects.
+//!
+//! A real aggregation is in `evm-verifier`.
 
-#[path = "../../tests/support/two_phase.rs"]
+mod cells;
+mod digits;
+mod forge;
+mod layout;
+
+#[path = "../../../tests/support/two_phase.rs"]
 mod two_phase;
 
 use super::{
@@ -13,10 +22,10 @@ use super::{
     ecc::Chip,
     field::{Factor, Term},
     prove::{accumulate, accumulators_of, deciding_key},
-    range::RangeCheck,
     vk_digest, AggregateError, AggregationShape, BITS, LIMBS,
 };
 use crate::srs::Srs;
+use cells::Cells;
 use rand::{rngs::StdRng, Rng, SeedableRng};
 use snark_verifier::{
     halo2_base::{
@@ -35,144 +44,7 @@ use snark_verifier::{
     pcs::{kzg::LimbsEncoding, AccumulationDecider, AccumulatorEncoding},
 };
 use snark_verifier_sdk::{Snark, SHPLONK};
-use std::collections::HashMap;
 use two_phase::TwoPhase;
-
-/// Virtual cells and all that constrains them.
-struct Cells {
-    values: Vec<Fr>,
-    gates: Vec<usize>,
-    copies: Vec<(usize, usize)>,
-    constants: Vec<(Fr, usize)>,
-    checks: Vec<(usize, u32)>,
-    /// Constraints by cell, to check after a change: gates, copies, constants, checks.
-    by_cell: HashMap<usize, [Vec<usize>; 4]>,
-}
-
-impl Cells {
-    fn new(pool: &SinglePhaseCoreManager<Fr>, checks: Vec<RangeCheck>) -> Self {
-        let thread = &pool.threads[0];
-        let values = thread.advice.iter().map(|cell| cell.evaluate()).collect();
-        let gates: Vec<usize> = thread
-            .selector
-            .iter()
-            .enumerate()
-            .filter(|(_, on)| **on)
-            .map(|(i, _)| i)
-            .collect();
-        let copies = pool.copy_manager.lock().unwrap();
-        let pairs: Vec<_> = copies
-            .advice_equalities
-            .iter()
-            .map(|(a, b)| (a.offset, b.offset))
-            .collect();
-        let constants: Vec<_> = copies
-            .constant_equalities
-            .iter()
-            .map(|(c, a)| (*c, a.offset))
-            .collect();
-        let checks: Vec<_> = checks
-            .iter()
-            .map(|(cell, bits)| (cell.cell.unwrap().offset, *bits))
-            .collect();
-        let mut by_cell: HashMap<usize, [Vec<usize>; 4]> = HashMap::new();
-        let mut note = |cell: usize, kind: usize, i: usize| {
-            by_cell.entry(cell).or_default()[kind].push(i);
-        };
-        for (i, gate) in gates.iter().enumerate() {
-            (0..4).for_each(|j| note(gate + j, 0, i));
-        }
-        for (i, (a, b)) in pairs.iter().enumerate() {
-            note(*a, 1, i);
-            note(*b, 1, i);
-        }
-        constants
-            .iter()
-            .enumerate()
-            .for_each(|(i, (_, cell))| note(*cell, 2, i));
-        checks
-            .iter()
-            .enumerate()
-            .for_each(|(i, (cell, _))| note(*cell, 3, i));
-        drop(copies);
-        Self {
-            values,
-            gates,
-            copies: pairs,
-            constants,
-            checks,
-            by_cell,
-        }
-    }
-
-    fn gate(&self, i: usize) -> bool {
-        let v = &self.values[self.gates[i]..];
-        v[0] + v[1] * v[2] == v[3]
-    }
-
-    fn check(&self, i: usize) -> bool {
-        let (cell, bits) = self.checks[i];
-        let repr = self.values[cell].to_repr();
-        let length = repr
-            .iter()
-            .rposition(|b| *b != 0)
-            .map_or(0, |i| 8 * i as u32 + 8 - repr[i].leading_zeros());
-        length <= bits
-    }
-
-    /// Whether any constraint fails.
-    fn broken(&self) -> bool {
-        !((0..self.gates.len()).all(|i| self.gate(i))
-            && self
-                .copies
-                .iter()
-                .all(|(a, b)| self.values[*a] == self.values[*b])
-            && self
-                .constants
-                .iter()
-                .all(|(c, cell)| self.values[*cell] == *c)
-            && (0..self.checks.len()).all(|i| self.check(i)))
-    }
-
-    /// Whether any constraint on `cell` fails when it has this value.
-    fn breaks(&mut self, cell: usize, value: Fr) -> bool {
-        let honest = std::mem::replace(&mut self.values[cell], value);
-        let none = Default::default();
-        let [gates, copies, constants, checks] = self.by_cell.get(&cell).unwrap_or(&none);
-        let ok = gates.iter().all(|i| self.gate(*i))
-            && copies.iter().all(|i| {
-                let (a, b) = self.copies[*i];
-                self.values[a] == self.values[b]
-            })
-            && constants
-                .iter()
-                .all(|i| self.values[self.constants[*i].1] == self.constants[*i].0)
-            && checks.iter().all(|i| self.check(*i));
-        self.values[cell] = honest;
-        !ok
-    }
-
-    /// Changes every `step`-th cell in five ways, and expects each to break something.
-    fn assert_all_constrained(&mut self, step: usize) {
-        let mut rng = StdRng::seed_from_u64(5);
-        for cell in (0..self.values.len()).step_by(step) {
-            let honest = self.values[cell];
-            let random = Fr::random(&mut rng);
-            for value in [
-                honest + Fr::ONE,
-                honest - Fr::ONE,
-                Fr::ZERO,
-                -Fr::ONE,
-                random,
-            ] {
-                assert!(
-                    value == honest || self.breaks(cell, value),
-                    "cell {cell} may change from {honest:?} to {value:?}"
-                );
-            }
-        }
-    }
-}
 
 /// Runs a piece of circuit.
 fn cells<T>(run: impl FnOnce(&Curve, &mut Context<Fr>) -> T) -> (Cells, T) {
