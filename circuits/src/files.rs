@@ -30,6 +30,7 @@ use tempfile::NamedTempFile;
 
 pub use error::FileError;
 pub use kind::Kind;
+pub(crate) use reader::open_regular;
 pub use reader::ContainerReader;
 
 const MAGIC: [u8; 4] = *b"ZKML";

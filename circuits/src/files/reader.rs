@@ -8,6 +8,23 @@ use blake2b_simd::State;
 
 use super::{hasher, FileError, Kind, BUFFER_LEN, DIGEST_LEN, HEADER_LEN, MAGIC};
 
+/// Opens a file that is neither a folder nor a pipe; also returns its size.
+pub(crate) fn open_regular(path: &Path) -> Result<(File, u64), FileError> {
+    // Looked at before it is opened, since opening a pipe would wait for its writer.
+    let metadata = fs::metadata(path).map_err(FileError::io(path, "read"))?;
+    if metadata.is_dir() {
+        let error = io::Error::from(io::ErrorKind::IsADirectory);
+        return Err(FileError::io(path, "read")(error));
+    }
+    if !metadata.is_file() {
+        let error = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
+        return Err(FileError::io(path, "read")(error));
+    }
+    let file = File::open(path).map_err(FileError::io(path, "read"))?;
+    let size = file.metadata().map_err(FileError::io(path, "read"))?.len();
+    Ok((file, size))
+}
+
 /// Reads a container's payload piece by piece.
 ///
 /// The digest is known to be right only once [`finish`](Self::finish) has returned.
@@ -25,19 +42,7 @@ impl ContainerReader {
     /// Opens a container; magic, kind, version and exact length are checked.
     pub fn open(path: &Path, kind: Kind, version: u32) -> Result<Self, FileError> {
         let read = FileError::io;
-        // Looked at before it is opened, since opening a pipe would wait for its writer.
-        let metadata = fs::metadata(path).map_err(read(path, "read"))?;
-        if metadata.is_dir() {
-            let error = io::Error::from(io::ErrorKind::IsADirectory);
-            return Err(read(path, "read")(error));
-        }
-        if !metadata.is_file() {
-            let error = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
-            return Err(read(path, "read")(error));
-        }
-        let mut file = File::open(path).map_err(read(path, "read"))?;
-        let size = file.metadata().map_err(read(path, "read"))?.len();
-
+        let (mut file, size) = open_regular(path)?;
         let mut start = Vec::with_capacity(HEADER_LEN);
         file.by_ref()
             .take(HEADER_LEN as u64)
