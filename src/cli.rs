@@ -64,7 +64,7 @@ pub enum Command {
     /// Make the contract, or try it in a local EVM
     #[command(subcommand)]
     Evm(evm::EvmCommand),
-    /// Show or make structured reference strings
+    /// Import, check, show or make structured reference strings
     #[command(subcommand)]
     Srs(srs::SrsCommand),
     /// Watch it work from image to contract
@@ -83,6 +83,8 @@ impl Command {
             Command::Aggregate(_) => "aggregate",
             Command::Evm(evm::EvmCommand::Generate(_)) => "evm generate",
             Command::Evm(evm::EvmCommand::Test(_)) => "evm test",
+            Command::Srs(srs::SrsCommand::Import(_)) => "srs import",
+            Command::Srs(srs::SrsCommand::Check(_)) => "srs check",
             Command::Srs(srs::SrsCommand::Info(_)) => "srs info",
             Command::Srs(srs::SrsCommand::Dev(_)) => "srs dev",
             Command::Demo(_) => "demo",

@@ -26,7 +26,7 @@ const KNOWN: [Ceremony; 1] = [HERMEZ];
 /// Perpetual Powers of Tau up to its 54th contribution, closed with a beacon for Polygon Hermez.
 const HERMEZ: Ceremony = Ceremony {
     name: "Hermez Powers of Tau",
-    fingerprint: "FINGERPRINT",
+    fingerprint: "279c8b43a6fe74daf0101fbe8d6436d88ebc66c9206f4bc5ad83591fc7552a4e",
     files: &[
         ("powersOfTau28_hez_final_08.ptau",
          "d6a8fb3a04feb600096c3b791f936a578c4e664d262e4aa24beed1b7a9a96aa5eb72864d628db247e9293384b74b36ffb52ca8d148d6e1b8b51e279fdf57b583"),
@@ -94,4 +94,89 @@ pub(super) fn digest_of(path: &Path) -> Option<FileDigest> {
 
 fn files() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
     KNOWN.iter().flat_map(|known| known.files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::srs::{fingerprint_of, Provenance, Trust};
+    use halo2_proofs::halo2curves::bn256::{Fq, Fq2, G2Affine, G2};
+    use halo2_proofs::halo2curves::ff::{Field, PrimeField};
+    use halo2_proofs::halo2curves::group::{cofactor::CofactorGroup, prime::PrimeCurveAffine};
+    use halo2_proofs::halo2curves::CurveAffine;
+
+    /// `X_2` of verification keys made with the files of Hermez: x and y, each c0 + c1·u.
+    const HERMEZ_X_2: [&str; 4] = [
+        "21831381940315734285607113342023901060522397560371972897001948545212302161822",
+        "17231025384763736816414546592865244497437017442647097510447326538965263639101",
+        "2388026358213174446665280700919698872609886601280537296205114254867301080648",
+        "11507326595632554467052522095592665270651932854513688777769618397986436103170",
+    ];
+
+    fn hermez() -> [u8; 32] {
+        let [x0, x1, y0, y1] = HERMEZ_X_2.map(|digits| Fq::from_str_vartime(digits).unwrap());
+        let (x, y) = (Fq2::new(x0, x1), Fq2::new(y0, y1));
+        let point = G2Affine::from_xy(x, y).unwrap();
+        assert!(bool::from(G2::from(point).is_torsion_free()));
+        fingerprint_of(&G2Affine::generator(), &point)
+    }
+
+    #[test]
+    fn the_fingerprint_is_that_of_the_published_point() {
+        assert_eq!(hex::show(&hermez()), HERMEZ.fingerprint);
+        assert_eq!(
+            of_secret(&hermez()).map(|known| known.name),
+            Some(HERMEZ.name)
+        );
+        let mut other = hermez();
+        other[31] ^= 1;
+        assert!(of_secret(&other).is_none());
+    }
+
+    #[test]
+    fn files_are_known_by_digest_and_by_name() {
+        assert_eq!(HERMEZ.files.len(), 21);
+        for (name, digits) in HERMEZ.files {
+            let digest: FileDigest = digits.parse().unwrap();
+            assert_eq!(name_of(&digest), Some(*name));
+            assert_eq!(digest_of(&Path::new("folder").join(name)), Some(digest));
+        }
+        assert_eq!(name_of(&FileDigest([0; 64])), None);
+        assert_eq!(digest_of(Path::new("folder/my.ptau")), None);
+    }
+
+    #[test]
+    fn who_vouches_for_a_ceremony() {
+        let provenance = |fingerprint| Provenance::Ceremony {
+            name: "c.ptau".into(),
+            digest: FileDigest([0xab; 64]),
+            fingerprint,
+            accepted: false,
+        };
+        let pinned = provenance(hermez());
+        assert!(pinned.is_secure());
+        assert_eq!(
+            pinned.to_string(),
+            "SRS of the Hermez Powers of Tau, pinned in zkml (file \"c.ptau\", BLAKE2b abababababababab…)"
+        );
+
+        let mut other = provenance([7; 32]);
+        assert_eq!(other.trust(), Trust::Unverified);
+        assert!(!other.is_secure() && other.to_string().starts_with("UNVERIFIED SRS"));
+        other.accept(&[[8; 32]]);
+        assert!(!other.is_secure());
+        other.accept(&[[8; 32], [7; 32]]);
+        assert_eq!(other.trust(), Trust::Accepted);
+        assert!(other.is_secure() && other.to_string().contains("accepted by whoever gave"));
+        // The user's word is for one run: no file carries it.
+        let written = serde_json::to_string(&other).unwrap();
+        let read: Provenance = serde_json::from_str(&written).unwrap();
+        assert_eq!(read.trust(), Trust::Unverified);
+        let claimed = written.replacen("\"name\"", "\"accepted\":true,\"name\"", 1);
+        assert!(serde_json::from_str::<Provenance>(&claimed).is_err());
+
+        let mut development = Provenance::of_seed(&[1; 32]);
+        development.accept(&[[7; 32]]);
+        assert!(!development.is_secure());
+    }
 }

@@ -17,7 +17,8 @@ use super::map::{Format, Lagrange, Map};
 use super::parts::Parts;
 use super::points::{read_blocks, read_g2, Place};
 use super::{
-    ceremony, check_k, fingerprint_of, format, ptau, FileDigest, Progress, Provenance, Srs, SrsError,
+    ceremony, check_k, fingerprint_of, format, ptau, FileDigest, Progress, Provenance, Srs,
+    SrsError,
 };
 use crate::files::open_regular;
 
@@ -115,7 +116,10 @@ pub(super) fn glance(path: &Path) -> Result<Glance, SrsError> {
 }
 
 fn read_pair(reader: &mut impl Read, place: Place<'_>) -> Result<(G2Affine, G2Affine), SrsError> {
-    Ok((read_g2(reader, "g2", place)?, read_g2(reader, "s_g2", place)?))
+    Ok((
+        read_g2(reader, "g2", place)?,
+        read_g2(reader, "s_g2", place)?,
+    ))
 }
 
 /// What stands at a place in the file.
@@ -151,7 +155,9 @@ fn read_parts(
     let mut pair = None;
     let mut done = 0;
     for (at, piece) in pieces {
-        stream.skip_to(at).map_err(|error| place.unreadable(error))?;
+        stream
+            .skip_to(at)
+            .map_err(|error| place.unreadable(error))?;
         let mut advance = |points: usize| {
             done += points as u64;
             progress(done, 2 << k);
@@ -197,7 +203,10 @@ fn read_parts(
 fn check_digest(path: &Path, got: &FileDigest, wanted: &Import) -> Result<(), SrsError> {
     let demands = [
         (wanted.digest, "that was asked for"),
-        (ceremony::digest_of(path), "that the file of this name was published with"),
+        (
+            ceremony::digest_of(path),
+            "that the file of this name was published with",
+        ),
     ];
     for (expected, whose) in demands {
         if let Some(expected) = expected.filter(|expected| expected != got) {

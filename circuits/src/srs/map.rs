@@ -47,7 +47,11 @@ impl Map {
     pub(super) fn read(file: &mut File, size: u64, place: Place<'_>) -> Result<Self, SrsError> {
         let mut start = [0; 4];
         file.read_exact(&mut start).map_err(|_| {
-            place.malformed("start", "a .ptau or an SRS of halo2", format!("{size} bytes"))
+            place.malformed(
+                "start",
+                "a .ptau or an SRS of halo2",
+                format!("{size} bytes"),
+            )
         })?;
         if start == *b"ZKML" {
             let got = "a file of zkml's own: use it as it is (--srs FILE)";
@@ -101,7 +105,9 @@ impl Map {
 
     pub(super) fn lagrange(&self, k: u32) -> Lagrange {
         match self {
-            Map::Ptau(table) => table.lagrange_of(k).map_or(Lagrange::Absent, Lagrange::Snarkjs),
+            Map::Ptau(table) => table
+                .lagrange_of(k)
+                .map_or(Lagrange::Absent, Lagrange::Snarkjs),
             Map::Halo2 { k: own } if *own == k => {
                 Lagrange::InOrder(HALO2_HEAD + ((G1_LEN as u64) << k))
             }

@@ -142,11 +142,7 @@ impl Srs {
 
     /// Reads an SRS from the file of a ceremony, snarkjs's `.ptau` or halo2's raw bytes, with every
     /// check that there is.
-    pub fn import(
-        path: &Path,
-        wanted: &Import,
-        progress: Progress<'_>,
-    ) -> Result<Self, SrsError> {
+    pub fn import(path: &Path, wanted: &Import, progress: Progress<'_>) -> Result<Self, SrsError> {
         import::import(path, wanted, progress)
     }
 

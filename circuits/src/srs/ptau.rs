@@ -139,11 +139,7 @@ fn table(
 ) -> Result<Table, SrsError> {
     let section = |kind, name: &str| {
         sections.get(&kind).copied().ok_or_else(|| {
-            place.malformed(
-                format!("section of type {kind}"),
-                name,
-                "no such section",
-            )
+            place.malformed(format!("section of type {kind}"), name, "no such section")
         })
     };
     let io = |error| place.unreadable(error);
@@ -168,12 +164,22 @@ fn table(
 
     let (g1, g2) = (G1_LEN as u64, G2_LEN as u64);
     let tau_g1 = section(TAU_G1, "the powers of tau in G1")?;
-    exact(place, "the powers of tau in G1", tau_g1.len, ((2 << power) - 1) * g1)?;
+    exact(
+        place,
+        "the powers of tau in G1",
+        tau_g1.len,
+        ((2 << power) - 1) * g1,
+    )?;
     let tau_g2 = section(TAU_G2, "the powers of tau in G2")?;
     exact(place, "the powers of tau in G2", tau_g2.len, g2 << power)?;
     let lagrange = sections.get(&LAGRANGE_G1);
     if let Some(section) = lagrange {
-        exact(place, "the Lagrange points in G1", section.len, ((4 << power) - 1) * g1)?;
+        exact(
+            place,
+            "the Lagrange points in G1",
+            section.len,
+            ((4 << power) - 1) * g1,
+        )?;
     }
     Ok(Table {
         power,
