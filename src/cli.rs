@@ -30,7 +30,8 @@ Examples:
 
 Exit codes: 0 accepted or done, 1 error, 2 wrong usage, 3 rejected.
 A command that is interrupted leaves no half-written artefact: each file is written under a
-temporary name (.zkml-*.tmp, in the same folder), which may stay behind and can be deleted.";
+temporary name (.zkml-*.tmp, in the same folder). If one stays behind, the next command that writes
+to the folder deletes it.";
 
 /// What holds for every command.
 #[derive(Args)]

@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use halo2_proofs::halo2curves::bn256::{Fq, G1Affine, G2Affine, G2};
 use halo2_proofs::halo2curves::ff::Field;
-use halo2_proofs::halo2curves::group::prime::PrimeCurveAffine;
 use halo2_proofs::halo2curves::group::{Curve, Group};
 use halo2_proofs::halo2curves::serde::SerdeObject;
 use tempfile::tempdir;
@@ -18,11 +18,18 @@ mod ptau;
 use ptau::{header, modulus, raw_srs, Ptau};
 
 const SEED: [u8; 32] = [5; 32];
-const POWER: u32 = 4;
+/// From 2^6 on snarkjs's order of Lagrange points is another one than halo2's.
+const POWER: u32 = 6;
 const N: usize = 1 << POWER;
 
 fn seeded(k: u32) -> Srs {
     Srs::development_from_seed(k, SEED, &|_, _| ()).unwrap()
+}
+
+/// A good file of 2^POWER powers.
+fn good() -> Ptau {
+    static FILE: OnceLock<Ptau> = OnceLock::new();
+    FILE.get_or_init(|| Ptau::new(POWER, SEED)).clone()
 }
 
 fn of_size(k: u32) -> Import {
@@ -56,14 +63,14 @@ fn refused(bytes: &[u8], why: &str) {
 /// Why a file is refused after a change to a good one.
 #[track_caller]
 fn refused_after(change: impl FnOnce(&mut Ptau), why: &str) {
-    let mut file = Ptau::new(POWER, SEED);
+    let mut file = good();
     change(&mut file);
     refused(&file.bytes(), why);
 }
 
 #[test]
 fn every_size_of_a_prepared_file_is_the_srs() {
-    let bytes = Ptau::new(POWER, SEED).bytes();
+    let bytes = good().bytes();
     for k in 1..=POWER {
         let srs = import(&bytes, &of_size(k)).unwrap();
         assert_eq!(srs.k(), k);
@@ -87,7 +94,7 @@ fn every_size_of_a_prepared_file_is_the_srs() {
     }
     let got = import(&bytes, &of_size(POWER + 1)).unwrap_err();
     assert!(
-        matches!(got, SrsError::TooSmall { k: 5, has: 4, .. }),
+        matches!(got, SrsError::TooSmall { k: 7, has: 6, .. }),
         "{got}"
     );
     for k in [0, 27] {
@@ -98,7 +105,7 @@ fn every_size_of_a_prepared_file_is_the_srs() {
 
 #[test]
 fn lagrange_points_are_computed_where_there_are_none() {
-    let bare = Ptau::new(POWER, SEED).without(&[12, 13, 14, 15]).bytes();
+    let bare = good().without(&[12, 13, 14, 15]).bytes();
     let raw = raw_srs(&seeded(POWER));
     for k in [2, POWER] {
         for bytes in [&bare, &raw] {
@@ -110,7 +117,7 @@ fn lagrange_points_are_computed_where_there_are_none() {
 
 #[test]
 fn sections_may_come_in_any_order() {
-    let mut file = Ptau::new(POWER, SEED);
+    let mut file = good();
     file.sections.reverse();
     file.sections.push((77, None, vec![1, 2, 3]));
     let srs = import(&file.bytes(), &of_size(3)).unwrap();
@@ -125,18 +132,18 @@ fn files_of_snarkjs_are_read() {
         root.join("tests/data").join(name)
     };
     let load = |name: &str, k| Srs::import(&file(name), &of_size(k), &|_, _| ()).unwrap();
-    for k in 1..=4 {
-        let prepared = load("snarkjs-4.ptau", k);
-        let computed = load("snarkjs-4-unprepared.ptau", k);
+    for k in 1..=6 {
+        let prepared = load("snarkjs-6.ptau", k);
+        let computed = load("snarkjs-6-unprepared.ptau", k);
         assert!(raw_srs(&prepared) == raw_srs(&computed), "k = {k}");
     }
-    let glance = Srs::glance(&file("snarkjs-4.ptau")).unwrap();
+    let glance = Srs::glance(&file("snarkjs-6.ptau")).unwrap();
     let prepared = Format::Ptau {
-        ceremony_power: 4,
+        ceremony_power: 6,
         prepared: true,
     };
-    assert_eq!((glance.format, glance.k), (prepared, 4));
-    assert_eq!(glance.fingerprint, load("snarkjs-4.ptau", 2).fingerprint());
+    assert_eq!((glance.format, glance.k), (prepared, 6));
+    assert_eq!(glance.fingerprint, load("snarkjs-6.ptau", 2).fingerprint());
     assert!(glance.provenance.is_none());
 }
 
@@ -144,7 +151,7 @@ fn files_of_snarkjs_are_read() {
 fn an_import_is_saved_loaded_and_trusted_by_its_user_only() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("imported.srs");
-    let srs = import(&Ptau::new(POWER, SEED).bytes(), &of_size(3)).unwrap();
+    let srs = import(&good().bytes(), &of_size(3)).unwrap();
     srs.save(&path).unwrap();
     let mut loaded = Srs::load_checked(&path, Check::Structure).unwrap();
     assert_eq!(loaded.provenance, srs.provenance);
@@ -167,7 +174,7 @@ fn an_import_is_saved_loaded_and_trusted_by_its_user_only() {
 
 #[test]
 fn another_digest_than_the_one_asked_for_is_refused() {
-    let bytes = Ptau::new(POWER, SEED).bytes();
+    let bytes = good().bytes();
     let wanted = |digest| Import {
         k: Some(2),
         digest: Some(digest),
@@ -190,7 +197,7 @@ fn another_digest_than_the_one_asked_for_is_refused() {
 fn a_file_with_a_published_name_must_have_the_published_digest() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("powersOfTau28_hez_final_08.ptau");
-    fs::write(&path, Ptau::new(POWER, SEED).bytes()).unwrap();
+    fs::write(&path, good().bytes()).unwrap();
     let got = Srs::import(&path, &Import::default(), &|_, _| ()).unwrap_err();
     assert!(matches!(got, SrsError::WrongDigest { .. }), "{got}");
     assert!(
@@ -251,9 +258,9 @@ fn the_head_and_the_table_are_checked() {
     );
     refused_after(|file| file.entry(2).1 = Some(64 * 2 * N as u64), "");
     for kind in [1, 2, 3] {
-        let mut file = Ptau::new(POWER, SEED).without(&[kind]);
+        let mut file = good().without(&[kind]);
         refused(&file.bytes(), &format!("section of type {kind}: expected"));
-        file = Ptau::new(POWER, SEED);
+        file = good();
         let twice = file.entry(kind).clone();
         file.sections.push(twice);
         refused(&file.bytes(), "expected one of them, got two of them");
@@ -352,10 +359,9 @@ fn every_point_that_is_read_is_checked() {
 
 #[test]
 fn points_of_two_secrets_are_refused() {
-    let g = |power: usize| {
-        let other = Ptau::new(POWER, [6; 32]).section(2).clone();
-        other[64 * power..64 * (power + 1)].to_vec()
-    };
+    let mut other = Ptau::new(POWER, [6; 32]);
+    let powers = other.section(2).clone();
+    let g = |power: usize| powers[64 * power..64 * (power + 1)].to_vec();
     refused_after(
         |file| replace(file.section(2), 0, &g(1)),
         "not the generator of G1",
@@ -370,7 +376,7 @@ fn points_of_two_secrets_are_refused() {
             "not the powers of one secret",
         );
     }
-    let other = Ptau::new(POWER, [6; 32]).section(12).clone();
+    let other = other.section(12).clone();
     for i in N - 1..2 * N - 1 {
         let point = other[64 * i..64 * (i + 1)].to_vec();
         let why = "Lagrange points do not belong";

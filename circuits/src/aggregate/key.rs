@@ -170,9 +170,8 @@ impl AggregationKey {
         // halo2's reader takes lengths and scalars as they come: it would allocate whatever a few
         // bytes ask for, and panic on what it does not expect.
         raw::check_proving_key(rest, shape.dimensions()).map_err(|got| content(path, got))?;
-        let pk =
-            ProvingKey::read::<_, AggregationCircuit>(&mut rest, SerdeFormat::RawBytes, shape)
-                .map_err(|error| content(path, error))?;
+        let pk = ProvingKey::read::<_, AggregationCircuit>(&mut rest, SerdeFormat::RawBytes, shape)
+            .map_err(|error| content(path, error))?;
         let vk = pk.get_vk();
         let on_curve = |point: &G1Affine| {
             bool::from(halo2_proofs::arithmetic::CurveAffine::is_on_curve(point))

@@ -1,10 +1,12 @@
 //! Makes `.ptau` files as snarkjs writes them, from a secret that is known, and wrong ones.
 
+// Helpers of tests may fail as tests do; clippy only knows functions marked as tests.
+#![allow(clippy::expect_used)]
+
 use std::collections::HashMap;
 
 use halo2_proofs::halo2curves::bn256::{Fq, Fr, G2Affine};
 use halo2_proofs::halo2curves::ff::{Field, PrimeField};
-use halo2_proofs::halo2curves::group::prime::PrimeCurveAffine;
 use halo2_proofs::halo2curves::group::Curve;
 use halo2_proofs::halo2curves::serde::SerdeObject;
 use halo2_proofs::SerdeFormat;
