@@ -435,7 +435,7 @@ fn strings(work: &Path) -> Result<Vec<Target>> {
     };
     let target = |name, extension, container, seeds, read| Target {
         name,
-        weight: 20,
+        weight: 8,
         extension,
         container,
         whole: true,

@@ -101,8 +101,8 @@ mod tests {
     use super::*;
     use crate::srs::{fingerprint_of, Provenance, Trust};
     use halo2_proofs::halo2curves::bn256::{Fq, Fq2, G2Affine, G2};
-    use halo2_proofs::halo2curves::ff::{Field, PrimeField};
-    use halo2_proofs::halo2curves::group::{cofactor::CofactorGroup, prime::PrimeCurveAffine};
+    use halo2_proofs::halo2curves::ff::PrimeField;
+    use halo2_proofs::halo2curves::group::cofactor::CofactorGroup;
     use halo2_proofs::halo2curves::CurveAffine;
 
     /// `X_2` of verification keys made with the files of Hermez: x and y, each c0 + c1·u.
