@@ -30,7 +30,8 @@ Examples:
 
 Exit codes: 0 accepted or done, 1 error, 2 wrong usage, 3 rejected.
 A command that is interrupted leaves no half-written artefact: each file is written under a
-temporary name (.zkml-*.tmp, in the same folder), which may stay behind and can be deleted.";
+temporary name (.zkml-*.tmp, in the same folder). If one stays behind, the next command that writes
+to the folder deletes it.";
 
 /// What holds for every command.
 #[derive(Args)]
@@ -64,7 +65,7 @@ pub enum Command {
     /// Make the contract, or try it in a local EVM
     #[command(subcommand)]
     Evm(evm::EvmCommand),
-    /// Show or make structured reference strings
+    /// Import, check, show or make structured reference strings
     #[command(subcommand)]
     Srs(srs::SrsCommand),
     /// Watch it work from image to contract
@@ -83,6 +84,8 @@ impl Command {
             Command::Aggregate(_) => "aggregate",
             Command::Evm(evm::EvmCommand::Generate(_)) => "evm generate",
             Command::Evm(evm::EvmCommand::Test(_)) => "evm test",
+            Command::Srs(srs::SrsCommand::Import(_)) => "srs import",
+            Command::Srs(srs::SrsCommand::Check(_)) => "srs check",
             Command::Srs(srs::SrsCommand::Info(_)) => "srs info",
             Command::Srs(srs::SrsCommand::Dev(_)) => "srs dev",
             Command::Demo(_) => "demo",

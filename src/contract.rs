@@ -58,7 +58,7 @@ pub fn make(
     let labels = Labels {
         contract: name.to_owned(),
         srs: srs.provenance.to_string(),
-        notes: notes(key),
+        notes: notes(key, srs),
     };
     let (source, bytecode) = build(&compiler, &deciding, &protocol, &labels)?;
     let artefact = Artefact {
@@ -74,8 +74,9 @@ pub fn make(
 }
 
 /// What a reader of the source must know of its public values.
-fn notes(key: &AggregationKey) -> Vec<String> {
+fn notes(key: &AggregationKey, srs: &Srs) -> Vec<String> {
     let mut notes = vec![
+        format!("SRS fingerprint: {}", hex(&srs.fingerprint())),
         "Public values: 12 limbs of the accumulator, then for each proof: the digest of its".to_owned(),
         "verifying key, its model commitment C, its context word, and its packed inputs and outputs.".to_owned(),
         "COMPARE digest and C with those that you trust: this contract does not know any model.".to_owned(),

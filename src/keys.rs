@@ -98,10 +98,12 @@ impl KeyFolder {
     /// development SRS.
     pub fn verifying(&self, srs: &SrsArgs, ui: &Ui) -> Result<Verifying> {
         let (architecture, plan) = self.architecture()?;
-        let verifier = Verifier::load(&self.verifying_key(), &architecture)?;
+        let mut verifier = Verifier::load(&self.verifying_key(), &architecture)?;
+        srs.trust.judge(&mut verifier.provenance);
         let own = self.verifying_srs();
         let (srs, origin) = if srs.files.is_empty() && own.exists() {
-            let small = Srs::load_checked(&own, Check::Structure)?;
+            let mut small = Srs::load_checked(&own, Check::Structure)?;
+            srs.trust.judge(&mut small.provenance);
             (verifying_at(&small, plan.shape.k), own)
         } else {
             (srs.of_size(plan.shape.k, ui)?, PathBuf::from("the SRS"))

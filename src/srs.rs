@@ -5,7 +5,9 @@ use anyhow::{bail, Context, Result};
 use clap::Args;
 use halo2_proofs::poly::commitment::ParamsProver;
 use std::path::PathBuf;
-use zkml_circuits::srs::{cached, default_cache_folder, Provenance, Srs};
+use zkml_circuits::srs::{
+    cached, default_cache_folder, parse_fingerprint, Progress, Provenance, Srs,
+};
 
 /// Where the SRS comes from.
 #[derive(Args, Clone, Default)]
@@ -14,6 +16,25 @@ pub struct SrsArgs {
     /// INSECURE, from $ZKML_CACHE or ~/.cache/zkml]
     #[arg(long = "srs", value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Whose SRS counts as secure.
+    #[command(flatten)]
+    pub trust: TrustArgs,
+}
+
+/// Whose secrets the user of this run relies upon, apart from those that zkml knows.
+#[derive(Args, Clone, Default)]
+pub struct TrustArgs {
+    /// Rely on the ceremony with this fingerprint, which zkml does not know (`zkml srs info` prints
+    /// it). Say it only if you checked that ceremony: whoever knows its secret can forge proofs
+    #[arg(long = "trust-srs", value_name = "HEX", value_parser = parse_fingerprint)]
+    fingerprints: Vec<[u8; 32]>,
+}
+
+impl TrustArgs {
+    /// Enters the user's word.
+    pub fn judge(&self, provenance: &mut Provenance) {
+        provenance.accept(&self.fingerprints);
+    }
 }
 
 impl SrsArgs {
@@ -24,16 +45,19 @@ impl SrsArgs {
         }
         let mut sizes = Vec::new();
         for file in &self.files {
-            let srs = ui
+            let has = Srs::glance(file)?.k;
+            if has != k {
+                sizes.push(format!("{} has k = {has}", file.display()));
+                continue;
+            }
+            let mut srs = ui
                 .stage("Checking the SRS", None, || Srs::load(file))
                 .value?;
-            if srs.k() == k {
-                return Ok(srs);
-            }
-            sizes.push(format!("{} has k = {}", file.display(), srs.k()));
+            self.trust.judge(&mut srs.provenance);
+            return Ok(srs);
         }
         bail!(
-            "an SRS of k = {k} is needed: {}; give another --srs FILE, made from the same secret",
+            "an SRS of k = {k} is needed: {}; give another --srs FILE of the same secret (zkml srs import -k {k} takes it from a larger file)",
             sizes.join(", ")
         )
     }
@@ -42,6 +66,13 @@ impl SrsArgs {
 /// The development SRS of size 2^k of the user's cache.
 pub fn development(k: u32, ui: &Ui) -> Result<Srs> {
     let folder = default_cache_folder()?;
+    counted(&format!("Development SRS, k = {k}"), ui, |progress| {
+        cached(&folder, k, progress).with_context(|| format!("no development SRS of k = {k}"))
+    })
+}
+
+/// Does work on an SRS under a bar that counts its points.
+pub fn counted(name: &str, ui: &Ui, work: impl FnOnce(Progress<'_>) -> Result<Srs>) -> Result<Srs> {
     let counter = ui.counter("SRS points");
     let progress = |done: u64, total: u64| {
         counter.set_length(total);
@@ -49,13 +80,9 @@ pub fn development(k: u32, ui: &Ui) -> Result<Srs> {
             counter.set_position(done);
         }
     };
-    let name = format!("Development SRS, k = {k}");
-    let srs = ui
-        .stage(&name, None, || cached(&folder, k, &progress))
-        .value
-        .with_context(|| format!("no development SRS of k = {k}"))?;
+    let srs = ui.stage(name, None, || work(&progress)).value;
     counter.finish_and_clear();
-    Ok(srs)
+    srs
 }
 
 /// Says on stderr that proofs under this SRS convince nobody, if so.

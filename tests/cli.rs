@@ -6,7 +6,7 @@ mod support;
 
 use support::{digits, json, known_answer, text, Folder, Zkml};
 
-const COMMANDS: [&[&str]; 11] = [
+const COMMANDS: [&[&str]; 13] = [
     &["inspect"],
     &["run"],
     &["setup"],
@@ -15,6 +15,8 @@ const COMMANDS: [&[&str]; 11] = [
     &["aggregate"],
     &["evm", "generate"],
     &["evm", "test"],
+    &["srs", "import"],
+    &["srs", "check"],
     &["srs", "info"],
     &["srs", "dev"],
     &["demo"],
@@ -63,6 +65,10 @@ fn wrong_usage_is_2() {
             "42",
         ],
         &["srs", "dev", "--k", "99", "--out", "x"],
+        &["srs", "import", "c.ptau", "--out", "x", "-k", "0"],
+        &["srs", "import", "c.ptau", "--out", "x", "--digest", "00"],
+        &["srs", "import", "c.ptau"],
+        &["verify", "p", "--keys", "k", "--trust-srs", "0x12"],
         &[
             "aggregate",
             "p",
@@ -95,6 +101,8 @@ fn missing_files_are_named_and_1() {
         &["evm", "generate", "--keys", &keys, "--out", "c"],
         &["evm", "test", "no.zkml", "--contract", "c"],
         &["srs", "info", "no.srs"],
+        &["srs", "check", "no.srs"],
+        &["srs", "import", "no.ptau", "--out", "c"],
     ] {
         let out = Zkml::new().args(arguments).run();
         assert_eq!(out.code, 1, "{arguments:?}: {}", out.stderr);

@@ -1,7 +1,8 @@
 //! Files that are whole or absent, and typed containers for binary artefacts.
 //!
 //! A file is written under a temporary name in its own folder, synced, and renamed into place, so
-//! that no reader ever sees half of it and no error leaves anything behind.
+//! that no reader ever sees half of it and no error leaves anything behind. A process that is
+//! killed leaves its temporary file; whoever writes to the folder next takes it away ([`stale`]).
 //!
 //! A container is one artefact with its kind and format version:
 //!
@@ -20,6 +21,7 @@
 mod error;
 mod kind;
 mod reader;
+mod stale;
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
@@ -30,6 +32,7 @@ use tempfile::NamedTempFile;
 
 pub use error::FileError;
 pub use kind::Kind;
+pub(crate) use reader::open_regular;
 pub use reader::{read_bounded, ContainerReader};
 
 const MAGIC: [u8; 4] = *b"ZKML";
@@ -130,7 +133,7 @@ pub fn read_container(path: &Path, kind: Kind, version: u32) -> Result<Vec<u8>, 
 /// A file in the folder of `path`, written under a temporary name; it goes away when dropped.
 fn stage(path: &Path, mode: u32, content: WriteFn<'_>) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".zkml-").suffix(".tmp");
+    builder.prefix(stale::PREFIX).suffix(stale::SUFFIX);
     #[cfg(not(unix))]
     let _ = mode;
     #[cfg(unix)]
@@ -138,7 +141,10 @@ fn stage(path: &Path, mode: u32, content: WriteFn<'_>) -> io::Result<NamedTempFi
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(std::fs::Permissions::from_mode(mode));
     }
-    let mut file = builder.tempfile_in(folder_of(path))?;
+    let folder = folder_of(path);
+    stale::remove(folder);
+    let mut file = builder.tempfile_in(folder)?;
+    stale::mark_in_use(file.as_file());
     let mut out = Latch {
         inner: BufWriter::with_capacity(BUFFER_LEN, file.as_file_mut()),
         failure: None,

@@ -17,7 +17,7 @@ use zkml_circuits::{
     prove::{
         prove, Architecture, Exposure, Keys, Opening, Proof, ProveError, Request, Verifier, Word,
     },
-    srs::Srs,
+    srs::{FileDigest, Provenance, Srs, Trust},
 };
 
 fn root() -> PathBuf {
@@ -333,6 +333,23 @@ fn artefacts_on_disk() {
     damage("verifying.key", &|p| {
         Verifier::load(p, &architecture).err().map(text)
     });
+    // A provenance that belongs to another SRS than the key's.
+    let of = |fingerprint| Provenance::Ceremony {
+        name: "c.ptau".into(),
+        digest: FileDigest([1; 64]),
+        fingerprint,
+        accepted: true,
+    };
+    let mut labelled = Keys::load(&at("proving.key"), &architecture).unwrap();
+    let label = at("labelled.key");
+    labelled.provenance = of(labelled.srs);
+    labelled.save_verifier(&label).unwrap();
+    let read = Verifier::load(&label, &architecture).unwrap();
+    assert_eq!(read.provenance.trust(), Trust::Unverified);
+    labelled.provenance = of([1; 32]);
+    labelled.save_verifier(&label).unwrap();
+    let got = Verifier::load(&label, &architecture).err().map(text);
+    assert!(got.unwrap().contains("provenance of another SRS"));
     damage("weights.opening", &|p| Opening::load(p).err().map(text));
     damage("proof.zkml", &|p| Proof::load(p).err().map(text));
 }

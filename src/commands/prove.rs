@@ -110,6 +110,7 @@ pub fn run(args: &ProveArgs, ui: &Ui) -> Result<Value> {
         "seconds": proven.seconds,
         "srs": prover.keys.provenance.to_string(),
         "srs_secure": prover.keys.provenance.is_secure(),
+        "srs_trust": prover.keys.provenance.trust().word(),
         "proof": args.out,
         "salts": salts,
     }))
@@ -118,11 +119,12 @@ pub fn run(args: &ProveArgs, ui: &Ui) -> Result<Value> {
 impl Prover {
     fn load(folder: &KeyFolder, srs: &SrsArgs, ui: &Ui) -> Result<Self> {
         let (architecture, plan) = folder.architecture()?;
-        let keys = ui
+        let mut keys = ui
             .stage("Loading the proving key", None, || {
                 Keys::load(&folder.proving_key(), &architecture)
             })
             .value?;
+        srs.trust.judge(&mut keys.provenance);
         let opening = Opening::load(&folder.opening())?;
         let srs = srs.of_size(plan.shape.k, ui)?;
         Ok(Self {

@@ -123,6 +123,7 @@ pub fn run(args: &SetupArgs, ui: &Ui) -> Result<Value> {
         "instances": made.plan.statement.instances,
         "srs": made.keys.provenance.to_string(),
         "srs_secure": made.keys.provenance.is_secure(),
+        "srs_trust": made.keys.provenance.trust().word(),
         "seconds": made.seconds,
         "files": files.iter().map(|(path, _)| path).collect::<Vec<_>>(),
     }))

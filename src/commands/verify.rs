@@ -98,6 +98,7 @@ pub fn run(args: &VerifyArgs, ui: &Ui) -> Result<Value> {
         "seconds": timed.seconds,
         "srs": provenance.to_string(),
         "srs_secure": provenance.is_secure(),
+        "srs_trust": provenance.trust().word(),
     }))
 }
 

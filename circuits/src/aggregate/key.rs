@@ -4,10 +4,13 @@ use super::{
     circuit::{AggregationCircuit, CircuitSize},
     AggregateError, Structure, ACCUMULATOR_LIMBS,
 };
-use crate::files::{read_container, write_container, Kind};
+use crate::{
+    files::{read_container, write_container, Kind},
+    prove::raw::{self, Dimensions},
+};
 use halo2_proofs::{
     halo2curves::bn256::{Bn256, G1Affine},
-    plonk::{keygen_pk, keygen_vk, ProvingKey},
+    plonk::{keygen_pk, keygen_vk, Circuit, ConstraintSystem, ProvingKey},
     poly::{commitment::Params, kzg::commitment::ParamsKZG},
     SerdeFormat,
 };
@@ -17,10 +20,7 @@ use snark_verifier::{
     verifier::plonk::PlonkProtocol,
 };
 use snark_verifier_sdk::{halo2::gen_dummy_snark_from_protocol, Snark, SHPLONK};
-use std::{
-    panic::{catch_unwind, AssertUnwindSafe},
-    path::Path,
-};
+use std::path::Path;
 
 /// Version of the key file.
 const VERSION: u32 = 1;
@@ -74,6 +74,19 @@ impl AggregationShape {
                 columns: max_columns,
                 max_k: MAX_K,
             })
+    }
+}
+
+impl AggregationShape {
+    /// What decides how long a key is.
+    fn dimensions(self) -> Dimensions {
+        let mut meta = ConstraintSystem::default();
+        AggregationCircuit::configure_with_params(&mut meta, self);
+        Dimensions {
+            k: self.k,
+            fixed: meta.num_fixed_columns(),
+            permuted: meta.permutation().get_columns().len(),
+        }
     }
 }
 
@@ -154,15 +167,11 @@ impl AggregationKey {
         if !(MIN_K..=MAX_K).contains(&shape.k) || !(1..=64).contains(&shape.columns) {
             return Err(content(path, format!("impossible shape {shape:?}")));
         }
-        // halo2's reader panics on scalars and lengths that it does not expect.
-        let read = catch_unwind(AssertUnwindSafe(|| {
-            ProvingKey::read::<_, AggregationCircuit>(&mut rest, SerdeFormat::RawBytes, shape)
-        }));
-        let pk = match read {
-            Ok(Ok(pk)) => pk,
-            Ok(Err(error)) => return Err(content(path, error)),
-            Err(_) => return Err(content(path, "a scalar or a length in it is not valid")),
-        };
+        // halo2's reader takes lengths and scalars as they come: it would allocate whatever a few
+        // bytes ask for, and panic on what it does not expect.
+        raw::check_proving_key(rest, shape.dimensions()).map_err(|got| content(path, got))?;
+        let pk = ProvingKey::read::<_, AggregationCircuit>(&mut rest, SerdeFormat::RawBytes, shape)
+            .map_err(|error| content(path, error))?;
         let vk = pk.get_vk();
         let on_curve = |point: &G1Affine| {
             bool::from(halo2_proofs::arithmetic::CurveAffine::is_on_curve(point))

@@ -8,27 +8,26 @@ use blake2b_simd::State;
 
 use super::{hasher, FileError, Kind, BUFFER_LEN, DIGEST_LEN, HEADER_LEN, MAGIC};
 
-/// Opens a regular file; with it, its size.
-fn open(path: &Path) -> Result<(File, u64), FileError> {
-    let read = FileError::io;
+/// Opens a file that is neither a folder nor a pipe; also returns its size.
+pub(crate) fn open_regular(path: &Path) -> Result<(File, u64), FileError> {
     // Looked at before it is opened, since opening a pipe would wait for its writer.
-    let metadata = fs::metadata(path).map_err(read(path, "read"))?;
+    let metadata = fs::metadata(path).map_err(FileError::io(path, "read"))?;
     if metadata.is_dir() {
         let error = io::Error::from(io::ErrorKind::IsADirectory);
-        return Err(read(path, "read")(error));
+        return Err(FileError::io(path, "read")(error));
     }
     if !metadata.is_file() {
         let error = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
-        return Err(read(path, "read")(error));
+        return Err(FileError::io(path, "read")(error));
     }
-    let file = File::open(path).map_err(read(path, "read"))?;
-    let size = file.metadata().map_err(read(path, "read"))?.len();
+    let file = File::open(path).map_err(FileError::io(path, "read"))?;
+    let size = file.metadata().map_err(FileError::io(path, "read"))?.len();
     Ok((file, size))
 }
 
 /// Reads a regular file of at most `limit` bytes whole.
 pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
-    let (file, size) = open(path)?;
+    let (file, size) = open_regular(path)?;
     let mut bytes = Vec::new();
     if size <= limit {
         // Of a file that grows meanwhile, one byte too many is enough.
@@ -61,8 +60,7 @@ impl ContainerReader {
     /// Opens a container; magic, kind, version and exact length are checked.
     pub fn open(path: &Path, kind: Kind, version: u32) -> Result<Self, FileError> {
         let read = FileError::io;
-        let (mut file, size) = open(path)?;
-
+        let (mut file, size) = open_regular(path)?;
         let mut start = Vec::with_capacity(HEADER_LEN);
         file.by_ref()
             .take(HEADER_LEN as u64)

@@ -202,7 +202,10 @@ fn split<'a>(
     let (provenance, key) = rest
         .split_at_checked(length)
         .ok_or_else(|| content("a shorter file".into()))?;
-    let provenance =
+    let provenance: Provenance =
         serde_json::from_slice(provenance).map_err(|error| content(error.to_string()))?;
+    if !provenance.fits(srs) {
+        return Err(content("the provenance of another SRS".into()));
+    }
     Ok((*srs, provenance, key))
 }

@@ -11,7 +11,7 @@ mod error;
 mod keys;
 mod opening;
 mod proof;
-mod raw;
+pub(crate) mod raw;
 mod statement;
 
 pub use architecture::Architecture;

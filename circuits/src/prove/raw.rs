@@ -18,9 +18,26 @@ const MODULUS: [u64; 4] = [
 /// Fixed columns of the canonical circuit.
 pub const FIXED_COLUMNS: usize = 13;
 
-/// Columns in the permutation: data, S-box inputs, folds, scalars, instance.
-pub fn permuted_columns(shape: &Shape) -> usize {
-    shape.data + 4
+/// What decides how long a key is.
+#[derive(Clone, Copy, Debug)]
+pub struct Dimensions {
+    /// 2^k rows.
+    pub k: u32,
+    /// Fixed columns.
+    pub fixed: usize,
+    /// Columns in the permutation.
+    pub permuted: usize,
+}
+
+impl From<&Shape> for Dimensions {
+    /// Of a model circuit. In the permutation: data, S-box inputs, folds, scalars, instance.
+    fn from(shape: &Shape) -> Self {
+        Self {
+            k: shape.k,
+            fixed: FIXED_COLUMNS,
+            permuted: shape.data + 4,
+        }
+    }
 }
 
 struct Walker<'a> {
@@ -82,39 +99,36 @@ fn canonical(scalar: &[u8]) -> bool {
     false
 }
 
-fn header(walker: &mut Walker<'_>, shape: &Shape) -> Result<(), String> {
+fn header(walker: &mut Walker<'_>, key: Dimensions) -> Result<(), String> {
     walker.expect(&[2], "format version of the verifying key")?;
-    walker.expect(&shape.k.to_le_bytes(), "k")?;
+    walker.expect(&key.k.to_le_bytes(), "k")?;
     walker.expect(&[0], "selector compression flag")?;
-    walker.expect(
-        &(FIXED_COLUMNS as u32).to_le_bytes(),
-        "number of fixed columns",
-    )?;
-    let points = FIXED_COLUMNS + permuted_columns(shape);
+    walker.expect(&(key.fixed as u32).to_le_bytes(), "number of fixed columns")?;
+    let points = key.fixed + key.permuted;
     walker.take(points * POINT, "commitments of the verifying key")?;
     Ok(())
 }
 
-/// Whether `bytes` can be a verifying key of this shape. Points are checked by the caller.
-pub fn check_verifying_key(bytes: &[u8], shape: &Shape) -> Result<(), String> {
+/// Whether `bytes` can be a verifying key of these dimensions. Points are checked by the caller.
+pub fn check_verifying_key(bytes: &[u8], key: impl Into<Dimensions>) -> Result<(), String> {
     let mut walker = Walker { bytes, at: 0 };
-    header(&mut walker, shape)?;
+    header(&mut walker, key.into())?;
     end(&walker)
 }
 
-/// Whether `bytes` can be a proving key of this shape. Points are checked by the caller.
-pub fn check_proving_key(bytes: &[u8], shape: &Shape) -> Result<(), String> {
-    let n = 1usize << shape.k;
+/// Whether `bytes` can be a proving key of these dimensions. Points are checked by the caller.
+pub fn check_proving_key(bytes: &[u8], key: impl Into<Dimensions>) -> Result<(), String> {
+    let key = key.into();
+    let n = 1usize << key.k;
     let mut walker = Walker { bytes, at: 0 };
-    header(&mut walker, shape)?;
+    header(&mut walker, key)?;
     for what in ["l0", "l_last", "l_active_row"] {
         walker.polynomial(n, what)?;
     }
-    walker.polynomials(FIXED_COLUMNS, n, "fixed values")?;
-    walker.polynomials(FIXED_COLUMNS, n, "fixed polynomials")?;
-    let permuted = permuted_columns(shape);
-    walker.polynomials(permuted, n, "permutation values")?;
-    walker.polynomials(permuted, n, "permutation polynomials")?;
+    walker.polynomials(key.fixed, n, "fixed values")?;
+    walker.polynomials(key.fixed, n, "fixed polynomials")?;
+    walker.polynomials(key.permuted, n, "permutation values")?;
+    walker.polynomials(key.permuted, n, "permutation polynomials")?;
     end(&walker)
 }
 

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use rand::rngs::OsRng;
 use rand::RngCore;
 
-use super::{check_k, Check, Progress, Provenance, Srs, SrsError};
+use super::{check_k, hex, Check, Progress, Provenance, Srs, SrsError};
 use crate::files::{write_atomic_new, FileError};
 
 const SEED_FILE: &str = "dev.seed";
@@ -74,7 +74,7 @@ fn seed_of(folder: &Path) -> Result<[u8; 32], SrsError> {
     }
     let mut seed = [0; 32];
     OsRng.fill_bytes(&mut seed);
-    let text: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
+    let text = hex::show(&seed);
     write_atomic_new(&path, &mut |out| writeln!(out, "{text}"))?;
     match read_seed(&path)? {
         Some(seed) => Ok(seed),
@@ -102,18 +102,7 @@ fn read_seed(path: &Path) -> Result<Option<[u8; 32]>, SrsError> {
 }
 
 fn parse_seed(text: &[u8]) -> Option<[u8; 32]> {
-    let digits = text.trim_ascii();
-    if digits.len() != 64 {
-        return None;
-    }
-    let mut seed = [0; 32];
-    for (byte, pair) in seed.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = pair.iter().try_fold(0u8, |value, digit| {
-            let digit = char::from(*digit).to_digit(16)?;
-            Some(value << 4 | digit as u8)
-        })?;
-    }
-    Some(seed)
+    hex::parse(text.trim_ascii())
 }
 
 #[cfg(test)]

@@ -12,11 +12,11 @@ use halo2_proofs::halo2curves::ff::{BatchInvert, Field, PrimeField};
 use halo2_proofs::halo2curves::group::prime::PrimeCurveAffine;
 use halo2_proofs::halo2curves::group::Curve;
 use halo2_proofs::poly::kzg::commitment::ParamsKZG;
-use rand::{RngCore, SeedableRng};
-use rand_chacha::ChaCha20Rng;
+use rand::RngCore;
 use rayon::prelude::*;
 
 use super::fixed_base::{FixedBase, Scratch};
+use super::parts::Parts;
 use super::Progress;
 
 /// Points that one task makes at a time: one inversion a window is shared by as many.
@@ -71,7 +71,14 @@ pub(super) fn generate(k: u32, tau: Fr, progress: Progress<'_>) -> ParamsKZG<Bn2
 
     let g2 = G2Affine::generator();
     let s_g2 = (g2 * tau).to_affine();
-    assemble(k, g, g_lagrange, g2, s_g2)
+    Parts {
+        k,
+        g,
+        g_lagrange,
+        g2,
+        s_g2,
+    }
+    .assemble()
 }
 
 /// Multiples of the generator by the scalars that `fill(start, chunk)` writes.
@@ -92,17 +99,4 @@ fn basis(
         },
     );
     points
-}
-
-/// Puts the parts together; each basis has 2^k points.
-pub(super) fn assemble(
-    k: u32,
-    g: Vec<G1Affine>,
-    g_lagrange: Vec<G1Affine>,
-    g2: G2Affine,
-    s_g2: G2Affine,
-) -> ParamsKZG<Bn256> {
-    // `from_parts` is a method, though it reads nothing of its receiver: any parameters serve.
-    let receiver = ParamsKZG::<Bn256>::setup(0, ChaCha20Rng::from_seed([0; 32]));
-    receiver.from_parts(k, g, Some(g_lagrange), g2, s_g2)
 }

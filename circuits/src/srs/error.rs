@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::{MAX_K, MIN_K};
+use super::{FileDigest, MAX_K, MIN_K};
 use crate::files::FileError;
 
 /// Why an SRS could not be made, saved or loaded.
@@ -38,6 +38,28 @@ pub enum SrsError {
         path: PathBuf,
         /// Which check failed.
         fault: &'static str,
+    },
+    /// Another file than the one that was asked for.
+    #[error("{}: not the file {whose}: expected BLAKE2b {expected}, got {got}; get it again, or rename it if it is another file", path.display())]
+    WrongDigest {
+        /// The file.
+        path: PathBuf,
+        /// Which file was expected.
+        whose: &'static str,
+        /// Its digest.
+        expected: FileDigest,
+        /// The digest of the file that is there.
+        got: FileDigest,
+    },
+    /// More was asked for than the file has.
+    #[error("{}: an SRS of k = {k} was asked for, the file has k = {has}; get a larger file, or choose a smaller k", path.display())]
+    TooSmall {
+        /// The file.
+        path: PathBuf,
+        /// What was asked for.
+        k: u32,
+        /// What there is.
+        has: u32,
     },
     /// Nothing says where the cache is.
     #[error("no folder for the cache: none of ZKML_CACHE, XDG_CACHE_HOME and HOME is set; set ZKML_CACHE to a folder that you may write to")]

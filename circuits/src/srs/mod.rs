@@ -1,8 +1,9 @@
 //! The structured reference string (SRS) of the KZG commitments, and where it came from.
 //!
 //! Two ways lead to one: [`Srs::development`] makes one at once, from a secret that this process
-//! knew, so that nothing proven under it convinces anybody else; a ceremony's SRS is read from a
-//! file. [`Provenance`] says which it was, and travels with the parameters.
+//! knew, so that nothing proven under it convinces anybody else; a ceremony's SRS is
+//! [imported](Srs::import) from the file that it published. [`Provenance`] says which it was, and
+//! travels with the parameters.
 //!
 //! # What is checked when one is loaded
 //!
@@ -11,20 +12,27 @@
 //! pairing. That is [`Check::Points`], enough for a file that this program wrote into its cache.
 //! [`Check::Structure`] adds that all powers and all Lagrange points belong to that one secret, by
 //! random linear combinations and a pairing: for files that come from elsewhere, since commitments
-//! to a base without that structure need not hide what they commit to.
+//! to a base without that structure need not hide what they commit to. An import is checked like
+//! that, whatever its digest.
 
 mod cache;
-mod check;
+mod ceremony;
 mod development;
 mod error;
 mod fixed_base;
 mod format;
+mod hex;
+mod import;
+mod map;
+mod parts;
+mod points;
 mod provenance;
+mod ptau;
 
 use std::path::Path;
 
 use blake2b_simd::Params as Blake2b;
-use halo2_proofs::halo2curves::bn256::Bn256;
+use halo2_proofs::halo2curves::bn256::{Bn256, G2Affine};
 use halo2_proofs::poly::commitment::Params;
 use halo2_proofs::poly::kzg::commitment::ParamsKZG;
 use halo2_proofs::SerdeFormat;
@@ -34,7 +42,9 @@ use rand_chacha::ChaCha20Rng;
 
 pub use cache::{cached, default_cache_folder};
 pub use error::SrsError;
-pub use provenance::Provenance;
+pub use import::{Glance, Import};
+pub use map::Format;
+pub use provenance::{parse_fingerprint, FileDigest, Provenance, Trust};
 
 /// Smallest size that is made or loaded, as a power of two.
 pub const MIN_K: u32 = 1;
@@ -101,15 +111,7 @@ impl Srs {
     /// Identifies the secret behind the SRS: parameters of one fingerprint fit together, whatever
     /// their sizes.
     pub fn fingerprint(&self) -> [u8; 32] {
-        use halo2_proofs::SerdeCurveAffine;
-        let mut hasher = Blake2b::new().hash_length(32).to_state();
-        for point in [self.params.g2(), self.params.s_g2()] {
-            // Writing to a hash state cannot fail.
-            let _ = point.write(&mut hasher, SerdeFormat::RawBytes);
-        }
-        let mut fingerprint = [0; 32];
-        fingerprint.copy_from_slice(hasher.finalize().as_bytes());
-        fingerprint
+        fingerprint_of(&self.params.g2(), &self.params.s_g2())
     }
 
     /// Writes the SRS to a file, which is there whole or not at all.
@@ -124,15 +126,43 @@ impl Srs {
 
     /// Reads an SRS with the checks that its origin calls for.
     pub fn load_checked(path: &Path, check: Check) -> Result<Self, SrsError> {
-        let srs = format::load(path)?;
-        check::generators(&srs.params)
+        let (parts, provenance) = format::load(path)?;
+        parts
+            .check_generators()
             .and_then(|()| match check {
                 Check::Points => Ok(()),
-                Check::Structure => check::structure(&srs.params, &mut OsRng),
+                Check::Structure => parts.check_structure(&mut OsRng),
             })
             .map_err(|fault| SrsError::structure(path, fault))?;
-        Ok(srs)
+        Ok(Self {
+            params: parts.assemble(),
+            provenance,
+        })
     }
+
+    /// Reads an SRS from the file of a ceremony, snarkjs's `.ptau` or halo2's raw bytes, with every
+    /// check that there is.
+    pub fn import(path: &Path, wanted: &Import, progress: Progress<'_>) -> Result<Self, SrsError> {
+        import::import(path, wanted, progress)
+    }
+
+    /// Says what a file of any of these formats is, without checking its points in G1.
+    pub fn glance(path: &Path) -> Result<Glance, SrsError> {
+        import::glance(path)
+    }
+}
+
+/// Identifies a secret by the points that it has in G2.
+fn fingerprint_of(g2: &G2Affine, s_g2: &G2Affine) -> [u8; 32] {
+    use halo2_proofs::SerdeCurveAffine;
+    let mut hasher = Blake2b::new().hash_length(32).to_state();
+    for point in [g2, s_g2] {
+        // Writing to a hash state cannot fail.
+        let _ = point.write(&mut hasher, SerdeFormat::RawBytes);
+    }
+    let mut fingerprint = [0; 32];
+    fingerprint.copy_from_slice(hasher.finalize().as_bytes());
+    fingerprint
 }
 
 /// Refuses sizes outside the supported range.

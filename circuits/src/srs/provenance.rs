@@ -1,13 +1,22 @@
-//! Where an SRS came from.
+//! Where an SRS came from, and who vouches for it.
+//!
+//! What a file says of itself makes nothing secure: whoever writes a file chooses its label. An SRS
+//! can be relied upon in two cases only. Its secret is that of a ceremony which this program knows
+//! ([`ceremony`](super::ceremony)), which is compared whenever points are read. Or the user of the
+//! run at hand named the secret's fingerprint ([`Provenance::accept`]); that is their word, so it is
+//! never written to a file, and whoever gets the file has to say it for themselves.
 
 use std::fmt;
+use std::str::FromStr;
 
 use blake2b_simd::Params;
 use serde::{Deserialize, Serialize};
 
+use super::{ceremony, hex};
+
 /// Where an SRS came from, which decides whether proofs under it convince anybody.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Provenance {
     /// Made by one program from a secret that it knew. Whoever keeps the secret can prove
     /// anything.
@@ -15,13 +24,43 @@ pub enum Provenance {
         /// Digest of the seed, where the secret comes from one.
         seed_digest: Option<[u8; 32]>,
     },
-    /// Made by a ceremony, and sound if one of its participants was honest.
+    /// Imported from a file that a ceremony published, or that says so.
     Ceremony {
-        /// Name of the ceremony.
+        /// Name of the file.
         name: String,
-        /// Digest of the file that the ceremony published.
-        digest: [u8; 32],
+        /// Digest of the file.
+        digest: FileDigest,
+        /// Names the secret. Readers compare it with the points, so it is no mere label.
+        fingerprint: [u8; 32],
+        /// Whether the user of this run named the fingerprint.
+        #[serde(skip)]
+        accepted: bool,
     },
+}
+
+/// Why an SRS is relied upon, or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// A development SRS: its maker can forge proofs.
+    Development,
+    /// Imported, but nobody vouches for its secret.
+    Unverified,
+    /// Imported, and the user of this run vouches for its secret.
+    Accepted,
+    /// The secret of a ceremony that this program knows.
+    Pinned,
+}
+
+impl Trust {
+    /// The word for it in `--json`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Trust::Development => "development",
+            Trust::Unverified => "unverified",
+            Trust::Accepted => "accepted",
+            Trust::Pinned => "pinned",
+        }
+    }
 }
 
 impl Provenance {
@@ -38,11 +77,44 @@ impl Provenance {
         }
     }
 
+    /// Why proofs under the SRS can be relied upon, or not.
+    pub fn trust(&self) -> Trust {
+        match self {
+            Self::Development { .. } => Trust::Development,
+            Self::Ceremony { fingerprint, .. } if ceremony::of_secret(fingerprint).is_some() => {
+                Trust::Pinned
+            }
+            Self::Ceremony { accepted: true, .. } => Trust::Accepted,
+            Self::Ceremony { .. } => Trust::Unverified,
+        }
+    }
+
     /// Whether proofs under the SRS can be relied upon.
     pub fn is_secure(&self) -> bool {
+        match self.trust() {
+            Trust::Development | Trust::Unverified => false,
+            Trust::Accepted | Trust::Pinned => true,
+        }
+    }
+
+    /// Takes the user's word for the secrets of these fingerprints. A development SRS stays what
+    /// it is.
+    pub fn accept(&mut self, fingerprints: &[[u8; 32]]) {
+        if let Self::Ceremony {
+            fingerprint,
+            accepted,
+            ..
+        } = self
+        {
+            *accepted = fingerprints.contains(fingerprint);
+        }
+    }
+
+    /// Whether this can be the provenance of the SRS with that fingerprint.
+    pub fn fits(&self, of_srs: &[u8; 32]) -> bool {
         match self {
-            Self::Development { .. } => false,
-            Self::Ceremony { .. } => true,
+            Self::Development { .. } => true,
+            Self::Ceremony { fingerprint, .. } => fingerprint == of_srs,
         }
     }
 }
@@ -55,25 +127,87 @@ impl fmt::Display for Provenance {
                     "INSECURE development SRS (for tests only: its maker can forge proofs",
                 )?;
                 if let Some(digest) = seed_digest {
-                    f.write_str("; seed ")?;
-                    write_short(f, digest)?;
+                    write!(f, "; seed {}", short(digest))?;
                 }
                 f.write_str(")")
             }
-            Self::Ceremony { name, digest } => {
-                write!(f, "SRS of the ceremony \"{}\" (file ", name.escape_debug())?;
-                write_short(f, digest)?;
-                f.write_str(")")
+            Self::Ceremony {
+                name,
+                digest,
+                fingerprint,
+                ..
+            } => {
+                let file = format!(
+                    "file \"{}\", BLAKE2b {}",
+                    name.escape_debug(),
+                    short(&digest.0)
+                );
+                match (self.trust(), ceremony::of_secret(fingerprint)) {
+                    (_, Some(known)) => {
+                        write!(f, "SRS of the {}, pinned in zkml ({file})", known.name)
+                    }
+                    (Trust::Accepted, None) => write!(
+                        f,
+                        "SRS of a ceremony that zkml does not know, accepted by whoever gave --trust-srs {} ({file})",
+                        hex::show(fingerprint)
+                    ),
+                    (_, None) => write!(
+                        f,
+                        "UNVERIFIED SRS: of a ceremony that zkml does not know, so perhaps of somebody who can forge proofs ({file}); if you trust it, say --trust-srs {}",
+                        hex::show(fingerprint)
+                    ),
+                }
             }
         }
     }
 }
 
-/// The first bytes of a digest in hexadecimal, enough to tell files apart by eye.
-fn write_short(f: &mut fmt::Formatter<'_>, digest: &[u8; 32]) -> fmt::Result {
-    digest
-        .iter()
-        .take(8)
-        .try_for_each(|byte| write!(f, "{byte:02x}"))?;
-    f.write_str("…")
+/// The first bytes in hexadecimal, enough to tell files apart by eye.
+fn short(digest: &[u8]) -> String {
+    format!("{}…", hex::show(digest.get(..8).unwrap_or(digest)))
+}
+
+/// BLAKE2b-512 of a file, as ceremonies publish it (`b2sum FILE`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct FileDigest(pub [u8; 64]);
+
+impl fmt::Display for FileDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::show(&self.0))
+    }
+}
+
+impl FromStr for FileDigest {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        hex::parse(text.as_bytes()).map(Self).ok_or_else(|| {
+            "expected the 128 hexadecimal digits of a BLAKE2b-512 digest, as `b2sum` prints it"
+                .to_owned()
+        })
+    }
+}
+
+impl From<FileDigest> for String {
+    fn from(digest: FileDigest) -> Self {
+        digest.to_string()
+    }
+}
+
+impl TryFrom<String> for FileDigest {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+/// A fingerprint from its 64 hexadecimal digits.
+pub fn parse_fingerprint(text: &str) -> Result<[u8; 32], String> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    hex::parse(digits.as_bytes()).ok_or_else(|| {
+        "expected the 64 hexadecimal digits of a fingerprint, as `zkml srs info` prints it"
+            .to_owned()
+    })
 }

@@ -1,7 +1,13 @@
 //! `zkml evm test`: the contract in a local EVM.
 
 use super::generate::CONTRACT;
-use crate::{bundle::Bundle, contract::Artefact, srs::warn, ui::Ui, values::grouped};
+use crate::{
+    bundle::Bundle,
+    contract::Artefact,
+    srs::{warn, TrustArgs},
+    ui::Ui,
+    values::grouped,
+};
 use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::{json, Value};
@@ -27,11 +33,14 @@ pub struct TestArgs {
     /// Folder or .json file written by `zkml evm generate`
     #[arg(long, value_name = "PATH")]
     contract: PathBuf,
+    #[command(flatten)]
+    trust: TrustArgs,
 }
 
 /// Runs the command.
 pub fn run(args: &TestArgs, ui: &Ui) -> Result<Value> {
-    let bundle = Bundle::load(&args.proof)?;
+    let mut bundle = Bundle::load(&args.proof)?;
+    args.trust.judge(&mut bundle.srs);
     let path = if args.contract.is_dir() {
         Artefact::files(&args.contract, CONTRACT).1
     } else {

@@ -1,0 +1,175 @@
+//! A proof under an imported SRS, and who says that it can be relied upon.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test fails by panicking.
+
+// Each test uses a part of these.
+#[allow(dead_code)]
+#[path = "../circuits/tests/support/ptau.rs"]
+mod ptau;
+#[allow(dead_code)]
+mod support;
+
+use ptau::{raw_srs, Ptau};
+use serde_json::Value;
+use std::fs;
+use support::{digits, json, text, Folder, Run, Zkml};
+use zkml_circuits::srs::Srs;
+
+/// The example's circuit has 2^14 rows.
+const POWER: u32 = 14;
+const SEED: [u8; 32] = [9; 32];
+
+fn run(arguments: &[&str]) -> Run {
+    Zkml::new().args(arguments).run()
+}
+
+#[track_caller]
+fn ok(arguments: &[&str]) -> (Value, Run) {
+    let out = run(&[arguments, &["--json"]].concat());
+    assert_eq!(out.code, 0, "{arguments:?}: {}", out.stderr);
+    (json(&out), out)
+}
+
+#[track_caller]
+fn fails(arguments: &[&str], why: &str) {
+    let out = run(arguments);
+    assert_eq!(out.code, 1, "{arguments:?}: {}", out.stderr);
+    assert!(out.stderr.contains(why), "{}, expected: {why}", out.stderr);
+}
+
+#[track_caller]
+fn assert_trust(object: &Value, out: &Run, trust: &str, secure: bool) {
+    assert_eq!(text(object, "srs_trust"), trust, "{object}");
+    assert_eq!(object["srs_secure"], secure, "{object}");
+    assert_eq!(out.stderr.contains("warning: "), !secure, "{}", out.stderr);
+}
+
+#[test]
+fn a_proof_under_an_imported_srs() {
+    let folder = Folder::new();
+    let path = |name: &str| folder.path(name);
+    let (ceremony, srs, keys, proof) =
+        (path("c.ptau"), path("c.srs"), path("keys"), path("p.zkml"));
+    let bytes = Ptau::new(POWER, SEED).bytes();
+    fs::write(&ceremony, &bytes).unwrap();
+    let digest = blake2b_simd::blake2b(&bytes).to_hex().to_string();
+
+    // Import: not trusted, whatever digest was asked for.
+    let import = ["srs", "import", &ceremony, "--out", &srs];
+    let other = format!(
+        "{}{}",
+        &digest[..127],
+        if digest.ends_with('0') { 1 } else { 0 }
+    );
+    fails(
+        &[&import[..], &["--digest", &other]].concat(),
+        "not the file that was asked for",
+    );
+    let (imported, out) = ok(&[&import[..], &["--digest", &digest]].concat());
+    assert_trust(&imported, &out, "unverified", false);
+    assert_eq!(
+        (&imported["k"], text(&imported, "source_digest")),
+        (&14.into(), &*digest)
+    );
+    let fingerprint = text(&imported, "fingerprint").to_owned();
+    for command in ["check", "info"] {
+        let (seen, _) = ok(&["srs", command, &srs]);
+        assert_eq!(text(&seen, "fingerprint"), fingerprint);
+        assert_eq!(text(&seen, "srs_trust"), "unverified");
+        let (source, _) = ok(&["srs", command, &ceremony]);
+        assert_eq!(text(&source, "fingerprint"), fingerprint);
+    }
+
+    // Keys and proof: what zkml does not know is secure where the user says so, and nowhere else.
+    let (model, image) = digits();
+    let trust = ["--trust-srs", &fingerprint];
+    let setup = [
+        "setup",
+        &model,
+        "--out",
+        &keys,
+        "--input-range",
+        "0,1",
+        "--srs",
+        &srs,
+        "--force",
+    ];
+    let (made, out) = ok(&setup);
+    assert_trust(&made, &out, "unverified", false);
+    let wrong = ["--trust-srs", &digest[..64]];
+    let (made, out) = ok(&[&setup[..], &wrong].concat());
+    assert_trust(&made, &out, "unverified", false);
+    let (made, out) = ok(&[&setup[..], &trust].concat());
+    assert_trust(&made, &out, "accepted", true);
+
+    let prove = [
+        "prove", &image, "--keys", &keys, "--out", &proof, "--srs", &srs,
+    ];
+    let (proven, out) = ok(&[&prove[..], &trust].concat());
+    assert_trust(&proven, &out, "accepted", true);
+    assert!(text(&proven, "srs").contains("accepted by whoever gave"));
+    let verify = ["verify", &proof, "--keys", &keys, "--input", &image];
+    let (verified, out) = ok(&[&verify[..], &trust].concat());
+    assert_trust(&verified, &out, "accepted", true);
+    // The word of whoever made the keys does not count for the verifier.
+    let (verified, out) = ok(&verify);
+    assert_trust(&verified, &out, "unverified", false);
+    let (verified, out) = ok(&[&verify[..], &["--srs", &srs, "--rederive"], &trust].concat());
+    assert_trust(&verified, &out, "accepted", true);
+
+    // Other sizes of one secret fit together, other secrets do not.
+    let small = path("small.srs");
+    let (imported, _) = ok(&["srs", "import", &ceremony, "--out", &small, "-k", "9"]);
+    assert_eq!(
+        (&imported["k"], text(&imported, "fingerprint")),
+        (&9.into(), &*fingerprint)
+    );
+    fails(
+        &[&prove[..7], &[&small]].concat(),
+        "an SRS of k = 14 is needed",
+    );
+    fails(
+        &["srs", "import", &ceremony, "--out", &small, "-k", "15"],
+        "k = 15 was asked for, the file has k = 14",
+    );
+    let (raw, stranger) = (path("raw.srs"), path("stranger.srs"));
+    let next = Srs::development_from_seed(15, SEED, &|_, _| ()).unwrap();
+    fs::write(&raw, raw_srs(&next)).unwrap();
+    let (imported, _) = ok(&["srs", "import", &raw, "--out", &small]);
+    assert_eq!(
+        (&imported["k"], text(&imported, "fingerprint")),
+        (&15.into(), &*fingerprint)
+    );
+    let foreign = Srs::development_from_seed(POWER, [8; 32], &|_, _| ()).unwrap();
+    fs::write(&raw, raw_srs(&foreign)).unwrap();
+    ok(&["srs", "import", &raw, "--out", &stranger]);
+    let out = run(&[&prove[..7], &[&stranger]].concat());
+    assert_ne!(out.code, 0, "{}", out.stderr);
+    fails(
+        &[&verify[..], &["--srs", &stranger]].concat(),
+        "was made under another SRS",
+    );
+}
+
+#[test]
+fn a_broken_file_leaves_nothing_behind() {
+    let folder = Folder::new();
+    let (ceremony, srs) = (folder.path("c.ptau"), folder.path("c.srs"));
+    let mut file = Ptau::new(6, SEED);
+    let swapped = file.section(2)[64 * 3..64 * 4].to_vec();
+    file.section(2)[64 * 2..64 * 3].copy_from_slice(&swapped);
+    fs::write(&ceremony, file.bytes()).unwrap();
+    for command in [
+        &["srs", "import", &ceremony, "--out", &srs][..],
+        &["srs", "check", &ceremony],
+    ] {
+        fails(command, "not the powers of one secret");
+    }
+    // What is wrong shows in what is read only: one size smaller is right up to there.
+    ok(&["srs", "check", &ceremony, "-k", "1"]);
+    assert!(fs::metadata(&srs).is_err());
+    fails(
+        &["srs", "check", &ceremony, "-k", "7"],
+        "the file has k = 6",
+    );
+}
