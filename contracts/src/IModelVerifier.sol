@@ -7,8 +7,8 @@ pragma solidity ^0.8.24;
 /// statement is made by `zkml`, and is checked here by the verifier contract that the model names.
 ///
 /// Inputs and outputs are given in the clear, as bytes: for each tensor, in the model's order,
-/// - public: its elements in row-major order, each of ceil(bits / 8) bytes, big-endian, modulo
-///   2^(8 * bytes) (which is two's complement for a range around zero);
+/// - public: its elements in row-major order, each of 1, 2, 4 or 8 bytes, the least that hold `bits`
+///   bits; big-endian, modulo 2^(8 * bytes) (which is two's complement for a range around zero);
 /// - hashed: its digest, one word below the order of BN254's scalar field;
 /// - private: nothing.
 ///
