@@ -3,7 +3,7 @@
 //! The limits that decide on the main network hold here as well: code size (EIP-170, EIP-3860),
 //! and from Osaka on the gas limit of a transaction (EIP-7825).
 
-use crate::calldata::count_bytes;
+use crate::{calldata::count_bytes, codegen::Failure};
 use revm::{
     context::{
         result::{EVMError, ExecutionResult, Output},
@@ -16,6 +16,12 @@ use revm::{
 
 /// EIP-7825: the most gas that one transaction may ask for, from Osaka on.
 pub const MAX_TX_GAS: u64 = 16_777_216;
+/// What a verifier returns for a proof that verifies: the word 1.
+const ACCEPTED: [u8; 32] = {
+    let mut word = [0; 32];
+    word[31] = 1;
+    word
+};
 /// What every transaction costs before its calldata.
 const BASE_GAS: u64 = 21_000;
 
@@ -112,12 +118,16 @@ pub struct Deployment {
 /// How a call ended.
 #[derive(Clone, Debug)]
 pub struct CallOutcome {
-    /// Whether the contract returned, and so the proof verified.
+    /// Whether the contract returned.
+    pub returned: bool,
+    /// Whether it returned the word 1, and so the proof verified.
     pub accepted: bool,
     /// Gas of the transaction.
     pub gas: Gas,
-    /// `returned`, `reverted`, or the EVM's reason to halt.
+    /// `returned`, `reverted` with the error if it is a verifier's, or the EVM's reason to halt.
     pub ending: String,
+    /// What it returned or reverted with.
+    pub output: Vec<u8>,
 }
 
 /// A chain of one's own.
@@ -183,16 +193,26 @@ impl Chain {
             });
         }
         let result = self.transact("call", TxKind::Call(address), calldata.to_vec(), limit)?;
-        let (accepted, ending) = match &result {
+        let (returned, ending) = match &result {
             ExecutionResult::Success { .. } => (true, "returned".to_string()),
-            ExecutionResult::Revert { .. } => (false, "reverted".to_string()),
+            ExecutionResult::Revert { output, .. } => (
+                false,
+                match Failure::of(output) {
+                    Some(failure) => format!("reverted: {}", failure.name()),
+                    None => "reverted".to_string(),
+                },
+            ),
             ExecutionResult::Halt { reason, .. } => (false, format!("halted: {reason:?}")),
         };
+        let output = result.output().map(|bytes| bytes.to_vec());
+        let output = output.unwrap_or_default();
         let spent = result.gas().total_gas_spent();
         Ok(CallOutcome {
-            accepted,
+            returned,
+            accepted: returned && output == ACCEPTED,
             gas: account_for(result.tx_gas_used(), spent, calldata),
             ending,
+            output,
         })
     }
 
@@ -277,9 +297,14 @@ mod tests {
             assert_ne!(good.address, bad.address);
             assert_eq!(good.runtime_bytes, 3);
             let outcome = chain.call(good.address, &[0, 1]).unwrap();
-            assert!(outcome.accepted);
+            // It returned, but not what a verifier returns.
+            assert!(outcome.returned && !outcome.accepted);
             assert_eq!(outcome.gas.calldata, 20);
-            assert!(!chain.call(bad.address, &[]).unwrap().accepted);
+            assert!(!chain.call(bad.address, &[]).unwrap().returned);
+            // PUSH1 1, PUSH0, MSTORE, PUSH1 32, PUSH0, RETURN.
+            let one = [0x60, 1, 0x5f, 0x52, 0x60, 32, 0x5f, 0xf3];
+            let one = chain.deploy(&creation(&one)).unwrap();
+            assert!(chain.call(one.address, &[]).unwrap().accepted);
         }
     }
 
