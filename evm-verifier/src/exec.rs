@@ -10,7 +10,8 @@ use revm::{
         TxEnv,
     },
     database::InMemoryDB,
-    primitives::{hardfork::SpecId, Address, Bytes, TxKind},
+    primitives::{hardfork::SpecId, Address, Bytes, Log, TxKind, U256},
+    state::Bytecode,
     Context, Database, ExecuteCommitEvm, MainBuilder, MainContext,
 };
 
@@ -128,13 +129,31 @@ pub struct CallOutcome {
     pub ending: String,
     /// What it returned or reverted with.
     pub output: Vec<u8>,
+    /// Its events.
+    pub logs: Vec<Log>,
+}
+
+/// A transaction to a contract.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// Its sender.
+    pub from: Address,
+    /// The contract.
+    pub to: Address,
+    /// What it pays, in wei.
+    pub value: u64,
+    /// Its data.
+    pub calldata: &'a [u8],
+    /// Its gas limit.
+    pub gas: u64,
 }
 
 /// A chain of one's own.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Chain {
     fork: Fork,
     db: InMemoryDB,
+    timestamp: u64,
 }
 
 impl Chain {
@@ -143,12 +162,22 @@ impl Chain {
         Self {
             fork,
             db: InMemoryDB::default(),
+            timestamp: 1,
         }
     }
 
     /// Deploys a contract.
     pub fn deploy(&mut self, creation: &[u8]) -> Result<Deployment, ExecError> {
-        let result = self.transact("deployment", TxKind::Create, creation.to_vec(), MAX_TX_GAS)?;
+        let result = self.transact(
+            "deployment",
+            TxEnv {
+                caller: Address::ZERO,
+                kind: TxKind::Create,
+                data: Bytes::copy_from_slice(creation),
+                gas_limit: MAX_TX_GAS,
+                ..Default::default()
+            },
+        )?;
         let failed = |reason: String| ExecError::Deployment {
             fork: self.fork,
             reason,
@@ -182,17 +211,38 @@ impl Chain {
         calldata: &[u8],
         limit: u64,
     ) -> Result<CallOutcome, ExecError> {
-        let has_code = match self.db.basic(address) {
+        self.send(&Call {
+            from: Address::ZERO,
+            to: address,
+            value: 0,
+            calldata,
+            gas: limit,
+        })
+    }
+
+    /// Sends a transaction to a contract.
+    pub fn send(&mut self, call: &Call<'_>) -> Result<CallOutcome, ExecError> {
+        let has_code = match self.db.basic(call.to) {
             Ok(account) => account.is_some_and(|account| !account.is_empty_code_hash()),
             Err(never) => match never {},
         };
         if !has_code {
             return Err(ExecError::NoCode {
-                address: address.to_string(),
+                address: call.to.to_string(),
                 fork: self.fork,
             });
         }
-        let result = self.transact("call", TxKind::Call(address), calldata.to_vec(), limit)?;
+        let result = self.transact(
+            "call",
+            TxEnv {
+                caller: call.from,
+                kind: TxKind::Call(call.to),
+                value: U256::from(call.value),
+                data: Bytes::copy_from_slice(call.calldata),
+                gas_limit: call.gas,
+                ..Default::default()
+            },
+        )?;
         let (returned, ending) = match &result {
             ExecutionResult::Success { .. } => (true, "returned".to_string()),
             ExecutionResult::Revert { output, .. } => (
@@ -207,39 +257,64 @@ impl Chain {
         let output = result.output().map(|bytes| bytes.to_vec());
         let output = output.unwrap_or_default();
         let spent = result.gas().total_gas_spent();
+        let gas = account_for(result.tx_gas_used(), spent, call.calldata);
         Ok(CallOutcome {
             returned,
             accepted: returned && output == ACCEPTED,
-            gas: account_for(result.tx_gas_used(), spent, calldata),
+            gas,
             ending,
             output,
+            logs: result.into_logs(),
         })
+    }
+
+    /// The balance of an account.
+    pub fn balance(&mut self, address: Address) -> U256 {
+        match self.db.basic(address) {
+            Ok(account) => account.map_or(U256::ZERO, |account| account.balance),
+            Err(never) => match never {},
+        }
+    }
+
+    /// Gives an account a balance.
+    pub fn set_balance(&mut self, address: Address, balance: U256) {
+        let mut account = match self.db.basic(address) {
+            Ok(account) => account.unwrap_or_default(),
+            Err(never) => match never {},
+        };
+        account.balance = balance;
+        self.db.insert_account_info(address, account);
+    }
+
+    /// Puts code at an address, whatever was there; none takes it away.
+    pub fn set_code(&mut self, address: Address, code: &[u8]) {
+        let mut account = match self.db.basic(address) {
+            Ok(account) => account.unwrap_or_default(),
+            Err(never) => match never {},
+        };
+        account.set_code(Bytecode::new_raw(Bytes::copy_from_slice(code)));
+        self.db.insert_account_info(address, account);
+    }
+
+    /// Sets the time of the blocks that follow, in seconds.
+    pub fn set_time(&mut self, timestamp: u64) {
+        self.timestamp = timestamp;
     }
 
     fn transact(
         &mut self,
         what: &'static str,
-        kind: TxKind,
-        data: Vec<u8>,
-        gas_limit: u64,
+        mut tx: TxEnv,
     ) -> Result<ExecutionResult, ExecError> {
-        let caller = Address::ZERO;
-        let nonce = match self.db.basic(caller) {
+        tx.nonce = match self.db.basic(tx.caller) {
             Ok(account) => account.map_or(0, |account| account.nonce),
             Err(never) => match never {},
         };
-        let tx = TxEnv {
-            caller,
-            nonce,
-            kind,
-            data: Bytes::from(data),
-            gas_limit,
-            ..Default::default()
-        };
-        let spec = self.fork.spec();
+        let (spec, timestamp) = (self.fork.spec(), self.timestamp);
         let mut evm = Context::mainnet()
             .with_db(&mut self.db)
             .modify_cfg_chained(|cfg| cfg.set_spec_and_mainnet_gas_params(spec))
+            .modify_block_chained(|block| block.timestamp = U256::from(timestamp))
             .build_mainnet();
         evm.transact_commit(tx).map_err(|error| ExecError::Invalid {
             what,
