@@ -276,6 +276,14 @@ impl Chain {
         }
     }
 
+    /// A word of a contract's storage.
+    pub fn storage(&mut self, address: Address, slot: u64) -> U256 {
+        match self.db.storage(address, U256::from(slot)) {
+            Ok(word) => word,
+            Err(never) => match never {},
+        }
+    }
+
     /// Gives an account a balance.
     pub fn set_balance(&mut self, address: Address, balance: U256) {
         let mut account = match self.db.basic(address) {

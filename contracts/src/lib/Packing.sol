@@ -15,7 +15,7 @@ import {Records} from "./Records.sol";
 ///
 /// A word of memory holds 4 to 32 elements, and they are worked on together: first all of them at once to
 /// subtract lo and check the range; then four columns at a time, one in each 64 bits, from the highest
-/// segment to the lowest.
+/// segment to the lowest. Element by element this costs four times as much.
 library Packing {
     /// @dev Memory behind the words that `write` may overwrite: up to 31 words.
     uint256 internal constant OVERHANG = 1024;
@@ -114,61 +114,72 @@ library Packing {
     /// @dev Packs the elements that `_load` left.
     function _pack(uint256 at, uint256 from, uint256 tensor) private pure {
         uint256 w = width((tensor >> 72) & 0xff);
+        uint256 bits = (tensor >> 72) & 0xff;
+        uint256 m = (tensor >> 40) & 0xffffffff;
+        uint256 segments = (((tensor >> 8) & 0xffffffff) + m - 1) / m;
+        unchecked {
+            while (segments != 0) {
+                uint256 rows = 253 / bits;
+                if (rows > segments) rows = segments;
+                _packGroup(at, from, w, bits, m, rows);
+                at += 32 * m;
+                from += rows * m * w;
+                segments -= rows;
+            }
+        }
+    }
+
+    /// @dev Packs one group of segments: rows of m elements, the first of which is at `from`.
+    function _packGroup(uint256 at, uint256 from, uint256 w, uint256 bits, uint256 m, uint256 rows) private pure {
         assembly ("memory-safe") {
-            let bits := and(shr(72, tensor), 0xff)
-            let m := and(shr(40, tensor), 0xffffffff)
-            let stride := mul(m, w)
-            let segments := div(add(and(shr(8, tensor), 0xffffffff), sub(m, 1)), m)
-            // An element in each 64 bits.
-            let mask := mul(sub(shl(shl(3, w), 1), 1), 0x1000000000000000100000000000000010000000000000001)
-            for {} segments {} {
-                let rows := div(253, bits)
-                if lt(segments, rows) { rows := segments }
-                let top := add(from, mul(sub(rows, 1), stride))
-                let next := add(top, stride)
-                // Columns come in blocks of 32 / w; within a block, `first` and those 8 / w, 16 / w, 24 / w behind it
-                // are worked on together.
-                for { let column := 0 } lt(column, m) {} {
-                    let shift := sub(64, shl(3, w))
-                    for { let first := column } lt(first, m) {} {
-                        let a := 0
-                        let b := 0
-                        let c := 0
-                        let d := 0
-                        let p := top
-                        let left := rows
-                        for {} left {} {
-                            // As many segments as fit 64 bits; the odd number first.
-                            let count := mod(left, div(64, bits))
-                            if iszero(count) { count := div(64, bits) }
-                            left := sub(left, count)
-                            let z := 0
-                            for { let last := sub(p, mul(count, stride)) } xor(p, last) { p := sub(p, stride) } {
-                                z := or(shl(bits, z), and(shr(shift, mload(p)), mask))
-                            }
-                            count := mul(count, bits)
-                            a := or(shl(count, a), shr(192, z))
-                            b := or(shl(count, b), and(shr(128, z), 0xffffffffffffffff))
-                            c := or(shl(count, c), and(shr(64, z), 0xffffffffffffffff))
-                            d := or(shl(count, d), and(z, 0xffffffffffffffff))
-                        }
-                        // Columns beyond m are overwritten by what is written next.
-                        let to := add(at, shl(5, first))
-                        let apart := div(256, w)
-                        mstore(to, a)
-                        mstore(add(to, apart), b)
-                        mstore(add(to, shl(1, apart)), c)
-                        mstore(add(to, mul(3, apart)), d)
-                        first := add(first, 1)
-                        if iszero(shift) { break }
-                        shift := sub(shift, shl(3, w))
+            // Packs four columns. From row to row down to `low`, as many elements as fit 64 bits, `bits` for each, are
+            // put together, one of each column in each 64 bits that `mask` selects; then what was put together goes
+            // to the four words. A function that leaves in its middle is not inlined, and so has the stack for itself.
+            function four(p, last, low, stride, most, bits_, some, mask) -> a, b, c, d {
+                for {} 1 {} {
+                    let z := 0
+                    for {} 1 {} {
+                        z := or(shl(bits_, z), and(mload(p), mask))
+                        if eq(p, last) { break }
+                        p := sub(p, stride)
                     }
-                    column := add(column, div(32, w))
-                    top := add(top, 0x20)
+                    a := or(shl(some, a), shr(192, z))
+                    b := or(shl(some, b), and(shr(128, z), 0xffffffffffffffff))
+                    c := or(shl(some, c), and(shr(64, z), 0xffffffffffffffff))
+                    d := or(shl(some, d), and(z, 0xffffffffffffffff))
+                    if eq(p, low) { leave }
+                    p := sub(p, stride)
+                    last := sub(last, most)
                 }
-                at := add(at, shl(5, m))
-                from := next
-                segments := sub(segments, rows)
+            }
+
+            let stride := mul(m, w)
+            let some := div(64, bits)
+            let most := mul(some, stride)
+            // The highest rows are those that remain when the others are taken `some` at a time.
+            let rest := mul(mod(sub(rows, 1), some), stride)
+            let top := mul(sub(rows, 1), stride)
+            some := mul(some, bits)
+            // In each 64 bits, the lowest element.
+            let mask := mul(sub(shl(shl(3, w), 1), 1), 0x1000000000000000100000000000000010000000000000001)
+            // Of the lowest row, the 32 bytes whose first 8 end with the element of the first column.
+            from := sub(add(from, w), 8)
+            let end := add(from, stride)
+            for {} lt(from, end) {} {
+                let p := add(from, top)
+                let a, b, c, d := four(p, sub(p, rest), from, stride, most, bits, some, mask)
+                // Words behind the m-th are overwritten by what is written next.
+                mstore(at, a)
+                mstore(add(at, div(256, w)), b)
+                mstore(add(at, div(512, w)), c)
+                mstore(add(at, div(768, w)), d)
+                // The next column; after the last of its 64 bits, past those that came with it.
+                at := add(at, 32)
+                from := add(from, w)
+                if iszero(and(sub(from, sub(end, stride)), 7)) {
+                    at := add(at, div(768, w))
+                    from := add(from, 24)
+                }
             }
         }
     }
