@@ -124,8 +124,8 @@ fn another_statement_is_rejected() {
     let mut unknown = good;
     unknown.model_id = B256::repeat_byte(7);
     let call = verify_call(&unknown, &proof, false);
-    let modelId = unknown.model_id;
-    refused(&mut scene, &call, I::UnknownModel { modelId });
+    let model_id = unknown.model_id;
+    refused(&mut scene, &call, I::UnknownModel { modelId: model_id });
 }
 
 #[test]
@@ -395,13 +395,13 @@ fn registration_is_by_content() {
     assert_eq!(stored, model);
     let is = I::isRegisteredCall { modelId: id }.abi_encode();
     assert_eq!(scene.call(scene.front, &is).output[31], 1);
-    let modelId = B256::repeat_byte(1);
-    let is = I::isRegisteredCall { modelId }.abi_encode();
+    let model_id = B256::repeat_byte(1);
+    let is = I::isRegisteredCall { modelId: model_id }.abi_encode();
     assert_eq!(scene.call(scene.front, &is).output[31], 0);
-    let get = I::getModelCall { modelId }.abi_encode();
-    refused(&mut scene, &get, I::UnknownModel { modelId });
+    let get = I::getModelCall { modelId: model_id }.abi_encode();
+    refused(&mut scene, &get, I::UnknownModel { modelId: model_id });
 
-    let mut with = |change: &dyn Fn(&mut Model)| {
+    let with = |change: &dyn Fn(&mut Model)| {
         let mut bad = model.clone();
         change(&mut bad);
         register_call(&bad)
@@ -409,15 +409,15 @@ fn registration_is_by_content() {
     let commitment = order();
     let call = with(&|model| model.commitment = commitment);
     refused(&mut scene, &call, I::CommitmentNotCanonical { commitment });
-    let keyDigest = U256::from(1);
-    let call = with(&|model| model.keyDigest = keyDigest);
-    refused(&mut scene, &call, I::KeyDigestInvalid { keyDigest });
-    let keyDigest = order();
+    let key_digest = U256::from(1);
+    let call = with(&|model| model.keyDigest = key_digest);
+    refused(&mut scene, &call, I::KeyDigestInvalid { keyDigest: key_digest });
+    let key_digest = order();
     let call = with(&|model| {
         model.mode = I::Mode::Aggregated;
-        model.keyDigest = keyDigest;
+        model.keyDigest = key_digest;
     });
-    refused(&mut scene, &call, I::KeyDigestInvalid { keyDigest });
+    refused(&mut scene, &call, I::KeyDigestInvalid { keyDigest: key_digest });
     for (i, tensor) in [
         public(0, 0, 8, 1),
         public(1, 0, 0, 1),

@@ -15,7 +15,7 @@ import {Records} from "./Records.sol";
 ///
 /// A word of memory holds 4 to 32 elements, and they are worked on together: first all of them at once to
 /// subtract lo and check the range; then four columns at a time, one in each 64 bits, from the highest
-/// segment to the lowest. Element by element this costs four times as much.
+/// segment to the lowest.
 library Packing {
     /// @dev Memory behind the words that `write` may overwrite: up to 31 words.
     uint256 internal constant OVERHANG = 1024;
