@@ -271,7 +271,11 @@ fn entry<'a>(lines: &'a [&'a str]) -> Result<(&'a [&'a str], &'a [&'a str]), Cod
     let inner = lines.len().saturating_sub(BEFORE.len() + AFTER.len());
     let (before, rest) = lines.split_at(BEFORE.len().min(lines.len()));
     let (inner, after) = rest.split_at(inner.min(rest.len()));
-    expect("lines at the start", BEFORE.len(), matching(before, &BEFORE))?;
+    expect(
+        "lines at the start",
+        BEFORE.len(),
+        matching(before, &BEFORE),
+    )?;
     expect("lines at the end", AFTER.len(), matching(after, &AFTER))?;
     let first = inner
         .iter()
@@ -335,9 +339,14 @@ fn rewrite(lines: &[&str], layout: Layout, count: &mut Count) -> Vec<String> {
         }
     }
     let checked = checked.min(out.len());
-    let fail_unless = |what: &str, failure: Failure| format!("if iszero({what}) {{\n{}\n}}", failure.revert());
+    let fail_unless =
+        |what: &str, failure: Failure| format!("if iszero({what}) {{\n{}\n}}", failure.revert());
     let mut body = out.split_off(checked);
-    out.extend(fail_unless("success", Failure::Malformed).lines().map(str::to_string));
+    out.extend(
+        fail_unless("success", Failure::Malformed)
+            .lines()
+            .map(str::to_string),
+    );
     out.append(&mut body);
     let end = [
         fail_unless("success", Failure::Precompile),

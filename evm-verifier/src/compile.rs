@@ -11,8 +11,8 @@ use crate::codegen::VerifierSource;
 use foundry_compilers::{
     artifacts::{
         output_selection::OutputSelection, BytecodeHash, BytecodeObject, CompilerOutput, Contract,
-        EvmVersion, Optimizer, OptimizerDetails, Settings, SettingsMetadata, SolcInput, SolcLanguage, Source, Sources,
-        YulDetails,
+        EvmVersion, Optimizer, OptimizerDetails, Settings, SettingsMetadata, SolcInput,
+        SolcLanguage, Source, Sources, YulDetails,
     },
     solc::Solc,
 };
@@ -294,8 +294,8 @@ pub(crate) fn run(
     sources: Sources,
     settings: Settings,
 ) -> Result<CompilerOutput, CompileError> {
-    let input = SolcInput::new(SolcLanguage::Solidity, sources, settings)
-        .sanitized(&compiler.solc.version);
+    let input =
+        SolcInput::new(SolcLanguage::Solidity, sources, settings).sanitized(&compiler.solc.version);
     let output = compiler
         .solc
         .compile_exact(&input)

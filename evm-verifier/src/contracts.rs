@@ -15,12 +15,30 @@ pub const SOLC: &str = "0.8.30";
 
 /// Path and text of each source, relative to `contracts/`.
 pub const SOURCES: [(&str, &str); 6] = [
-    ("src/IModelVerifier.sol", include_str!("../../contracts/src/IModelVerifier.sol")),
-    ("src/ModelVerifier.sol", include_str!("../../contracts/src/ModelVerifier.sol")),
-    ("src/lib/Elements.sol", include_str!("../../contracts/src/lib/Elements.sol")),
-    ("src/lib/Packing.sol", include_str!("../../contracts/src/lib/Packing.sol")),
-    ("src/lib/Records.sol", include_str!("../../contracts/src/lib/Records.sol")),
-    ("examples/ClassBounty.sol", include_str!("../../contracts/examples/ClassBounty.sol")),
+    (
+        "src/IModelVerifier.sol",
+        include_str!("../../contracts/src/IModelVerifier.sol"),
+    ),
+    (
+        "src/ModelVerifier.sol",
+        include_str!("../../contracts/src/ModelVerifier.sol"),
+    ),
+    (
+        "src/lib/Elements.sol",
+        include_str!("../../contracts/src/lib/Elements.sol"),
+    ),
+    (
+        "src/lib/Packing.sol",
+        include_str!("../../contracts/src/lib/Packing.sol"),
+    ),
+    (
+        "src/lib/Records.sol",
+        include_str!("../../contracts/src/lib/Records.sol"),
+    ),
+    (
+        "examples/ClassBounty.sol",
+        include_str!("../../contracts/examples/ClassBounty.sol"),
+    ),
 ];
 
 /// The contracts that have an artefact: source file and name.
@@ -97,7 +115,10 @@ pub fn build(compiler: &Compiler) -> Result<Vec<ContractArtefact>, CompileError>
         }
         let abi = contract.abi.as_ref().ok_or_else(|| missing("ABI"))?;
         let abi = serde_json::to_value(abi).map_err(|error| failed(compiler, error.to_string()))?;
-        let metadata = contract.metadata.as_ref().ok_or_else(|| missing("metadata"))?;
+        let metadata = contract
+            .metadata
+            .as_ref()
+            .ok_or_else(|| missing("metadata"))?;
         artefacts.push(ContractArtefact {
             contract_name: name.to_string(),
             source_name: path.to_string(),

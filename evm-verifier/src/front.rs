@@ -137,14 +137,19 @@ fn tensor(
     let words = rows * plan.shape.data;
     let elements: usize = graph.tensors[exposed.tensor.0].shape.iter().product();
     let same = |condition: bool, what, expected: String, got: String| {
-        condition.then_some(()).ok_or_else(|| unusual(what, expected, got))
+        condition
+            .then_some(())
+            .ok_or_else(|| unusual(what, expected, got))
     };
     let (segments, group) = (elements.div_ceil(words.max(1)), WORD_BITS / bits.max(1));
     same(
         (1..=64).contains(&bits) && lanes.iter().all(|lane| lane.bits == bits),
         "bits of an element",
         "1 to 64, the same for all".to_string(),
-        format!("{:?}", lanes.iter().map(|lane| lane.bits).collect::<Vec<_>>()),
+        format!(
+            "{:?}",
+            lanes.iter().map(|lane| lane.bits).collect::<Vec<_>>()
+        ),
     )?;
     same(
         lanes.len() == segments
@@ -152,7 +157,10 @@ fn tensor(
             && packings.iter().all(|packing| packing.rows == rows),
         "segments",
         format!("{segments} of {words}, in order"),
-        format!("{:?}", lanes.iter().map(|lane| lane.segment).collect::<Vec<_>>()),
+        format!(
+            "{:?}",
+            lanes.iter().map(|lane| lane.segment).collect::<Vec<_>>()
+        ),
     )?;
     let full: Vec<usize> = packings.iter().map(|packing| packing.lanes.len()).collect();
     let expected: Vec<usize> = (0..segments)
@@ -391,7 +399,10 @@ pub fn describe_revert(data: &[u8]) -> String {
     let Ok(error) = E::abi_decode(data) else {
         return match Failure::of(data) {
             Some(failure) => format!("the verifier reverted with {}", failure.name()),
-            None => format!("reverted with unknown data 0x{}", revm::primitives::hex::encode(data)),
+            None => format!(
+                "reverted with unknown data 0x{}",
+                revm::primitives::hex::encode(data)
+            ),
         };
     };
     match error {

@@ -244,7 +244,11 @@ fn no_word_of_an_aggregated_proof_has_a_second_encoding() {
             }
             let outcome = chain.call(contract, &changed).unwrap();
             assert!(!outcome.accepted, "word at {at}: {bad}");
-            assert!(!malformed || outcome.ending == "reverted: MalformedProof", "{at}: {}", outcome.ending);
+            assert!(
+                !malformed || outcome.ending == "reverted: MalformedProof",
+                "{at}: {}",
+                outcome.ending
+            );
         }
     }
     // The accumulator's coordinates, p more in the limbs: the same point, encoded once only.
@@ -283,7 +287,10 @@ fn the_front_takes_an_aggregated_proof() {
         assert!(batch.returned, "{}", reason(&batch));
         println!("ModelVerifier.submitBatch of one, {fork}: {:?}", batch.gas);
         let log = &batch.logs[0];
-        assert!(matches!(event(log.topics(), &log.data.data), Some(Event::Verified(_))));
+        assert!(matches!(
+            event(log.topics(), &log.data.data),
+            Some(Event::Verified(_))
+        ));
 
         let mut rejected = |inference: &Inference, proof: &[u8]| {
             for call in [
@@ -297,7 +304,10 @@ fn the_front_takes_an_aggregated_proof() {
             }
         };
         // Each limb of the accumulator, and some of the proof.
-        for at in (0..proof.len()).step_by(32).filter(|at| *at < 384 || at % 160 == 0) {
+        for at in (0..proof.len())
+            .step_by(32)
+            .filter(|at| *at < 384 || at % 160 == 0)
+        {
             let mut bad = proof.clone();
             bad[at + 31] ^= 1;
             rejected(&good, &bad);
@@ -313,7 +323,9 @@ fn the_front_takes_an_aggregated_proof() {
         rejected(&bad, &proof);
         // A model of another key of the same structure, of other weights, and of direct mode.
         for change in [
-            |model: &mut I::Model, a: &Aggregated| model.keyDigest = zkml_evm_verifier::front::word(a.other),
+            |model: &mut I::Model, a: &Aggregated| {
+                model.keyDigest = zkml_evm_verifier::front::word(a.other)
+            },
             |model: &mut I::Model, _: &Aggregated| model.commitment += U256::from(1),
             |model: &mut I::Model, _: &Aggregated| {
                 model.mode = I::Mode::Direct;
@@ -331,7 +343,10 @@ fn the_front_takes_an_aggregated_proof() {
         // Batches that are none.
         let empty = scene.call(scene.front, &batch_call(&[], &proof, false));
         I::EmptyBatch::abi_decode(&empty.output).unwrap();
-        let twice = scene.call(scene.front, &batch_call(&[good.clone(), good.clone()], &proof, false));
+        let twice = scene.call(
+            scene.front,
+            &batch_call(&[good.clone(), good.clone()], &proof, false),
+        );
         I::ProofRejected::abi_decode(&twice.output).unwrap();
         let direct = support::Direct::get();
         let other = scene.register(&direct.code, |verifier, hash| {

@@ -48,8 +48,7 @@ fn native(direct: &Direct, calldata: &[u8]) -> bool {
     };
     type Verifier = PlonkVerifier<SHPLONK>;
     let params = &direct.params;
-    let key: KzgDecidingKey<Bn256> =
-        (params.get_g()[0], params.g2(), params.s_g2()).into();
+    let key: KzgDecidingKey<Bn256> = (params.get_g()[0], params.g2(), params.s_g2()).into();
     let mut transcript = EvmTranscript::<G1Affine, NativeLoader, &[u8], Vec<u8>>::new(proof);
     let instances = [instances];
     Verifier::read_proof(&key, &direct.protocol, &instances, &mut transcript)

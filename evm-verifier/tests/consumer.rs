@@ -10,7 +10,7 @@ use revm::primitives::{Address, U256};
 use support::{bounty, classifier, element, inference, reason, Direct, Scene, ALICE, BOB};
 use zkml_evm_verifier::{
     exec::{CallOutcome, Fork},
-    front::{model_id, register_call, Inference, IModelVerifier as I},
+    front::{model_id, register_call, IModelVerifier as I, Inference},
 };
 
 sol! {
@@ -57,7 +57,9 @@ impl Story {
 
     /// Opens a request and proves for it.
     fn request(&mut self, from: Address) -> Vec<u8> {
-        let outcome = self.scene.send(from, self.bounty, &requestCall {}.abi_encode());
+        let outcome = self
+            .scene
+            .send(from, self.bounty, &requestCall {}.abi_encode());
         assert!(outcome.returned);
         let context = requestCall::abi_decode_returns(&outcome.output).unwrap();
         Direct::get().prove(element(context))
@@ -203,7 +205,9 @@ fn a_claimant_that_calls_back_is_paid_once() {
     let attacker = Address::with_last_byte(0xee);
     story.scene.chain.set_code(attacker, &code);
 
-    let outcome = story.scene.send(ALICE, attacker, &requestCall {}.abi_encode());
+    let outcome = story
+        .scene
+        .send(ALICE, attacker, &requestCall {}.abi_encode());
     assert!(outcome.returned);
     let state = requestsCall { claimant: attacker }.abi_encode();
     let outcome = story.scene.send(ALICE, story.bounty, &state);

@@ -15,7 +15,8 @@ use support::{
 use zkml_evm_verifier::{
     exec::{Call, Fork},
     front::{
-        encode_elements, event, model_id, register_call, verify_call, word, Event, IModelVerifier as I,
+        encode_elements, event, model_id, register_call, verify_call, word, Event,
+        IModelVerifier as I,
         IModelVerifier::{Model, Tensor, Visibility},
         Inference,
     },
@@ -119,7 +120,11 @@ fn another_statement_is_rejected() {
         assert!(outcome.returned);
         let call = verify_call(&inference(&other, Fr::from(CONTEXT)), &proof, false);
         let outcome = scene.call(scene.front, &call);
-        assert!(reason(&outcome).contains("proof rejected"), "{}", reason(&outcome));
+        assert!(
+            reason(&outcome).contains("proof rejected"),
+            "{}",
+            reason(&outcome)
+        );
     }
     let mut unknown = good;
     unknown.model_id = B256::repeat_byte(7);
@@ -140,14 +145,24 @@ fn elements_out_of_range_and_wrong_lengths_are_named() {
     };
     // x + 2^bits would carry into the next element's bits.
     for index in [0usize, 17, 400, 783] {
-        for value in [1024i16, -1025, i16::MAX, i16::MIN, picture()[index] as i16 + 2048] {
+        for value in [
+            1024i16,
+            -1025,
+            i16::MAX,
+            i16::MIN,
+            picture()[index] as i16 + 2048,
+        ] {
             let mut bad = good.clone();
             bad.input[2 * index..2 * index + 2].copy_from_slice(&value.to_be_bytes());
             check(&bad, index as u64, 0);
         }
     }
     for index in [0usize, 9] {
-        for value in [1i32 << 23, -(1 << 23) - 1, outcome()[index] as i32 + (1 << 24)] {
+        for value in [
+            1i32 << 23,
+            -(1 << 23) - 1,
+            outcome()[index] as i32 + (1 << 24),
+        ] {
             let mut bad = good.clone();
             bad.output[4 * index..4 * index + 4].copy_from_slice(&value.to_be_bytes());
             check(&bad, index as u64, 1);
@@ -248,14 +263,16 @@ fn every_bit_of_the_calldata_counts() {
     let call = verify_call(&good, &proof(), false);
     use rayon::prelude::*;
     // Every byte, with one bit of it, and with all of them.
-    (0..call.len()).into_par_iter().for_each_with(scene, |scene, at| {
-        for mask in [1 << (at % 8), 0xff] {
-            let mut bad = call.clone();
-            bad[at] ^= mask;
-            let outcome = scene.call(scene.front, &bad);
-            assert!(!outcome.returned, "byte {at} ^ {mask:#x}");
-        }
-    });
+    (0..call.len())
+        .into_par_iter()
+        .for_each_with(scene, |scene, at| {
+            for mask in [1 << (at % 8), 0xff] {
+                let mut bad = call.clone();
+                bad[at] ^= mask;
+                let outcome = scene.call(scene.front, &bad);
+                assert!(!outcome.returned, "byte {at} ^ {mask:#x}");
+            }
+        });
 }
 
 #[test]
@@ -281,7 +298,10 @@ fn contexts_and_digests_are_canonical() {
     refused(&mut scene, &call, I::DigestNotCanonical { tensor });
     inference.input = (order() - U256::from(1)).to_be_bytes::<32>().to_vec();
     let values = public_values(&mut scene, &inference);
-    assert_eq!(values[..3], [other.commitment, U256::ZERO, order() - U256::from(1)]);
+    assert_eq!(
+        values[..3],
+        [other.commitment, U256::ZERO, order() - U256::from(1)]
+    );
     assert_eq!(values[3..], pack(&other.outputs[0], &outcome()));
 }
 
@@ -356,19 +376,31 @@ fn tensors_of_all_widths_are_packed_as_documented() {
         other.inputs = vec![tensor.clone(), public(3, 0, 8, 1)];
         other.outputs = vec![tensor.clone()];
         assert!(scene.call(scene.front, &register_call(&other)).returned);
-        let inference = inference_of(&other, &[values.clone(), vec![1, 2, 255]], &[values.clone()]);
+        let inference = inference_of(
+            &other,
+            &[values.clone(), vec![1, 2, 255]],
+            &[values.clone()],
+        );
         let words = pack(&tensor, &values);
         if lo <= 0 && lo + span > 0 || tensor.elements % tensor.words == 0 || lo > 0 {
             let mut expected = vec![other.commitment, U256::ZERO];
             expected.extend(&words);
             expected.push(U256::from(1 + (2 << 8) + (255 << 16)));
             expected.extend(&words);
-            assert_eq!(public_values(&mut scene, &inference), expected, "{bits} bits, {tensor:?}");
+            assert_eq!(
+                public_values(&mut scene, &inference),
+                expected,
+                "{bits} bits, {tensor:?}"
+            );
         }
         // Every element alone, one too large and one too small, where the bytes can say so.
         let width = zkml_evm_verifier::front::element_bytes(bits);
         if usize::from(bits) < 8 * width {
-            for at in [0, tensor.elements as usize / 2, tensor.elements as usize - 1] {
+            for at in [
+                0,
+                tensor.elements as usize / 2,
+                tensor.elements as usize - 1,
+            ] {
                 for value in [lo + span, lo - 1] {
                     let mut bad = inference.clone();
                     let bytes = value.to_be_bytes();
@@ -411,13 +443,25 @@ fn registration_is_by_content() {
     refused(&mut scene, &call, I::CommitmentNotCanonical { commitment });
     let key_digest = U256::from(1);
     let call = with(&|model| model.keyDigest = key_digest);
-    refused(&mut scene, &call, I::KeyDigestInvalid { keyDigest: key_digest });
+    refused(
+        &mut scene,
+        &call,
+        I::KeyDigestInvalid {
+            keyDigest: key_digest,
+        },
+    );
     let key_digest = order();
     let call = with(&|model| {
         model.mode = I::Mode::Aggregated;
         model.keyDigest = key_digest;
     });
-    refused(&mut scene, &call, I::KeyDigestInvalid { keyDigest: key_digest });
+    refused(
+        &mut scene,
+        &call,
+        I::KeyDigestInvalid {
+            keyDigest: key_digest,
+        },
+    );
     for (i, tensor) in [
         public(0, 0, 8, 1),
         public(1, 0, 0, 1),
@@ -454,14 +498,34 @@ fn the_verifier_is_pinned() {
     let mut other = model.clone();
     other.verifier = Address::repeat_byte(9);
     let call = register_call(&other);
-    refused(&mut scene, &call, I::VerifierHasNoCode { verifier: other.verifier });
+    refused(
+        &mut scene,
+        &call,
+        I::VerifierHasNoCode {
+            verifier: other.verifier,
+        },
+    );
     scene.chain.set_balance(other.verifier, U256::from(1));
-    refused(&mut scene, &call, I::VerifierHasNoCode { verifier: other.verifier });
+    refused(
+        &mut scene,
+        &call,
+        I::VerifierHasNoCode {
+            verifier: other.verifier,
+        },
+    );
     let mut other = model.clone();
     other.codeHash = B256::repeat_byte(1);
     let call = register_call(&other);
     let (expected, got) = (other.codeHash, model.codeHash);
-    refused(&mut scene, &call, I::CodeHashMismatch { verifier, expected, got });
+    refused(
+        &mut scene,
+        &call,
+        I::CodeHashMismatch {
+            verifier,
+            expected,
+            got,
+        },
+    );
     // An account that delegates to the verifier has no code of its own.
     let delegate = Address::repeat_byte(8);
     let designator = [&[0xef, 1, 0][..], verifier.as_slice()].concat();
@@ -470,7 +534,11 @@ fn the_verifier_is_pinned() {
     other.verifier = delegate;
     other.codeHash = revm::primitives::keccak256(&designator);
     let call = register_call(&other);
-    refused(&mut scene, &call, I::VerifierHasNoCode { verifier: delegate });
+    refused(
+        &mut scene,
+        &call,
+        I::VerifierHasNoCode { verifier: delegate },
+    );
 
     // At verification.
     assert!(scene.call(scene.front, &good).returned);
@@ -478,7 +546,15 @@ fn the_verifier_is_pinned() {
     changed.push(0);
     scene.chain.set_code(verifier, &changed);
     let (expected, got) = (model.codeHash, revm::primitives::keccak256(&changed));
-    refused(&mut scene, &good, I::CodeHashMismatch { verifier, expected, got });
+    refused(
+        &mut scene,
+        &good,
+        I::CodeHashMismatch {
+            verifier,
+            expected,
+            got,
+        },
+    );
     scene.chain.set_code(verifier, &[]);
     refused(&mut scene, &good, I::VerifierHasNoCode { verifier });
 }
@@ -538,7 +614,10 @@ fn what_is_no_verdict_is_no_rejection() {
 #[test]
 fn elements_are_written_in_as_few_bytes_as_hold_them() {
     let tensor = public(3, -5, 8, 1);
-    assert_eq!(encode_elements(&tensor, &[-5, 250, 0], "x").unwrap(), [251, 250, 0]);
+    assert_eq!(
+        encode_elements(&tensor, &[-5, 250, 0], "x").unwrap(),
+        [251, 250, 0]
+    );
     assert!(encode_elements(&tensor, &[-6, 0, 0], "x").is_err());
     assert!(encode_elements(&tensor, &[251, 0, 0], "x").is_err());
     assert!(encode_elements(&tensor, &[0, 0], "x").is_err());

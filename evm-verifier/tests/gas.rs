@@ -23,7 +23,10 @@ fn snapshot() -> BTreeMap<String, u64> {
     let direct = Direct::get();
     let mut lines = BTreeMap::new();
     let sizes = [
-        ("bytes/ModelVerifier", model_verifier().unwrap().runtime().len()),
+        (
+            "bytes/ModelVerifier",
+            model_verifier().unwrap().runtime().len(),
+        ),
         ("bytes/ClassBounty", class_bounty().unwrap().runtime().len()),
         ("bytes/direct verifier", direct.code.runtime.len()),
     ];
@@ -50,7 +53,10 @@ fn snapshot() -> BTreeMap<String, u64> {
             input: good.input.clone().into(),
             output: good.output.clone().into(),
         };
-        put("publicValues, 784 pixels", scene.call(front, &values.abi_encode()));
+        put(
+            "publicValues, 784 pixels",
+            scene.call(front, &values.abi_encode()),
+        );
         let verify = verify_call(&good, &proof, false);
         put("verify, direct, 784 pixels", scene.call(front, &verify));
         let submit = verify_call(&good, &proof, true);
@@ -104,6 +110,10 @@ fn bytes_of_elements_cost_less_than_words_of_them() {
         .iter()
         .flat_map(|x| revm::primitives::U256::from(*x as u64).to_be_bytes::<32>())
         .collect();
-    println!("784 pixels: {} gas as bytes, {} gas as int256[]", price(&bytes), price(&words));
+    println!(
+        "784 pixels: {} gas as bytes, {} gas as int256[]",
+        price(&bytes),
+        price(&words)
+    );
     assert!(price(&words) > price(&bytes) + 50_000);
 }

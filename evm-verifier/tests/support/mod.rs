@@ -73,7 +73,9 @@ pub fn picture() -> Vec<i64> {
         .collect()
 }
 pub fn outcome() -> Vec<i64> {
-    vec![-1393, 746, 470, -2890, -13114, -6947, -18590, 9261, -5516, -2693]
+    vec![
+        -1393, 746, 470, -2890, -13114, -6947, -18590, 9261, -5516, -2693,
+    ]
 }
 
 /// The packing as docs/statement.md has it.
