@@ -8,11 +8,16 @@
 //! 4. [`exec`] deploys and calls the contract in a local EVM and accounts for the gas;
 //! 5. [`check`] ties them together: a compiled contract is worth nothing until it has accepted a
 //!    good proof and rejected a bad one.
+//!
+//! In front of the generated verifiers stands one contract written by hand, `contracts/src/ModelVerifier.sol`:
+//! [`front`] speaks to it, and [`contracts`] has its bytecode.
 #![deny(missing_docs, unsafe_code)]
 
 pub mod calldata;
 pub mod check;
 pub mod codegen;
 pub mod compile;
+pub mod contracts;
 pub mod exec;
+pub mod front;
 mod optimise;

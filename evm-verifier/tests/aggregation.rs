@@ -2,15 +2,16 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "../../circuits/tests/support/two_phase.rs"]
-mod two_phase;
+mod support;
 
+use alloy_sol_types::SolError;
 use halo2_proofs::{halo2curves::bn256::Fr, poly::commitment::ParamsProver};
 use rand::{rngs::StdRng, SeedableRng};
-use snark_verifier::pcs::kzg::KzgDecidingKey;
+use revm::primitives::U256;
+use snark_verifier::{pcs::kzg::KzgDecidingKey, verifier::plonk::PlonkProtocol};
 use snark_verifier_sdk::Snark;
-use std::time::Instant;
-use two_phase::TwoPhase;
+use std::{sync::OnceLock, time::Instant};
+use support::{circuit, classifier, commitment, inference, order, reason, two_phase, Scene};
 use zkml_circuits::{
     aggregate::{
         keygen, prove, verify, vk_digest, AggregateError, AggregateProof, AggregationKey,
@@ -19,19 +20,52 @@ use zkml_circuits::{
     srs::Srs,
 };
 use zkml_evm_verifier::{
+    calldata,
     check::{build, check_contract, CheckError},
-    codegen::Labels,
-    compile::find_compiler,
-    exec::Fork,
+    codegen::{Labels, VerifierSource},
+    compile::{find_compiler, Bytecode},
+    exec::{Chain, Fork},
+    front::{
+        aggregated_proof, batch_call, event, model_id, register_call, verify_call, Event,
+        IModelVerifier as I, Inference,
+    },
 };
 
 /// All sizes of an SRS must share a secret.
 const SEED: [u8; 32] = [7; 32];
+const CONTEXT: u64 = 0x2a;
 
 fn inner(srs: &Srs, width: usize, scale: u64) -> Snark {
-    let circuit = TwoPhase::new(width, scale, 9, 3);
+    let circuit = circuit(width, scale, Fr::from(CONTEXT));
     let pk = two_phase::keygen(&srs.params, &circuit);
     two_phase::snark(&srs.params, &pk, circuit)
+}
+
+/// One aggregate proof and its contract, for all tests.
+struct Aggregated {
+    srs: Srs,
+    protocol: PlonkProtocol<halo2_proofs::halo2curves::bn256::G1Affine>,
+    proof: AggregateProof,
+    /// Digest of the inner key, and of one of the same structure.
+    digest: Fr,
+    other: Fr,
+    source: VerifierSource,
+    code: Bytecode,
+}
+
+impl Aggregated {
+    fn get() -> &'static Aggregated {
+        static AGGREGATED: OnceLock<Aggregated> = OnceLock::new();
+        AGGREGATED.get_or_init(aggregated)
+    }
+
+    fn calldata(&self) -> Vec<u8> {
+        calldata::encode(&self.proof.instances, &self.proof.proof)
+    }
+
+    fn commitment(&self) -> Fr {
+        commitment(&circuit(1, 6, Fr::from(CONTEXT)))
+    }
 }
 
 /// The file with one byte changed, and without its end, does not load as a key.
@@ -48,8 +82,8 @@ fn assert_damage_is_found(path: &std::path::Path) {
     AggregationKey::load(&bad).unwrap_err();
 }
 
-#[test]
-fn a_proof_is_aggregated_and_verified_by_a_contract() {
+/// Makes key, proof and contract, and tries on the way what must fail.
+fn aggregated() -> Aggregated {
     let small = Srs::development_from_seed(9, SEED, &|_, _| {}).unwrap();
     let (first, second) = (inner(&small, 1, 5), inner(&small, 1, 6));
     let protocols = [first.protocol.clone()];
@@ -144,20 +178,194 @@ fn a_proof_is_aggregated_and_verified_by_a_contract() {
     };
     let compiler = find_compiler(None).unwrap();
     let (source, code) = build(&compiler, &KzgDecidingKey::from(dk), &protocol, &labels).unwrap();
+    Aggregated {
+        srs,
+        protocol,
+        proof,
+        digest,
+        other,
+        source,
+        code,
+    }
+}
+
+#[test]
+fn a_proof_is_aggregated_and_verified_by_a_contract() {
+    let a = Aggregated::get();
     let check = |proof: &AggregateProof| {
         check_contract(
-            &code,
-            source.layout,
+            &a.code,
+            a.source.layout,
             &proof.instances,
             &proof.proof,
             &Fork::ALL,
         )
     };
-    let report = check(&proof).unwrap();
-    println!("{compiler}: {report:?}");
+    let report = check(&a.proof).unwrap();
+    println!("{report:?}");
     assert!(report.runtime_bytes <= 20_000);
     assert!(report.gas.iter().all(|(_, gas)| gas.total <= 420_000));
-    let mut bad = proof.clone();
-    bad.instances[ACCUMULATOR_LIMBS] = other;
+    let mut bad = a.proof.clone();
+    bad.instances[ACCUMULATOR_LIMBS] = a.other;
     assert!(matches!(check(&bad), Err(CheckError::Rejected { .. })));
+    verify(&a.srs.params, &a.protocol, &bad).unwrap_err();
+}
+
+#[test]
+fn no_word_of_an_aggregated_proof_has_a_second_encoding() {
+    let a = Aggregated::get();
+    let good = a.calldata();
+    let layout = a.source.layout;
+    let mut chain = Chain::new(Fork::Osaka);
+    let contract = chain.deploy(&a.code.creation).unwrap().address;
+    assert!(chain.call(contract, &good).unwrap().accepted);
+    let points = 32 * layout.instances;
+    let evaluations = points + 64 * (layout.points - 2);
+    let opening = evaluations + 32 * layout.evaluations;
+    let base = U256::from_str_radix(
+        "30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47",
+        16,
+    )
+    .unwrap();
+    for at in (0..good.len()).step_by(32) {
+        let scalar = at < points || (evaluations..opening).contains(&at);
+        let value = U256::from_be_slice(&good[at..at + 32]);
+        let modulus = if scalar { order() } else { base };
+        for (bad, malformed) in [
+            (value + modulus, true),
+            (U256::MAX, true),
+            (value ^ U256::from(1), false),
+            (U256::ZERO, false),
+        ] {
+            let mut changed = good.clone();
+            changed[at..at + 32].copy_from_slice(&bad.to_be_bytes::<32>());
+            if changed == good {
+                continue;
+            }
+            let outcome = chain.call(contract, &changed).unwrap();
+            assert!(!outcome.accepted, "word at {at}: {bad}");
+            assert!(
+                !malformed || outcome.ending == "reverted: MalformedProof",
+                "{at}: {}",
+                outcome.ending
+            );
+        }
+    }
+    // The accumulator's coordinates, p more in the limbs: the same point, encoded once only.
+    for coordinate in 0..4 {
+        let limb = |i: usize| 32 * (3 * coordinate + i);
+        let value = (0..3).fold(U256::ZERO, |sum, i| {
+            let word: U256 = U256::from_be_slice(&good[limb(i)..limb(i) + 32]);
+            sum + (word << (86 * i))
+        });
+        let mut changed = good.clone();
+        let mask = (U256::from(1) << 86) - U256::from(1);
+        for i in 0..3 {
+            let word: U256 = ((value + base) >> (86 * i)) & mask;
+            changed[limb(i)..limb(i) + 32].copy_from_slice(&word.to_be_bytes::<32>());
+        }
+        let outcome = chain.call(contract, &changed).unwrap();
+        assert_eq!(outcome.ending, "reverted: MalformedProof");
+    }
+}
+
+#[test]
+fn the_front_takes_an_aggregated_proof() {
+    let a = Aggregated::get();
+    for fork in Fork::ALL {
+        let mut scene = Scene::new(fork);
+        let model = scene.register(&a.code, |verifier, hash| {
+            classifier(verifier, hash, Some(a.digest), a.commitment())
+        });
+        let good = inference(&model, Fr::from(CONTEXT));
+        let proof = aggregated_proof(&a.proof);
+        let view = scene.call(scene.front, &verify_call(&good, &proof, false));
+        assert!(view.returned, "{}", reason(&view));
+        println!("ModelVerifier.verify, {fork}: {:?}", view.gas);
+        assert!(view.gas.total <= 480_000);
+        let batch = scene.call(scene.front, &batch_call(&[good.clone()], &proof, true));
+        assert!(batch.returned, "{}", reason(&batch));
+        println!("ModelVerifier.submitBatch of one, {fork}: {:?}", batch.gas);
+        let log = &batch.logs[0];
+        assert!(matches!(
+            event(log.topics(), &log.data.data),
+            Some(Event::Verified(_))
+        ));
+
+        let mut rejected = |inference: &Inference, proof: &[u8]| {
+            for call in [
+                verify_call(inference, proof, false),
+                batch_call(&[inference.clone()], proof, true),
+            ] {
+                let outcome = scene.call(scene.front, &call);
+                assert!(!outcome.returned && outcome.logs.is_empty());
+                I::ProofRejected::abi_decode(&outcome.output)
+                    .unwrap_or_else(|_| panic!("{}", reason(&outcome)));
+            }
+        };
+        // Each limb of the accumulator, and some of the proof.
+        for at in (0..proof.len())
+            .step_by(32)
+            .filter(|at| *at < 384 || at % 160 == 0)
+        {
+            let mut bad = proof.clone();
+            bad[at + 31] ^= 1;
+            rejected(&good, &bad);
+        }
+        for bad in [&proof[384..], &proof[..383], &proof[..proof.len() - 1], &[]] {
+            rejected(&good, bad);
+        }
+        let mut bad = good.clone();
+        bad.input[1] ^= 1;
+        rejected(&bad, &proof);
+        let mut bad = good.clone();
+        bad.context += Fr::one();
+        rejected(&bad, &proof);
+        // A model of another key of the same structure, of other weights, and of direct mode.
+        for change in [
+            |model: &mut I::Model, a: &Aggregated| {
+                model.keyDigest = zkml_evm_verifier::front::word(a.other)
+            },
+            |model: &mut I::Model, _: &Aggregated| model.commitment += U256::from(1),
+            |model: &mut I::Model, _: &Aggregated| {
+                model.mode = I::Mode::Direct;
+                model.keyDigest = U256::ZERO;
+            },
+        ] {
+            let mut other = model.clone();
+            change(&mut other, a);
+            assert!(scene.call(scene.front, &register_call(&other)).returned);
+            let mut bad = good.clone();
+            bad.model_id = model_id(&other);
+            let outcome = scene.call(scene.front, &verify_call(&bad, &proof, false));
+            I::ProofRejected::abi_decode(&outcome.output).unwrap();
+        }
+        // Batches that are none.
+        let empty = scene.call(scene.front, &batch_call(&[], &proof, false));
+        I::EmptyBatch::abi_decode(&empty.output).unwrap();
+        let twice = scene.call(
+            scene.front,
+            &batch_call(&[good.clone(), good.clone()], &proof, false),
+        );
+        I::ProofRejected::abi_decode(&twice.output).unwrap();
+        let direct = support::Direct::get();
+        let other = scene.register(&direct.code, |verifier, hash| {
+            classifier(verifier, hash, None, direct.commitment())
+        });
+        let mixed = [good.clone(), inference(&other, Fr::from(CONTEXT))];
+        let mixed = scene.call(scene.front, &batch_call(&mixed, &proof, false));
+        let statement = U256::from(1);
+        assert_eq!(
+            I::BatchMixed::abi_decode(&mixed.output).unwrap(),
+            I::BatchMixed { statement }
+        );
+        // A batch has one encoding.
+        let call = batch_call(&[good.clone()], &proof, false);
+        for more in 1..=64usize {
+            let mut bad = call.clone();
+            bad.resize(call.len() + more, 0);
+            let outcome = scene.call(scene.front, &bad);
+            I::CalldataNotCanonical::abi_decode(&outcome.output).unwrap();
+        }
+    }
 }
