@@ -6,11 +6,13 @@
 //! 2. [`compile`] finds a Solidity compiler and turns the source into bytecode;
 //! 3. [`calldata`] encodes public values and proof the way that contract reads them;
 //! 4. [`exec`] deploys and calls the contract in a local EVM and accounts for the gas;
-//! 5. [`check`] ties them together: a compiled contract is worth nothing until it has accepted a
+//! 5. [`chain`] deploys and calls it on a real chain;
+//! 6. [`check`] ties them together: a compiled contract is worth nothing until it has accepted a
 //!    good proof and rejected a bad one.
 #![deny(missing_docs, unsafe_code)]
 
 pub mod calldata;
+pub mod chain;
 pub mod check;
 pub mod codegen;
 pub mod compile;
