@@ -10,14 +10,18 @@ use revm::{
         TxEnv,
     },
     database::InMemoryDB,
-    primitives::{hardfork::SpecId, Address, Bytes, TxKind},
-    Context, Database, ExecuteCommitEvm, MainBuilder, MainContext,
+    inspector::{InspectCommitEvm, Inspector},
+    interpreter::{CallInputs, CallOutcome as EvmCallOutcome},
+    primitives::{hardfork::SpecId, Address, Bytes, TxKind, U256},
+    Context, Database, MainBuilder, MainContext,
 };
 
 /// EIP-7825: the most gas that one transaction may ask for, from Osaka on.
 pub const MAX_TX_GAS: u64 = 16_777_216;
 /// What every transaction costs before its calldata.
 const BASE_GAS: u64 = 21_000;
+/// The precompiled contract with the highest number, of those at small addresses.
+const LAST_PRECOMPILE: U256 = U256::from_limbs([0x11, 0, 0, 0]);
 
 /// What can go wrong in the local EVM, a rejected proof not among it.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +98,9 @@ pub struct Gas {
     pub base: u64,
     /// The price of its calldata.
     pub calldata: u64,
-    /// What the contract spent.
+    /// What the precompiled contracts took: curve operations, pairing, modular exponentiation.
+    pub precompiles: u64,
+    /// What the contract spent itself.
     pub execution: u64,
 }
 
@@ -138,7 +144,8 @@ impl Chain {
 
     /// Deploys a contract.
     pub fn deploy(&mut self, creation: &[u8]) -> Result<Deployment, ExecError> {
-        let result = self.transact("deployment", TxKind::Create, creation.to_vec(), MAX_TX_GAS)?;
+        let (result, _) =
+            self.transact("deployment", TxKind::Create, creation.to_vec(), MAX_TX_GAS)?;
         let failed = |reason: String| ExecError::Deployment {
             fork: self.fork,
             reason,
@@ -182,7 +189,8 @@ impl Chain {
                 fork: self.fork,
             });
         }
-        let result = self.transact("call", TxKind::Call(address), calldata.to_vec(), limit)?;
+        let (result, precompiles) =
+            self.transact("call", TxKind::Call(address), calldata.to_vec(), limit)?;
         let (accepted, ending) = match &result {
             ExecutionResult::Success { .. } => (true, "returned".to_string()),
             ExecutionResult::Revert { .. } => (false, "reverted".to_string()),
@@ -191,18 +199,19 @@ impl Chain {
         let spent = result.gas().total_gas_spent();
         Ok(CallOutcome {
             accepted,
-            gas: account_for(result.tx_gas_used(), spent, calldata),
+            gas: account_for(result.tx_gas_used(), spent, calldata, precompiles),
             ending,
         })
     }
 
+    /// Runs a transaction; the second part is the gas that precompiled contracts took.
     fn transact(
         &mut self,
         what: &'static str,
         kind: TxKind,
         data: Vec<u8>,
         gas_limit: u64,
-    ) -> Result<ExecutionResult, ExecError> {
+    ) -> Result<(ExecutionResult, u64), ExecError> {
         let caller = Address::ZERO;
         let nonce = match self.db.basic(caller) {
             Ok(account) => account.map_or(0, |account| account.nonce),
@@ -220,28 +229,46 @@ impl Chain {
         let mut evm = Context::mainnet()
             .with_db(&mut self.db)
             .modify_cfg_chained(|cfg| cfg.set_spec_and_mainnet_gas_params(spec))
-            .build_mainnet();
-        evm.transact_commit(tx).map_err(|error| ExecError::Invalid {
-            what,
-            fork: self.fork,
-            reason: match error {
-                EVMError::Transaction(reason) => reason.to_string(),
-                other => format!("{other:?}"),
-            },
-        })
+            .build_mainnet_with_inspector(PrecompileGas(0));
+        let result = evm.inspect_tx_commit(tx);
+        let precompiles = evm.inspector.0;
+        match result {
+            Ok(result) => Ok((result, precompiles)),
+            Err(error) => Err(ExecError::Invalid {
+                what,
+                fork: self.fork,
+                reason: match error {
+                    EVMError::Transaction(reason) => reason.to_string(),
+                    other => format!("{other:?}"),
+                },
+            }),
+        }
+    }
+}
+
+/// Adds up the gas of calls to precompiled contracts.
+struct PrecompileGas(u64);
+
+impl<CTX> Inspector<CTX> for PrecompileGas {
+    fn call_end(&mut self, _: &mut CTX, inputs: &CallInputs, outcome: &mut EvmCallOutcome) {
+        let number = U256::from_be_bytes(inputs.bytecode_address.into_word().0);
+        if number > U256::ZERO && number <= LAST_PRECOMPILE {
+            self.0 += outcome.gas().total_gas_spent();
+        }
     }
 }
 
 /// Splits the gas of a call. Where the calldata floor of EIP-7623 decides the total, the parts add up
 /// to less than it.
-fn account_for(total: u64, spent: u64, calldata: &[u8]) -> Gas {
+fn account_for(total: u64, spent: u64, calldata: &[u8], precompiles: u64) -> Gas {
     let (zeros, others) = count_bytes(calldata);
     let calldata = 4 * zeros as u64 + 16 * others as u64;
-    let execution = spent.saturating_sub(BASE_GAS + calldata);
+    let execution = spent.saturating_sub(BASE_GAS + calldata + precompiles);
     Gas {
         total,
         base: BASE_GAS,
         calldata,
+        precompiles,
         execution,
     }
 }
@@ -280,6 +307,22 @@ mod tests {
             assert!(outcome.accepted);
             assert_eq!(outcome.gas.calldata, 20);
             assert!(!chain.call(bad.address, &[]).unwrap().accepted);
+        }
+    }
+
+    #[test]
+    fn the_gas_of_precompiles_is_told_apart() {
+        // STATICCALL(gas, 4, 0, 64, 0, 64): the identity, 15 + 3 gas a word; then ADD on the curve at 6.
+        let identity = [0x60, 64, 0x5f, 0x60, 64, 0x5f, 0x60, 4, 0x5a, 0xfa, 0x50];
+        let addition = [0x60, 64, 0x5f, 0x60, 128, 0x5f, 0x60, 6, 0x5a, 0xfa, 0x50];
+        let code = [&identity[..], &addition, &[0x5f, 0x5f, 0xf3]].concat();
+        for fork in Fork::ALL {
+            let mut chain = Chain::new(fork);
+            let contract = chain.deploy(&creation(&code)).unwrap();
+            let gas = chain.call(contract.address, &[1]).unwrap().gas;
+            assert_eq!(gas.precompiles, 15 + 2 * 3 + 150);
+            let parts = gas.base + gas.calldata + gas.precompiles + gas.execution;
+            assert_eq!(gas.total, parts);
         }
     }
 

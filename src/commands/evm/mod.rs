@@ -1,5 +1,6 @@
 //! `zkml evm`: the contract.
 
+pub mod deploy;
 pub mod generate;
 pub mod test;
 
@@ -8,6 +9,7 @@ use anyhow::Result;
 use clap::Subcommand;
 use serde_json::Value;
 
+pub use deploy::DeployArgs;
 pub use generate::GenerateArgs;
 pub use test::TestArgs;
 
@@ -22,6 +24,19 @@ pub enum EvmCommand {
     Generate(GenerateArgs),
     /// Deploy the contract in a local EVM and have it verify an aggregated proof
     Test(TestArgs),
+    /// Put the contract on a chain
+    Deploy(DeployArgs),
+}
+
+impl EvmCommand {
+    /// The command as one types it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            EvmCommand::Generate(_) => "evm generate",
+            EvmCommand::Test(_) => "evm test",
+            EvmCommand::Deploy(_) => "evm deploy",
+        }
+    }
 }
 
 /// Runs the command.
@@ -29,5 +44,6 @@ pub fn run(command: &EvmCommand, ui: &Ui) -> Result<Value> {
     match command {
         EvmCommand::Generate(args) => generate::run(args, ui),
         EvmCommand::Test(args) => test::run(args, ui),
+        EvmCommand::Deploy(args) => deploy::run(args, ui),
     }
 }
