@@ -7,6 +7,14 @@
 //!   `x + r` passes for `x`. Here a word that is not below r fails the verification.
 //! * **Exact length.** It reads calldata at fixed offsets and ignores the rest. Here calldata of
 //!   any other length reverts at once, before anything is spent.
+//! * **A verdict that can be told from an accident.** It reverts with nothing, whatever went wrong, and
+//!   returns nothing if the proof verifies, as a call to an address without code does. Here the
+//!   four ways to fail have an error each ([`Failure`]), and success is the word 1.
+//! * **No precompile gets bad input.** One that fails burns nearly all gas. Here scalars, points and
+//!   accumulator are checked before the first call, so that a precompile fails for lack of gas only.
+//! * **All of memory is its own.** It claims to keep Solidity's memory layout, and reverts if the free
+//!   memory pointer is not where it was in one old compiler. Here it makes no such claim: the compiler
+//!   then keeps nothing in memory, and nothing is assumed.
 //! * **Compiler version.** Its pragma names one exact old compiler.
 //!
 //! The header says what the contract verifies (the digest of the verifying key) and which
@@ -50,6 +58,58 @@ pub enum CodegenError {
     },
 }
 
+/// How a verifier fails: the custom errors of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The calldata has not the length of public values and proof.
+    Length,
+    /// A scalar is not below the order, a point not on the curve, or the accumulator not in range.
+    Malformed,
+    /// The proof is well formed, and wrong.
+    Invalid,
+    /// A precompile did not answer: there was too little gas. This says nothing of the proof.
+    Precompile,
+}
+
+impl Failure {
+    /// All.
+    pub const ALL: [Failure; 4] = [
+        Failure::Length,
+        Failure::Malformed,
+        Failure::Invalid,
+        Failure::Precompile,
+    ];
+
+    /// Name of the error in Solidity.
+    pub fn name(self) -> &'static str {
+        match self {
+            Failure::Length => "CalldataLength",
+            Failure::Malformed => "MalformedProof",
+            Failure::Invalid => "InvalidProof",
+            Failure::Precompile => "PrecompileFailed",
+        }
+    }
+
+    /// What the contract reverts with: the first four bytes of the hash of `NAME()`.
+    pub fn selector(self) -> [u8; 4] {
+        let hash = revm::primitives::keccak256(format!("{}()", self.name()));
+        [hash[0], hash[1], hash[2], hash[3]]
+    }
+
+    /// The failure that a contract's revert data says.
+    pub fn of(data: &[u8]) -> Option<Failure> {
+        Failure::ALL
+            .into_iter()
+            .find(|failure| failure.selector() == data)
+    }
+
+    /// Assembly that reverts with it.
+    fn revert(self) -> String {
+        let selector = u32::from_be_bytes(self.selector());
+        format!("mstore(0, {selector:#010x})\nrevert(0x1c, 4)")
+    }
+}
+
 /// How to name and label a contract.
 #[derive(Clone, Debug)]
 pub struct Labels {
@@ -90,7 +150,8 @@ pub fn generate(
     }
     let layout = layout(protocol);
     let assembly = assembly(key, protocol)?;
-    let source = complete(&assembly, layout, labels, optimised)?;
+    let accumulators = protocol.accumulator_indices.len();
+    let source = complete(&assembly, layout, accumulators, labels, optimised)?;
     Ok(VerifierSource {
         contract: labels.contract.clone(),
         source,
@@ -141,80 +202,168 @@ fn assembly(
 fn complete(
     assembly: &str,
     layout: Layout,
+    accumulators: usize,
     labels: &Labels,
     optimised: bool,
 ) -> Result<String, CodegenError> {
-    let mut loads = 0;
-    let mut lengths = 0;
-    let mut heads = 0;
-    let mut ends = 0;
-    let mut out = header(labels, layout);
-    for line in assembly
+    let lines: Vec<&str> = assembly
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty())
-    {
-        if line.starts_with("// SPDX") || line.starts_with("pragma solidity") {
-            heads += 1;
-        } else if line.starts_with("contract Halo2Verifier") {
-            heads += 1;
-            out.push_str(&format!("contract {} {{\n", labels.contract));
-        } else if line == "let success := true" {
-            lengths += 1;
-            let bytes = layout.bytes();
-            out.push_str(&format!(
-                "// Calldata of any other length is not a proof.\n\
-                 if iszero(eq(calldatasize(), {bytes:#x})) {{ revert(0, 0) }}\n{line}\n"
-            ));
-        } else if let Some((to, from)) = scalar_load(line) {
-            loads += 1;
-            out.push_str(&format!(
-                "{{\nlet v := calldataload({from})\n\
-                 success := and(lt(v, f_q), success)\nmstore({to}, v)\n}}\n"
-            ));
-        } else if line == "// Revert if anything fails" {
-            ends += 1;
-            let body = out.split_off(body_at(&out));
-            let lines = body.lines().map(str::to_string).collect();
-            let lines = if optimised { optimise(lines) } else { lines };
-            lines
-                .into_iter()
-                .chain([line.to_string()])
-                .for_each(|line| {
-                    out.push_str(&line);
-                    out.push('\n');
-                });
-        } else {
-            out.push_str(line);
-            out.push('\n');
-        }
+        .collect();
+    let (head, body) = entry(&lines)?;
+    let mut count = Count::default();
+    let body = rewrite(body, layout, &mut count);
+    count.check(layout, accumulators)?;
+    let body = if optimised { optimise(body) } else { body };
+    let loads = body
+        .iter()
+        .map(|line| line.matches("calldataload(").count());
+    expect("words read from calldata", layout.bytes() / 32, loads.sum())?;
+    let mut out = header(labels, layout);
+    out.push_str(&format!("contract {} {{\n", labels.contract));
+    for failure in Failure::ALL {
+        out.push_str(&format!("error {}();\n", failure.name()));
     }
-    expect("ends", 1, ends)?;
-    expect("header lines", 3, heads)?;
-    expect("entry points", 1, lengths)?;
-    expect(
-        "scalars read from calldata",
-        layout.instances + layout.evaluations,
-        loads,
-    )?;
-    expect(
-        "words read from calldata",
-        layout.bytes() / 32,
-        out.matches("calldataload(").count(),
-    )?;
-    expect(
-        "reductions of calldata",
-        0,
-        out.matches("mod(calldataload(").count(),
-    )?;
+    out.push_str("\nfallback() external {\nassembly {\n");
+    out.push_str(&format!(
+        "// Calldata of any other length is not a proof.\n\
+         if iszero(eq(calldatasize(), {:#x})) {{\n{}\n}}\n",
+        layout.bytes(),
+        Failure::Length.revert()
+    ));
+    for line in head.iter().copied().chain(body.iter().map(String::as_str)) {
+        out.push_str(line);
+        out.push('\n');
+    }
+    out.push_str("}\n}\n}\n");
     Ok(indent(&out))
 }
 
-/// Where the verification itself begins: at the first word read from calldata.
-fn body_at(code: &str) -> usize {
-    let first = code.find("calldataload(").unwrap_or(code.len());
-    let opened = code.get(..first).and_then(|before| before.rfind("{\n"));
-    opened.unwrap_or(code.len())
+/// The lines of the assembly's constants and functions, and of the verification itself, without what
+/// stands around them.
+fn entry<'a>(lines: &'a [&'a str]) -> Result<(&'a [&'a str], &'a [&'a str]), CodegenError> {
+    const BEFORE: [&str; 10] = [
+        "// SPDX-License-Identifier: MIT",
+        "pragma solidity 0.8.19;",
+        "contract Halo2Verifier {",
+        "fallback(bytes calldata) external returns (bytes memory) {",
+        "assembly (\"memory-safe\") {",
+        "// Enforce that Solidity memory layout is respected",
+        "let data := mload(0x40)",
+        "if iszero(eq(data, 0x80)) {",
+        "revert(0, 0)",
+        "}",
+    ];
+    const AFTER: [&str; 7] = [
+        "// Revert if anything fails",
+        "if iszero(success) { revert(0, 0) }",
+        "// Return empty bytes on success",
+        "return(0, 0)",
+        "}",
+        "}",
+        "}",
+    ];
+    let matching = |found: &[&str], known: &[&str]| {
+        let pairs = found.iter().zip(known);
+        pairs.filter(|(found, known)| found == known).count()
+    };
+    let inner = lines.len().saturating_sub(BEFORE.len() + AFTER.len());
+    let (before, rest) = lines.split_at(BEFORE.len().min(lines.len()));
+    let (inner, after) = rest.split_at(inner.min(rest.len()));
+    expect(
+        "lines at the start",
+        BEFORE.len(),
+        matching(before, &BEFORE),
+    )?;
+    expect("lines at the end", AFTER.len(), matching(after, &AFTER))?;
+    let first = inner
+        .iter()
+        .position(|line| line.contains("calldataload("))
+        .unwrap_or(0);
+    // A point is read in a block of its own, a scalar is not.
+    let first = match first.checked_sub(1).and_then(|at| inner.get(at)) {
+        Some(&"{") => first - 1,
+        _ => first,
+    };
+    Ok(inner.split_at(first))
+}
+
+/// What was rewritten, to be compared with what the verifying key says.
+#[derive(Default)]
+struct Count {
+    scalars: usize,
+    points: usize,
+    pairings: usize,
+    reductions: usize,
+}
+
+impl Count {
+    fn check(&self, layout: Layout, accumulators: usize) -> Result<(), CodegenError> {
+        let scalars = layout.instances + layout.evaluations;
+        expect("scalars read from calldata", scalars, self.scalars)?;
+        // An accumulator is two points.
+        let points = layout.points + 2 * accumulators;
+        expect("points that are checked", points, self.points)?;
+        expect("pairings", 1, self.pairings)?;
+        expect("reductions of calldata", 0, self.reductions)
+    }
+}
+
+/// The verification with the checks that it lacks and its verdict.
+fn rewrite(lines: &[&str], layout: Layout, count: &mut Count) -> Vec<String> {
+    let mut out = Vec::with_capacity(lines.len() + 4 * layout.instances);
+    let mut checked = 0;
+    for line in lines {
+        if let Some((to, from)) = scalar_load(line) {
+            count.scalars += 1;
+            out.extend([
+                "{".to_string(),
+                format!("let v := calldataload({from})"),
+                "success := and(lt(v, f_q), success)".to_string(),
+                format!("mstore({to}, v)"),
+                "}".to_string(),
+            ]);
+            checked = out.len();
+        } else if let Some(result) = pairing_result(line) {
+            count.pairings += 1;
+            out.push(format!("let paired := eq(mload({result}), 1)"));
+        } else {
+            count.reductions += line.matches("mod(calldataload(").count();
+            out.push(line.to_string());
+            if *line == POINT_CHECK {
+                count.points += 1;
+                // Its block ends with the next line.
+                checked = out.len() + 1;
+            }
+        }
+    }
+    let checked = checked.min(out.len());
+    let fail_unless =
+        |what: &str, failure: Failure| format!("if iszero({what}) {{\n{}\n}}", failure.revert());
+    let mut body = out.split_off(checked);
+    out.extend(
+        fail_unless("success", Failure::Malformed)
+            .lines()
+            .map(str::to_string),
+    );
+    out.append(&mut body);
+    let end = [
+        fail_unless("success", Failure::Precompile),
+        fail_unless("paired", Failure::Invalid),
+        "mstore(0, 1)\nreturn(0, 0x20)".to_string(),
+    ];
+    out.extend(end.iter().flat_map(|text| text.lines()).map(str::to_string));
+    out
+}
+
+/// How each point is checked.
+const POINT_CHECK: &str = "success := and(validate_ec_point(x, y), success)";
+
+/// The address in `success := and(eq(mload(A), 1), success)`.
+fn pairing_result(line: &str) -> Option<&str> {
+    line.strip_prefix("success := and(eq(mload(")?
+        .strip_suffix("), 1), success)")
 }
 
 fn expect(what: &'static str, expected: usize, got: usize) -> Result<(), CodegenError> {
@@ -244,9 +393,9 @@ fn header(labels: &Labels, layout: Layout) -> String {
     }
     out.push_str(&format!(
         "//\n// Calldata, {} bytes, no selector: {} public values of 32 bytes, big-endian and below\n\
-         // the field's order, then a proof of {} bytes. Returns nothing when the proof verifies,\n\
-         // reverts with nothing otherwise. A call to an address without code succeeds as well:\n\
-         // pin this contract's address and code hash.\n",
+         // the field's order, then a proof of {} bytes. Returns the word 1 if the proof verifies, and\n\
+         // reverts with one of its errors otherwise. PrecompileFailed, or no error at all, is lack of gas\n\
+         // and says nothing of the proof. Pin this contract's address and code hash.\n",
         layout.bytes(),
         layout.instances,
         layout.proof_bytes()
@@ -314,11 +463,11 @@ mod tests {
             srs: "development".into(),
             notes: vec!["a\nb".into()],
         };
-        let error = complete("contract Other {", layout, &labels, true).unwrap_err();
+        let error = complete("contract Other {", layout, 0, &labels, true).unwrap_err();
         assert!(matches!(
             error,
             CodegenError::Generated {
-                expected: 1,
+                expected: 10,
                 got: 0,
                 ..
             }

@@ -10,9 +10,9 @@
 use crate::codegen::VerifierSource;
 use foundry_compilers::{
     artifacts::{
-        output_selection::OutputSelection, BytecodeHash, BytecodeObject, EvmVersion, Optimizer,
-        OptimizerDetails, Settings, SettingsMetadata, SolcInput, SolcLanguage, Source, Sources,
-        YulDetails,
+        output_selection::OutputSelection, BytecodeHash, BytecodeObject, CompilerOutput, Contract,
+        EvmVersion, Optimizer, OptimizerDetails, Settings, SettingsMetadata, SolcInput,
+        SolcLanguage, Source, Sources, YulDetails,
     },
     solc::Solc,
 };
@@ -260,22 +260,46 @@ pub fn settings() -> Settings {
     }
 }
 
-/// Compiles a generated verifier.
-pub fn compile(compiler: &Compiler, source: &VerifierSource) -> Result<Bytecode, CompileError> {
-    let contract = source.contract.clone();
-    let version = compiler.version.clone();
-    let file = PathBuf::from(format!("{contract}.sol"));
-    let sources = Sources::from([(file.clone(), Source::new(source.source.as_str()))]);
-    let input = SolcInput::new(SolcLanguage::Solidity, sources, settings())
-        .sanitized(&compiler.solc.version);
-    let run = |reason: String| CompileError::Run {
-        solc: compiler.path.display().to_string(),
-        reason,
-    };
+/// The settings of the contracts that are written by hand (`contracts/`): the usual optimiser on the
+/// IR pipeline. Their code carries the hash of its metadata, by which block explorers verify the source.
+pub fn contract_settings() -> Settings {
+    Settings {
+        optimizer: Optimizer {
+            enabled: Some(true),
+            runs: Some(1_000_000),
+            details: None,
+        },
+        via_ir: Some(true),
+        // No later opcode is used, and some chains are not at Prague.
+        evm_version: Some(EvmVersion::Cancun),
+        metadata: Some(SettingsMetadata {
+            use_literal_content: None,
+            bytecode_hash: Some(BytecodeHash::Ipfs),
+            cbor_metadata: Some(true),
+        }),
+        output_selection: OutputSelection::common_output_selection([
+            "abi".to_string(),
+            "metadata".to_string(),
+            "evm.bytecode.object".to_string(),
+            "evm.deployedBytecode.object".to_string(),
+        ]),
+        ..Default::default()
+    }
+}
+
+/// Runs the compiler on some files; `what` names them in an error.
+pub(crate) fn run(
+    compiler: &Compiler,
+    what: &str,
+    sources: Sources,
+    settings: Settings,
+) -> Result<CompilerOutput, CompileError> {
+    let input =
+        SolcInput::new(SolcLanguage::Solidity, sources, settings).sanitized(&compiler.solc.version);
     let output = compiler
         .solc
         .compile_exact(&input)
-        .map_err(|error| run(error.to_string()))?;
+        .map_err(|error| failed(compiler, error.to_string()))?;
     let errors: Vec<String> = output
         .errors
         .iter()
@@ -287,31 +311,59 @@ pub fn compile(compiler: &Compiler, source: &VerifierSource) -> Result<Bytecode,
                 .unwrap_or_else(|| error.message.clone())
         })
         .collect();
-    if !errors.is_empty() {
-        return Err(CompileError::Source {
-            contract,
-            version,
+    if errors.is_empty() {
+        Ok(output)
+    } else {
+        Err(CompileError::Source {
+            contract: what.to_string(),
+            version: compiler.version.clone(),
             errors: errors.join("\n"),
-        });
+        })
     }
-    let evm = output
-        .contracts
-        .get(&file)
-        .and_then(|contracts| contracts.get(&contract))
-        .and_then(|contract| contract.evm.as_ref())
-        .ok_or_else(|| run(format!("its output has no contract {contract}")))?;
+}
+
+pub(crate) fn failed(compiler: &Compiler, reason: String) -> CompileError {
+    CompileError::Run {
+        solc: compiler.path.display().to_string(),
+        reason,
+    }
+}
+
+/// Creation and runtime code of one contract in the compiler's output.
+pub(crate) fn code_of(
+    compiler: &Compiler,
+    contract: &Contract,
+) -> Result<(Vec<u8>, Vec<u8>), CompileError> {
     let bytes = |object: Option<&BytecodeObject>| {
         object
             .and_then(BytecodeObject::as_bytes)
             .map(|bytes| bytes.to_vec())
-            .ok_or_else(|| run("its output has no bytecode".to_string()))
+            .ok_or_else(|| failed(compiler, "its output has no bytecode".to_string()))
     };
-    let creation = bytes(evm.bytecode.as_ref().map(|code| &code.object))?;
+    let evm = contract.evm.as_ref();
+    let creation = evm.and_then(|evm| evm.bytecode.as_ref());
     let deployed = evm
-        .deployed_bytecode
-        .as_ref()
+        .and_then(|evm| evm.deployed_bytecode.as_ref())
         .and_then(|code| code.bytecode.as_ref());
-    let runtime = bytes(deployed.map(|code| &code.object))?;
+    Ok((
+        bytes(creation.map(|code| &code.object))?,
+        bytes(deployed.map(|code| &code.object))?,
+    ))
+}
+
+/// Compiles a generated verifier.
+pub fn compile(compiler: &Compiler, source: &VerifierSource) -> Result<Bytecode, CompileError> {
+    let contract = source.contract.clone();
+    let version = compiler.version.clone();
+    let file = PathBuf::from(format!("{contract}.sol"));
+    let sources = Sources::from([(file.clone(), Source::new(source.source.as_str()))]);
+    let output = run(compiler, &contract, sources, settings())?;
+    let compiled = output
+        .contracts
+        .get(&file)
+        .and_then(|contracts| contracts.get(&contract))
+        .ok_or_else(|| failed(compiler, format!("its output has no contract {contract}")))?;
+    let (creation, runtime) = code_of(compiler, compiled)?;
     if runtime.len() < MIN_RUNTIME_BYTES {
         let got = runtime.len();
         return Err(CompileError::Miscompiled {

@@ -3,7 +3,7 @@
 //! The limits that decide on the main network hold here as well: code size (EIP-170, EIP-3860),
 //! and from Osaka on the gas limit of a transaction (EIP-7825).
 
-use crate::calldata::count_bytes;
+use crate::{calldata::count_bytes, codegen::Failure};
 use revm::{
     context::{
         result::{EVMError, ExecutionResult, Output},
@@ -12,12 +12,19 @@ use revm::{
     database::InMemoryDB,
     inspector::{InspectCommitEvm, Inspector},
     interpreter::{CallInputs, CallOutcome as EvmCallOutcome},
-    primitives::{hardfork::SpecId, Address, Bytes, TxKind, U256},
+    primitives::{hardfork::SpecId, Address, Bytes, Log, TxKind, U256},
+    state::Bytecode,
     Context, Database, MainBuilder, MainContext,
 };
 
 /// EIP-7825: the most gas that one transaction may ask for, from Osaka on.
 pub const MAX_TX_GAS: u64 = 16_777_216;
+/// What a verifier returns for a proof that verifies: the word 1.
+pub const ACCEPTED: [u8; 32] = {
+    let mut word = [0; 32];
+    word[31] = 1;
+    word
+};
 /// What every transaction costs before its calldata.
 const BASE_GAS: u64 = 21_000;
 /// The precompiled contract with the highest number, of those at small addresses.
@@ -118,19 +125,41 @@ pub struct Deployment {
 /// How a call ended.
 #[derive(Clone, Debug)]
 pub struct CallOutcome {
-    /// Whether the contract returned, and so the proof verified.
+    /// Whether the contract returned.
+    pub returned: bool,
+    /// Whether it returned the word 1, and so the proof verified.
     pub accepted: bool,
     /// Gas of the transaction.
     pub gas: Gas,
-    /// `returned`, `reverted`, or the EVM's reason to halt.
+    /// `returned`, `reverted` with the error if it is a verifier's, or the EVM's reason to halt.
     pub ending: String,
+    /// What it returned or reverted with.
+    pub output: Vec<u8>,
+    /// Its events.
+    pub logs: Vec<Log>,
+}
+
+/// A transaction to a contract.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// Its sender.
+    pub from: Address,
+    /// The contract.
+    pub to: Address,
+    /// What it pays, in wei.
+    pub value: u64,
+    /// Its data.
+    pub calldata: &'a [u8],
+    /// Its gas limit.
+    pub gas: u64,
 }
 
 /// A chain of one's own.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Chain {
     fork: Fork,
     db: InMemoryDB,
+    timestamp: u64,
 }
 
 impl Chain {
@@ -139,13 +168,22 @@ impl Chain {
         Self {
             fork,
             db: InMemoryDB::default(),
+            timestamp: 1,
         }
     }
 
     /// Deploys a contract.
     pub fn deploy(&mut self, creation: &[u8]) -> Result<Deployment, ExecError> {
-        let (result, _) =
-            self.transact("deployment", TxKind::Create, creation.to_vec(), MAX_TX_GAS)?;
+        let (result, _) = self.transact(
+            "deployment",
+            TxEnv {
+                caller: Address::ZERO,
+                kind: TxKind::Create,
+                data: Bytes::copy_from_slice(creation),
+                gas_limit: MAX_TX_GAS,
+                ..Default::default()
+            },
+        )?;
         let failed = |reason: String| ExecError::Deployment {
             fork: self.fork,
             reason,
@@ -179,56 +217,111 @@ impl Chain {
         calldata: &[u8],
         limit: u64,
     ) -> Result<CallOutcome, ExecError> {
-        let has_code = match self.db.basic(address) {
+        self.send(&Call {
+            from: Address::ZERO,
+            to: address,
+            value: 0,
+            calldata,
+            gas: limit,
+        })
+    }
+
+    /// Sends a transaction to a contract.
+    pub fn send(&mut self, call: &Call<'_>) -> Result<CallOutcome, ExecError> {
+        let has_code = match self.db.basic(call.to) {
             Ok(account) => account.is_some_and(|account| !account.is_empty_code_hash()),
             Err(never) => match never {},
         };
         if !has_code {
             return Err(ExecError::NoCode {
-                address: address.to_string(),
+                address: call.to.to_string(),
                 fork: self.fork,
             });
         }
-        let (result, precompiles) =
-            self.transact("call", TxKind::Call(address), calldata.to_vec(), limit)?;
-        let (accepted, ending) = match &result {
+        let (result, precompiles) = self.transact(
+            "call",
+            TxEnv {
+                caller: call.from,
+                kind: TxKind::Call(call.to),
+                value: U256::from(call.value),
+                data: Bytes::copy_from_slice(call.calldata),
+                gas_limit: call.gas,
+                ..Default::default()
+            },
+        )?;
+        let (returned, ending) = match &result {
             ExecutionResult::Success { .. } => (true, "returned".to_string()),
-            ExecutionResult::Revert { .. } => (false, "reverted".to_string()),
+            ExecutionResult::Revert { output, .. } => (
+                false,
+                match Failure::of(output) {
+                    Some(failure) => format!("reverted: {}", failure.name()),
+                    None => "reverted".to_string(),
+                },
+            ),
             ExecutionResult::Halt { reason, .. } => (false, format!("halted: {reason:?}")),
         };
+        let output = result.output().map(|bytes| bytes.to_vec());
+        let output = output.unwrap_or_default();
         let spent = result.gas().total_gas_spent();
+        let gas = account_for(result.tx_gas_used(), spent, call.calldata, precompiles);
         Ok(CallOutcome {
-            accepted,
-            gas: account_for(result.tx_gas_used(), spent, calldata, precompiles),
+            returned,
+            accepted: returned && output == ACCEPTED,
+            gas,
             ending,
+            output,
+            logs: result.into_logs(),
         })
+    }
+
+    /// The balance of an account.
+    pub fn balance(&mut self, address: Address) -> U256 {
+        match self.db.basic(address) {
+            Ok(account) => account.map_or(U256::ZERO, |account| account.balance),
+            Err(never) => match never {},
+        }
+    }
+
+    /// Gives an account a balance.
+    pub fn set_balance(&mut self, address: Address, balance: U256) {
+        let mut account = match self.db.basic(address) {
+            Ok(account) => account.unwrap_or_default(),
+            Err(never) => match never {},
+        };
+        account.balance = balance;
+        self.db.insert_account_info(address, account);
+    }
+
+    /// Puts code at an address, whatever was there; none takes it away.
+    pub fn set_code(&mut self, address: Address, code: &[u8]) {
+        let mut account = match self.db.basic(address) {
+            Ok(account) => account.unwrap_or_default(),
+            Err(never) => match never {},
+        };
+        account.set_code(Bytecode::new_raw(Bytes::copy_from_slice(code)));
+        self.db.insert_account_info(address, account);
+    }
+
+    /// Sets the time of the blocks that follow, in seconds.
+    pub fn set_time(&mut self, timestamp: u64) {
+        self.timestamp = timestamp;
     }
 
     /// Runs a transaction; the second part is the gas that precompiled contracts took.
     fn transact(
         &mut self,
         what: &'static str,
-        kind: TxKind,
-        data: Vec<u8>,
-        gas_limit: u64,
+        mut tx: TxEnv,
     ) -> Result<(ExecutionResult, u64), ExecError> {
-        let caller = Address::ZERO;
-        let nonce = match self.db.basic(caller) {
+        tx.nonce = match self.db.basic(tx.caller) {
             Ok(account) => account.map_or(0, |account| account.nonce),
             Err(never) => match never {},
         };
-        let tx = TxEnv {
-            caller,
-            nonce,
-            kind,
-            data: Bytes::from(data),
-            gas_limit,
-            ..Default::default()
-        };
-        let spec = self.fork.spec();
+        let (spec, timestamp) = (self.fork.spec(), self.timestamp);
         let mut evm = Context::mainnet()
             .with_db(&mut self.db)
             .modify_cfg_chained(|cfg| cfg.set_spec_and_mainnet_gas_params(spec))
+            .modify_block_chained(|block| block.timestamp = U256::from(timestamp))
             .build_mainnet_with_inspector(PrecompileGas(0));
         let result = evm.inspect_tx_commit(tx);
         let precompiles = evm.inspector.0;
@@ -304,9 +397,14 @@ mod tests {
             assert_ne!(good.address, bad.address);
             assert_eq!(good.runtime_bytes, 3);
             let outcome = chain.call(good.address, &[0, 1]).unwrap();
-            assert!(outcome.accepted);
+            // It returned, but not what a verifier returns.
+            assert!(outcome.returned && !outcome.accepted);
             assert_eq!(outcome.gas.calldata, 20);
-            assert!(!chain.call(bad.address, &[]).unwrap().accepted);
+            assert!(!chain.call(bad.address, &[]).unwrap().returned);
+            // PUSH1 1, PUSH0, MSTORE, PUSH1 32, PUSH0, RETURN.
+            let one = [0x60, 1, 0x5f, 0x52, 0x60, 32, 0x5f, 0xf3];
+            let one = chain.deploy(&creation(&one)).unwrap();
+            assert!(chain.call(one.address, &[]).unwrap().accepted);
         }
     }
 

@@ -9,6 +9,9 @@
 //! 5. [`chain`] deploys and calls it on a real chain;
 //! 6. [`check`] ties them together: a compiled contract is worth nothing until it has accepted a
 //!    good proof and rejected a bad one.
+//!
+//! In front of the generated verifiers stands one contract written by hand, `contracts/src/ModelVerifier.sol`:
+//! [`front`] speaks to it, and [`contracts`] has its bytecode.
 #![deny(missing_docs, unsafe_code)]
 
 pub mod calldata;
@@ -16,5 +19,7 @@ pub mod chain;
 pub mod check;
 pub mod codegen;
 pub mod compile;
+pub mod contracts;
 pub mod exec;
+pub mod front;
 mod optimise;

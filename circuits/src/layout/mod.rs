@@ -22,7 +22,7 @@ pub use builder::{permutation_rows, signed as builder_signed};
 pub use emit::{Accumulator, Axis, Emit, Excess, Tap, Term};
 pub use error::LayoutError;
 pub use home::{Home, Limb};
-pub use pack::{Exposed, Lane, Message, Packing, Place, Statement};
+pub use pack::{Exposed, Lane, Message, Packing, Place, Statement, WORD_BITS};
 pub use planner::{candidates, choose, Cost, Goal};
 pub use tables::Tables;
 pub use weights::Matrix;

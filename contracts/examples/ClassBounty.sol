@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+import {IModelVerifier} from "../src/IModelVerifier.sol";
+import {Elements} from "../src/lib/Elements.sol";
+
+/// @title A bounty on a class
+/// @notice Pays a reward for each proof that the model puts some input into a class. An example of a consumer:
+///
+/// - A proof is bound to a request of one sender by its context. Nobody else can use it, and it can be used
+///   once: the next request has another nonce.
+/// - The model is pinned by its id, and thereby its verifier, key, weights, shapes and ranges.
+/// - Effects come before the calls, so that a claimant that calls back finds its request closed.
+contract ClassBounty {
+    /// @notice The open request of an account.
+    struct Request {
+        uint64 nonce;
+        uint64 deadline;
+        bool open;
+    }
+
+    /// @notice How long a request may take.
+    uint64 public constant WINDOW = 1 hours;
+
+    IModelVerifier public immutable front;
+    bytes32 public immutable modelId;
+    uint256 public immutable class;
+    uint256 public immutable reward;
+    uint256 private immutable _bits;
+    int256 private immutable _lo;
+
+    mapping(address claimant => Request) public requests;
+
+    event Requested(address indexed claimant, uint256 context, uint64 nonce, uint64 deadline);
+    event Paid(address indexed claimant, uint256 reward);
+
+    /// @notice The model's statement is not an output in the clear, or has no such class.
+    error ModelUnsuitable();
+    /// @notice The sender has no open request.
+    error NoRequest();
+    /// @notice The sender's request has expired.
+    error Expired(uint64 deadline);
+    /// @notice The output is of another class.
+    error WrongClass(uint256 expected, uint256 got);
+    /// @notice The reward could not be paid.
+    error PaymentFailed();
+
+    /// @param front_ The registry of models.
+    /// @param modelId_ A classifier: its last output is public and has an element for each class.
+    constructor(IModelVerifier front_, bytes32 modelId_, uint256 class_, uint256 reward_) payable {
+        IModelVerifier.Model memory model = front_.getModel(modelId_);
+        if (model.outputs.length != 1) revert ModelUnsuitable();
+        IModelVerifier.Tensor memory scores = model.outputs[0];
+        if (scores.visibility != IModelVerifier.Visibility.Public || class_ >= scores.elements) {
+            revert ModelUnsuitable();
+        }
+        front = front_;
+        modelId = modelId_;
+        class = class_;
+        reward = reward_;
+        _bits = scores.bits;
+        _lo = scores.lo;
+    }
+
+    /// @notice Adds to what is paid out.
+    receive() external payable {}
+
+    /// @notice Opens a request; an open one is replaced, and what was proven for it is worth nothing.
+    /// @return context The context to prove under.
+    function request() external returns (uint256 context) {
+        Request storage current = requests[msg.sender];
+        uint64 nonce = current.nonce + 1;
+        uint64 deadline = uint64(block.timestamp) + WINDOW;
+        requests[msg.sender] = Request(nonce, deadline, true);
+        context = contextOf(msg.sender, nonce, deadline);
+        emit Requested(msg.sender, context, nonce, deadline);
+    }
+
+    /// @notice Pays the sender, if the proof is for its open request and the output is of the class.
+    function claim(bytes calldata input, bytes calldata output, bytes calldata proof) external {
+        Request storage current = requests[msg.sender];
+        (uint64 nonce, uint64 deadline) = (current.nonce, current.deadline);
+        if (!current.open) revert NoRequest();
+        if (block.timestamp > deadline) revert Expired(deadline);
+        current.open = false;
+
+        front.submit(modelId, contextOf(msg.sender, nonce, deadline), input, output, proof);
+        // Only now is it known that `output` has the length and ranges of the model's.
+        uint256 got = Elements.argmax(output, _bits, _lo);
+        if (got != class) revert WrongClass(class, got);
+
+        emit Paid(msg.sender, reward);
+        (bool paid,) = msg.sender.call{value: reward}("");
+        if (!paid) revert PaymentFailed();
+    }
+
+    /// @notice The context of a request: a hash of all that makes it, shortened to a field element.
+    function contextOf(address claimant, uint64 nonce, uint64 deadline) public view returns (uint256) {
+        return uint256(keccak256(abi.encode(block.chainid, address(this), claimant, nonce, deadline))) >> 3;
+    }
+}

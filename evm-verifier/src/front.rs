@@ -1,0 +1,435 @@
+//! Speaking to `ModelVerifier`, the typed front of on-chain verification: what is registered, how
+//! statements are encoded, what events and errors mean.
+//!
+//! The types, the calls, and the errors of [`IModelVerifier`] are read off `contracts/src/IModelVerifier.sol`.
+
+use crate::codegen::Failure;
+use alloy_sol_types::{SolCall, SolEvent, SolInterface, SolValue};
+use halo2_proofs::halo2curves::{bn256::Fr, ff::PrimeField};
+use revm::primitives::{keccak256, Address, B256, U256};
+use zkml_circuits::{
+    aggregate::{AggregateProof, ACCUMULATOR_LIMBS},
+    graph::{Graph, Visibility},
+    layout::{Exposed, Plan, WORD_BITS},
+    prove::{Exposure, Statement},
+};
+
+#[allow(missing_docs, clippy::too_many_arguments)]
+mod interface {
+    alloy_sol_types::sol!(
+        #![sol(all_derives)]
+        "../contracts/src/IModelVerifier.sol"
+    );
+}
+pub use interface::IModelVerifier;
+use IModelVerifier::{IModelVerifierErrors, Model, Tensor};
+
+/// What can go wrong between a model or a statement and the front.
+#[derive(Debug, thiserror::Error)]
+pub enum FrontError {
+    /// The layout packs a tensor in a way that the contract does not know.
+    #[error("{place}: the contract cannot pack it: {what}: expected {expected}, got {got}; make it hashed or private")]
+    Packing {
+        /// Which input or output.
+        place: String,
+        /// What is unusual.
+        what: &'static str,
+        /// What the contract packs.
+        expected: String,
+        /// What the layout packs.
+        got: String,
+    },
+    /// A statement is not one of the model's.
+    #[error("{place}: {what}: expected {expected}, got {got}")]
+    Statement {
+        /// Which input or output.
+        place: String,
+        /// What is wrong.
+        what: &'static str,
+        /// What the model has.
+        expected: String,
+        /// What the statement has.
+        got: String,
+    },
+}
+
+/// What a model's verifier contract verifies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Proofs of the model's own circuit.
+    Direct,
+    /// Aggregated proofs; the model's verifying key has this digest ([`zkml_circuits::aggregate::vk_digest`]).
+    Aggregated {
+        /// Digest of the verifying key.
+        key_digest: Fr,
+    },
+}
+
+/// What is registered for a model.
+pub fn model(
+    graph: &Graph,
+    plan: &Plan,
+    commitment: Fr,
+    mode: Mode,
+    verifier: Address,
+    code: &[u8],
+) -> Result<Model, FrontError> {
+    let tensors = |kind: &str, exposed: &[Exposed]| {
+        let numbered = exposed.iter().enumerate();
+        numbered
+            .map(|(i, exposed)| tensor(graph, plan, exposed, &format!("{kind} {i}")))
+            .collect::<Result<Vec<_>, _>>()
+    };
+    let (mode, key_digest) = match mode {
+        Mode::Direct => (IModelVerifier::Mode::Direct, Fr::zero()),
+        Mode::Aggregated { key_digest } => (IModelVerifier::Mode::Aggregated, key_digest),
+    };
+    Ok(Model {
+        verifier,
+        codeHash: keccak256(code),
+        mode,
+        keyDigest: word(key_digest),
+        commitment: word(commitment),
+        inputs: tensors("input", &plan.statement.inputs)?,
+        outputs: tensors("output", &plan.statement.outputs)?,
+    })
+}
+
+/// The id that a model is registered under.
+pub fn model_id(model: &Model) -> B256 {
+    keccak256(model.abi_encode())
+}
+
+fn tensor(
+    graph: &Graph,
+    plan: &Plan,
+    exposed: &Exposed,
+    place: &str,
+) -> Result<Tensor, FrontError> {
+    let visibility = match exposed.visibility {
+        Visibility::Public => IModelVerifier::Visibility::Public,
+        Visibility::Hashed => IModelVerifier::Visibility::Hashed,
+        Visibility::Private => IModelVerifier::Visibility::Private,
+    };
+    if exposed.visibility != Visibility::Public {
+        return Ok(Tensor {
+            visibility,
+            elements: 0,
+            lo: 0,
+            bits: 0,
+            words: 0,
+        });
+    }
+    let unusual = |what, expected: String, got: String| FrontError::Packing {
+        place: place.to_string(),
+        what,
+        expected,
+        got,
+    };
+    let packings = plan
+        .statement
+        .packings
+        .get(exposed.packings.clone())
+        .unwrap_or_default();
+    let lanes: Vec<_> = packings.iter().flat_map(|packing| &packing.lanes).collect();
+    let bits = lanes.first().map_or(0, |lane| lane.bits);
+    let rows = packings.first().map_or(0, |packing| packing.rows);
+    let words = rows * plan.shape.data;
+    let elements: usize = graph.tensors[exposed.tensor.0].shape.iter().product();
+    let same = |condition: bool, what, expected: String, got: String| {
+        condition
+            .then_some(())
+            .ok_or_else(|| unusual(what, expected, got))
+    };
+    let (segments, group) = (elements.div_ceil(words.max(1)), WORD_BITS / bits.max(1));
+    same(
+        (1..=64).contains(&bits) && lanes.iter().all(|lane| lane.bits == bits),
+        "bits of an element",
+        "1 to 64, the same for all".to_string(),
+        format!(
+            "{:?}",
+            lanes.iter().map(|lane| lane.bits).collect::<Vec<_>>()
+        ),
+    )?;
+    same(
+        lanes.len() == segments
+            && lanes.iter().enumerate().all(|(i, lane)| lane.segment == i)
+            && packings.iter().all(|packing| packing.rows == rows),
+        "segments",
+        format!("{segments} of {words}, in order"),
+        format!(
+            "{:?}",
+            lanes.iter().map(|lane| lane.segment).collect::<Vec<_>>()
+        ),
+    )?;
+    let full: Vec<usize> = packings.iter().map(|packing| packing.lanes.len()).collect();
+    let expected: Vec<usize> = (0..segments)
+        .step_by(group.max(1) as usize)
+        .map(|first| (segments - first).min(group as usize))
+        .collect();
+    same(
+        full == expected,
+        "segments a word",
+        format!("{expected:?}"),
+        format!("{full:?}"),
+    )?;
+    let (Ok(count), Ok(m), Ok(small)) = (
+        u32::try_from(elements),
+        u32::try_from(words),
+        u8::try_from(bits),
+    ) else {
+        return Err(unusual(
+            "elements",
+            format!("at most {}", u32::MAX),
+            elements.to_string(),
+        ));
+    };
+    Ok(Tensor {
+        visibility,
+        elements: count,
+        lo: exposed.offset,
+        bits: small,
+        words: m,
+    })
+}
+
+/// Bytes of one element of a public tensor.
+pub fn element_bytes(bits: u8) -> usize {
+    match bits {
+        0..=8 => 1,
+        9..=16 => 2,
+        17..=32 => 4,
+        _ => 8,
+    }
+}
+
+/// Inputs and outputs as the contract takes them.
+pub fn encode(model: &Model, statement: &Statement) -> Result<(Vec<u8>, Vec<u8>), FrontError> {
+    Ok((
+        encode_tensors("input", &model.inputs, &statement.inputs)?,
+        encode_tensors("output", &model.outputs, &statement.outputs)?,
+    ))
+}
+
+fn encode_tensors(
+    kind: &str,
+    tensors: &[Tensor],
+    exposures: &[Exposure],
+) -> Result<Vec<u8>, FrontError> {
+    let wrong = |place: String, what, expected: String, got: String| FrontError::Statement {
+        place,
+        what,
+        expected,
+        got,
+    };
+    if tensors.len() != exposures.len() {
+        return Err(wrong(
+            format!("{kind}s"),
+            "number",
+            tensors.len().to_string(),
+            exposures.len().to_string(),
+        ));
+    }
+    let mut data = Vec::new();
+    for (i, (tensor, exposure)) in tensors.iter().zip(exposures).enumerate() {
+        let place = format!("{kind} {i}");
+        match (tensor.visibility, exposure) {
+            (IModelVerifier::Visibility::Public, Exposure::Public(values)) => {
+                data.extend(encode_elements(tensor, values, &place)?);
+            }
+            (IModelVerifier::Visibility::Hashed, Exposure::Hashed(digest)) => {
+                data.extend(word(digest.0).to_be_bytes::<32>());
+            }
+            (IModelVerifier::Visibility::Private, Exposure::Private) => {}
+            (expected, _) => {
+                let got = match exposure {
+                    Exposure::Public(_) => "public",
+                    Exposure::Hashed(_) => "hashed",
+                    Exposure::Private => "private",
+                };
+                let expected = match expected {
+                    IModelVerifier::Visibility::Public => "public",
+                    IModelVerifier::Visibility::Hashed => "hashed",
+                    _ => "private",
+                };
+                return Err(wrong(place, "visibility", expected.into(), got.into()));
+            }
+        }
+    }
+    Ok(data)
+}
+
+/// The elements of a public tensor as the contract takes them.
+pub fn encode_elements(
+    tensor: &Tensor,
+    values: &[i64],
+    place: &str,
+) -> Result<Vec<u8>, FrontError> {
+    let wrong = |what, expected: String, got: String| FrontError::Statement {
+        place: place.to_string(),
+        what,
+        expected,
+        got,
+    };
+    if values.len() != tensor.elements as usize {
+        let (expected, got) = (tensor.elements.to_string(), values.len().to_string());
+        return Err(wrong("number of elements", expected, got));
+    }
+    let lo = i128::from(tensor.lo);
+    let hi = lo + (1i128 << tensor.bits) - 1;
+    let width = element_bytes(tensor.bits);
+    let mut data = Vec::with_capacity(width * values.len());
+    for &value in values {
+        if !(lo..=hi).contains(&i128::from(value)) {
+            let expected = format!("{lo} to {hi}");
+            return Err(wrong("element", expected, value.to_string()));
+        }
+        data.extend_from_slice(&value.to_be_bytes()[8 - width..]);
+    }
+    Ok(data)
+}
+
+/// The proof as the contract takes it: the accumulator in front.
+pub fn aggregated_proof(proof: &AggregateProof) -> Vec<u8> {
+    let limbs = proof.instances.iter().take(ACCUMULATOR_LIMBS);
+    let mut data: Vec<u8> = limbs
+        .flat_map(|limb| word(*limb).to_be_bytes::<32>())
+        .collect();
+    data.extend_from_slice(&proof.proof);
+    data
+}
+
+/// A proven inference: everything that a call is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inference {
+    /// The model's id.
+    pub model_id: B256,
+    /// The context.
+    pub context: Fr,
+    /// Encoded inputs.
+    pub input: Vec<u8>,
+    /// Encoded outputs.
+    pub output: Vec<u8>,
+}
+
+impl Inference {
+    fn statement(&self) -> IModelVerifier::Statement {
+        IModelVerifier::Statement {
+            modelId: self.model_id,
+            context: word(self.context),
+            input: self.input.clone().into(),
+            output: self.output.clone().into(),
+        }
+    }
+}
+
+/// Calldata of `register`.
+pub fn register_call(model: &Model) -> Vec<u8> {
+    let model = model.clone();
+    IModelVerifier::registerCall { model }.abi_encode()
+}
+
+/// Calldata of `verify`, or of `submit`, which also emits an event.
+pub fn verify_call(inference: &Inference, proof: &[u8], submit: bool) -> Vec<u8> {
+    let IModelVerifier::Statement {
+        modelId,
+        context,
+        input,
+        output,
+    } = inference.statement();
+    let proof = proof.to_vec().into();
+    if submit {
+        IModelVerifier::submitCall {
+            modelId,
+            context,
+            input,
+            output,
+            proof,
+        }
+        .abi_encode()
+    } else {
+        IModelVerifier::verifyCall {
+            modelId,
+            context,
+            input,
+            output,
+            proof,
+        }
+        .abi_encode()
+    }
+}
+
+/// Calldata of `verifyBatch`, or of `submitBatch`.
+pub fn batch_call(inferences: &[Inference], proof: &[u8], submit: bool) -> Vec<u8> {
+    let statements = inferences.iter().map(Inference::statement).collect();
+    let proof = proof.to_vec().into();
+    if submit {
+        IModelVerifier::submitBatchCall { statements, proof }.abi_encode()
+    } else {
+        IModelVerifier::verifyBatchCall { statements, proof }.abi_encode()
+    }
+}
+
+/// An event of the front.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A model was registered.
+    Registered(IModelVerifier::ModelRegistered),
+    /// A statement was proven.
+    Verified(IModelVerifier::InferenceVerified),
+}
+
+/// The event of a log; none if it is not one of the front's.
+pub fn event(topics: &[B256], data: &[u8]) -> Option<Event> {
+    let topics = || topics.iter().copied();
+    let registered = IModelVerifier::ModelRegistered::decode_raw_log(topics(), data);
+    let verified = || IModelVerifier::InferenceVerified::decode_raw_log(topics(), data);
+    registered
+        .map(Event::Registered)
+        .or_else(|_| verified().map(Event::Verified))
+        .ok()
+}
+
+/// What the front's revert data says, in words.
+pub fn describe_revert(data: &[u8]) -> String {
+    use IModelVerifierErrors as E;
+    if data.is_empty() {
+        return "reverted without a reason: out of gas, or calldata that is none of the contract's functions".into();
+    }
+    let Ok(error) = E::abi_decode(data) else {
+        return match Failure::of(data) {
+            Some(failure) => format!("the verifier reverted with {}", failure.name()),
+            None => format!(
+                "reverted with unknown data 0x{}",
+                revm::primitives::hex::encode(data)
+            ),
+        };
+    };
+    match error {
+        E::UnknownModel(e) => format!("no model {} is registered; run `zkml evm register`", e.modelId),
+        E::VerifierHasNoCode(e) => format!("there is no contract at the verifier's address {}; run `zkml evm deploy`", e.verifier),
+        E::CodeHashMismatch(e) => format!("the verifier at {} has another code: expected hash {}, got {}", e.verifier, e.expected, e.got),
+        E::KeyDigestInvalid(e) => format!("verifying-key digest: expected one below the field's order, or zero in direct mode, got {:#x}", e.keyDigest),
+        E::CommitmentNotCanonical(e) => format!("commitment: expected one below the field's order, got {:#x}", e.commitment),
+        E::TensorInvalid(e) => format!("tensor {} (inputs first): its description is not possible", e.tensor),
+        E::ContextNotCanonical(e) => format!("context: expected one below the field's order, got {:#x}", e.context),
+        E::InputLength(e) => format!("input: expected {} bytes, got {}", e.expected, e.got),
+        E::OutputLength(e) => format!("output: expected {} bytes, got {}", e.expected, e.got),
+        E::ElementOutOfRange(e) => format!("tensor {} (inputs first), element {}: outside of the model's range", e.tensor, e.element),
+        E::DigestNotCanonical(e) => format!("tensor {} (inputs first): its digest is not below the field's order", e.tensor),
+        E::CalldataNotCanonical(_) => "the calldata is not encoded as Solidity encodes it".into(),
+        E::EmptyBatch(_) => "the batch has no statements".into(),
+        E::BatchMixed(e) => format!("statement {} of the batch: its model has another verifier than the first, or is not aggregated", e.statement),
+        E::ProofRejected(e) => match Failure::of(e.reason.as_slice()) {
+            Some(Failure::Length) => "proof rejected: it has not the verifier's length; is it a proof for another key?".into(),
+            Some(Failure::Malformed) => "proof rejected: it has a number or a point that is not one".into(),
+            _ => "proof rejected: it does not prove this statement".into(),
+        },
+        E::VerifierFailed(_) => "the verifier gave no verdict: give the transaction more gas".into(),
+    }
+}
+
+/// A field element as a word.
+pub fn word(value: Fr) -> U256 {
+    U256::from_le_bytes(value.to_repr())
+}
