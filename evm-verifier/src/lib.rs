@@ -14,6 +14,7 @@
 //! [`front`] speaks to it, and [`contracts`] has its bytecode.
 #![deny(missing_docs, unsafe_code)]
 
+pub mod anvil;
 pub mod calldata;
 pub mod chain;
 pub mod check;

@@ -5,8 +5,9 @@ use crate::contract::Artefact;
 use anyhow::{bail, Context, Result};
 use std::path::{Path, PathBuf};
 use zkml_evm_verifier::{
-    chain::{keccak256, Address, Errors, Node, B256},
+    chain::{keccak256, Address, Node, B256},
     compile::Bytecode,
+    contracts::{model_verifier, SOLC},
 };
 
 /// A contract that can be deployed.
@@ -37,6 +38,20 @@ impl Deployable {
             name: artefact.contract.clone(),
             bytecode: artefact.bytecode().with_context(place)?,
             folder: folder_of(path),
+        })
+    }
+
+    /// The typed front, with its records in `folder`.
+    pub fn front(folder: &Path) -> Result<Self> {
+        let artefact = model_verifier()?;
+        Ok(Self {
+            name: artefact.contract_name.clone(),
+            bytecode: Bytecode {
+                creation: artefact.creation(),
+                runtime: artefact.runtime(),
+                solc: SOLC.to_owned(),
+            },
+            folder: folder.to_owned(),
         })
     }
 
@@ -78,6 +93,30 @@ impl Deployable {
             );
         }
         Ok(true)
+    }
+
+    /// A record of one that somebody else has put there.
+    pub fn record(&self, chain_id: u64, address: Address) -> Record {
+        Record {
+            contract: self.name.clone(),
+            chain_id,
+            address,
+            code_hash: self.code_hash(),
+            transaction: None,
+            deployer: None,
+            block: None,
+        }
+    }
+
+    /// Takes the one at an address, if it has the expected code.
+    pub fn adopt(&self, node: &Node, address: Address) -> Result<Record> {
+        if !self.stands_at(node, address)? {
+            bail!(
+                "there is no contract at {address} on chain {}",
+                node.chain_id()
+            );
+        }
+        Ok(self.record(node.chain_id(), address))
     }
 
     /// Its address, where it stands.
@@ -126,21 +165,4 @@ pub fn check_srs(secure: bool, srs: &str, node: &Node, allow: bool) -> Result<()
         "refused on chain {}: {srs}. Whoever made it can forge proofs that the contract accepts. Make the keys with an SRS of a ceremony (`zkml setup --srs`, docs/onchain.md), or, for a test network, give --allow-insecure-srs",
         node.chain_id()
     )
-}
-
-/// The errors of the generated verifiers.
-pub fn verifier_errors(errors: Errors) -> Errors {
-    errors
-        .with(
-            "CalldataLength",
-            "the calldata has not the length that this verifier takes",
-        )
-        .with(
-            "MalformedProof",
-            "a number or point in the calldata is not canonical, or not on the curve",
-        )
-        .with(
-            "InvalidProof",
-            "the proof does not hold for these public values",
-        )
 }

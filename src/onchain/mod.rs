@@ -3,6 +3,8 @@
 
 pub mod amount;
 pub mod args;
+pub mod call;
 pub mod contracts;
 pub mod record;
+pub mod refusal;
 pub mod send;

@@ -3,12 +3,13 @@
 use super::{
     amount::{ether, gwei},
     args::{KeyArgs, SendArgs},
+    refusal::explain,
 };
 use crate::{ui::Ui, values::grouped};
 use anyhow::{bail, Result};
 use serde_json::{json, Value};
 use zkml_evm_verifier::chain::{
-    Address, ChainError, Errors, Node, Progress, Quote, Receipt, Signed, Transaction, Wallet, B256,
+    Address, Node, Progress, Quote, Receipt, Signed, Transaction, Wallet, B256, U256,
 };
 
 /// Who sends, where, and how.
@@ -17,8 +18,6 @@ pub struct Sender<'a> {
     pub node: &'a Node,
     /// The key.
     pub wallet: Wallet,
-    /// The errors that the contracts declare.
-    pub errors: &'a Errors,
     args: &'a SendArgs,
     ui: &'a Ui,
 }
@@ -38,7 +37,6 @@ impl<'a> Sender<'a> {
         key: &KeyArgs,
         args: &'a SendArgs,
         chain_named: bool,
-        errors: &'a Errors,
         ui: &'a Ui,
     ) -> Result<Self> {
         if args.yes && !args.dry_run && !chain_named && !node.is_local() {
@@ -52,7 +50,6 @@ impl<'a> Sender<'a> {
         Ok(Self {
             wallet: key.wallet(ui)?,
             node,
-            errors,
             args,
             ui,
         })
@@ -73,7 +70,7 @@ impl<'a> Sender<'a> {
         let quote = self
             .node
             .quote(self.account(), transaction, &self.args.offer());
-        let quote = quote.map_err(|error| self.explain(error))?;
+        let quote = quote.map_err(explain)?;
         self.show(what, &quote)?;
         if quote.waiting > 0 && self.args.offer().nonce.is_none() {
             bail!(
@@ -109,7 +106,7 @@ impl<'a> Sender<'a> {
                 Progress::Included(got) => say(&format!("{got} of {wanted} confirmations")),
             })
         });
-        let receipt = waiting.value.map_err(|error| self.explain(error))?;
+        let receipt = waiting.value.map_err(explain)?;
         self.ui.show(format_args!(
             "included            block {}, {} gas, {} ether",
             receipt.block,
@@ -117,26 +114,10 @@ impl<'a> Sender<'a> {
             ether(
                 receipt
                     .gas_price
-                    .saturating_mul(zkml_evm_verifier::chain::U256::from(receipt.gas_used))
+                    .saturating_mul(U256::from(receipt.gas_used))
             )
         ))?;
         Ok(receipt)
-    }
-
-    fn explain(&self, error: ChainError) -> ChainError {
-        match error {
-            ChainError::Refused(revert) => ChainError::Refused(self.errors.explain(revert)),
-            ChainError::Failed {
-                hash,
-                block,
-                source,
-            } => ChainError::Failed {
-                hash,
-                block,
-                source: self.errors.explain(source),
-            },
-            other => other,
-        }
     }
 
     fn show(&self, what: &str, quote: &Quote) -> Result<()> {

@@ -14,7 +14,7 @@ mod send;
 mod wallet;
 
 pub use node::{Log, Node, Topic, Verdict};
-pub use revert::{Errors, Revert};
+pub use revert::Revert;
 pub use revm::primitives::{keccak256, Address, B256, U256};
 pub use send::{Fees, Offer, Progress, Quote, Receipt, Signed, Transaction, Wait};
 pub use wallet::Wallet;

@@ -181,8 +181,10 @@ impl JsonRpcClient for Http {
                     .map_err(malformed("the reply has not the expected form"))
             }
             Some(error) => {
-                let error =
+                let mut error: JsonRpcError =
                     serde_json::from_value(error).map_err(malformed("the reply's error"))?;
+                // It ends up on a terminal.
+                error.message = error.message.replace(char::is_control, " ");
                 Err(HttpError::Rpc(error))
             }
         }

@@ -3,7 +3,8 @@
 use crate::{
     onchain::{
         args::{KeyArgs, NodeArgs, SendArgs},
-        contracts::{check_srs, load, verifier_errors, Deployable, Standing},
+        call::{ContractArgs, Contracts},
+        contracts::{check_srs, Deployable, Standing},
         record::Record,
         send::{sent_json, Sender, Sent},
     },
@@ -12,25 +13,27 @@ use crate::{
 use anyhow::{bail, Result};
 use clap::Args;
 use serde_json::{json, Value};
-use std::path::PathBuf;
-use zkml_evm_verifier::chain::{Errors, Node, Transaction};
+use zkml_evm_verifier::chain::{Node, Transaction};
 
-/// Put the generated verifier on a chain.
+/// Put the generated verifier and ModelVerifier, the typed front, on a chain.
 ///
-/// A record of it is written beside the artefact (NAME.deployed-CHAIN.json) before the transaction is sent; run
-/// again, the command goes on where it stopped, and does nothing if the contract already stands.
+/// A record of each is written beside the artefact (NAME.deployed-CHAIN.json) before its transaction is sent: run
+/// again, the command goes on where it stopped, and does nothing for a contract that stands. One ModelVerifier
+/// serves all models; it has no owner.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   zkml evm deploy --contract contract --rpc-url http://127.0.0.1:8545 --yes
-  zkml evm deploy --contract contract --rpc-url https://NODE --chain-id 1 --keystore key.json --confirmations 5
   zkml evm deploy --contract contract --rpc-url http://127.0.0.1:8545 --dry-run
+  zkml evm deploy --contract contract --rpc-url https://NODE --chain-id 1 --keystore key.json --confirmations 5
 
 The private key is taken from $ZKML_PRIVATE_KEY, from a keystore file, or asked for (--interactive).")]
 pub struct DeployArgs {
-    /// Folder or .json file written by `zkml evm generate`
-    #[arg(long, value_name = "PATH")]
-    contract: PathBuf,
+    #[command(flatten)]
+    contracts: ContractArgs,
+    /// Leave ModelVerifier out
+    #[arg(long, conflicts_with = "model_verifier")]
+    verifier_only: bool,
     /// Deploy a verifier of a development SRS to a chain that is not a local one: for test networks only
     #[arg(long)]
     allow_insecure_srs: bool,
@@ -44,18 +47,34 @@ pub struct DeployArgs {
 
 /// Runs the command.
 pub fn run(args: &DeployArgs, ui: &Ui) -> Result<Value> {
-    let (artefact, path) = load(&args.contract)?;
-    let verifier = Deployable::verifier(&artefact, &path)?;
+    let contracts = Contracts::load(&args.contracts)?;
+    let artefact = &contracts.artefact;
     let node = args.node.connect(ui)?;
-    let allow = args.allow_insecure_srs;
-    check_srs(artefact.srs_secure, &artefact.srs, &node, allow)?;
+    check_srs(
+        artefact.srs_secure,
+        &artefact.srs,
+        &node,
+        args.allow_insecure_srs,
+    )?;
     if !artefact.srs_secure {
         ui.note(format_args!("warning: {}", artefact.srs));
     }
-    let verifier = deploy(&verifier, &node, args, ui)?;
+    let verifier = deploy(&contracts.verifier, &node, args, ui)?;
+    let front = match args.contracts.model_verifier {
+        _ if args.verifier_only => Value::Null,
+        None => deploy(&contracts.front, &node, args, ui)?,
+        Some(address) => {
+            let record = contracts.front.adopt(&node, address)?;
+            let path = record.save(&contracts.front.folder)?;
+            ui.say(format_args!("{} is at {address}", record.contract))?;
+            ui.say(format_args!("wrote {}", path.display()))?;
+            json!({ "already": true, "record": record, "file": path })
+        }
+    };
     Ok(json!({
         "chain_id": node.chain_id(),
         "verifier": verifier,
+        "model_verifier": front,
         "srs_secure": artefact.srs_secure,
     }))
 }
@@ -70,18 +89,10 @@ fn deploy(what: &Deployable, node: &Node, args: &DeployArgs, ui: &Ui) -> Result<
         ))?;
         return Ok(json!({ "already": true, "record": record }));
     }
-    let errors = verifier_errors(Errors::default());
     let named = args.node.chain_id.is_some();
-    let sender = Sender::new(node, &args.key, &args.send, named, &errors, ui)?;
-    let mut record = Record {
-        contract: what.name.clone(),
-        chain_id: node.chain_id(),
-        address: Default::default(),
-        code_hash: what.code_hash(),
-        transaction: None,
-        deployer: Some(sender.account()),
-        block: None,
-    };
+    let sender = Sender::new(node, &args.key, &args.send, named, ui)?;
+    let mut record = what.record(node.chain_id(), Default::default());
+    record.deployer = Some(sender.account());
     let (receipt, sent) = if let Standing::Sent(earlier, hash) = standing {
         ui.say(format_args!(
             "{} was sent before, in transaction {hash}",
@@ -100,15 +111,15 @@ fn deploy(what: &Deployable, node: &Node, args: &DeployArgs, ui: &Ui) -> Result<
             record.address = signed.creates.unwrap_or_default();
             record.save(&what.folder).map(|_| ())
         })?;
-        let price = sent_json(&sent);
+        let told = sent_json(&sent);
         match sent {
-            Sent::Dry(_) => return Ok(price),
-            Sent::Done(_, receipt) => (receipt, price),
+            Sent::Dry(_) => return Ok(told),
+            Sent::Done(_, receipt) => (receipt, told),
         }
     };
     if !what.stands_at(node, record.address)? {
         bail!(
-            "transaction {} is in block {}, but there is no code at {}: did another transaction of the account take its number?",
+            "transaction {} is in block {}, but there is no code at {}",
             receipt.hash,
             receipt.block,
             record.address
@@ -116,8 +127,12 @@ fn deploy(what: &Deployable, node: &Node, args: &DeployArgs, ui: &Ui) -> Result<
     }
     record.block = Some(receipt.block);
     let path = record.save(&what.folder)?;
-    ui.say(format_args!("address             {}", record.address))?;
-    ui.say(format_args!("code hash           {}", record.code_hash))?;
+    say(&record, ui)?;
     ui.say(format_args!("wrote {}", path.display()))?;
     Ok(json!({ "already": false, "record": record, "transaction": sent, "file": path }))
+}
+
+fn say(record: &Record, ui: &Ui) -> Result<()> {
+    ui.say(format_args!("address             {}", record.address))?;
+    ui.say(format_args!("code hash           {}", record.code_hash))
 }
