@@ -6,7 +6,7 @@ mod support;
 
 use support::{digits, json, known_answer, text, Folder, Zkml};
 
-const COMMANDS: [&[&str]; 11] = [
+const COMMANDS: [&[&str]; 18] = [
     &["inspect"],
     &["run"],
     &["setup"],
@@ -15,6 +15,13 @@ const COMMANDS: [&[&str]; 11] = [
     &["aggregate"],
     &["evm", "generate"],
     &["evm", "test"],
+    &["evm", "doctor"],
+    &["evm", "estimate"],
+    &["evm", "deploy"],
+    &["evm", "register"],
+    &["evm", "submit"],
+    &["evm", "verify"],
+    &["evm", "calldata"],
     &["srs", "info"],
     &["srs", "dev"],
     &["demo"],
@@ -94,6 +101,9 @@ fn missing_files_are_named_and_1() {
         &["aggregate", "no.zkml", "--keys", &keys, "--out", "a"],
         &["evm", "generate", "--keys", &keys, "--out", "c"],
         &["evm", "test", "no.zkml", "--contract", "c"],
+        &["evm", "deploy", "--contract", "no.json"],
+        &["evm", "verify", "no.zkml", "--raw", "--contract", "c"],
+        &["evm", "submit", "no.zkml", "--raw", "--contract", "c"],
         &["srs", "info", "no.srs"],
     ] {
         let out = Zkml::new().args(arguments).run();
