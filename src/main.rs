@@ -10,6 +10,7 @@ mod cli;
 mod commands;
 mod contract;
 mod keys;
+mod onchain;
 mod outcome;
 mod srs;
 mod ui;

@@ -1,14 +1,16 @@
 //! Printing: results on stdout, progress and notes on stderr.
 
 use crate::cli::Global;
+use anyhow::Context;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use serde_json::Value;
 use std::{
     cell::Cell,
     fmt::Display,
-    io::{self, IsTerminal, Write},
+    io::{self, BufRead, IsTerminal, Write},
     time::{Duration, Instant},
 };
+use zeroize::Zeroizing;
 
 const TICK: Duration = Duration::from_millis(100);
 const BAR_CELLS: usize = 24;
@@ -82,6 +84,40 @@ impl Ui {
         if !self.quiet {
             let _ = writeln!(io::stderr().lock(), "{line}");
         }
+    }
+
+    /// A line that must be seen before something is done: on stdout, or on stderr with `--json`.
+    pub fn show(&self, line: impl Display) -> anyhow::Result<()> {
+        if self.json {
+            self.note(line);
+            return Ok(());
+        }
+        self.write(line)
+    }
+
+    /// Asks a question on stderr; the answer is a line of stdin.
+    pub fn ask(&self, question: &str) -> anyhow::Result<String> {
+        if !io::stdin().is_terminal() {
+            anyhow::bail!(
+                "not confirmed, for there is no terminal to ask on; give --yes to do it unasked"
+            );
+        }
+        let mut err = io::stderr().lock();
+        write!(err, "{question}").and_then(|()| err.flush())?;
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer)?;
+        Ok(answer)
+    }
+
+    /// Asks for a secret on the terminal, where it does not show.
+    pub fn secret(&self, question: &str) -> anyhow::Result<Zeroizing<String>> {
+        let terminal = console::Term::stderr();
+        if !terminal.is_term() {
+            anyhow::bail!("there is no terminal to ask for a secret on");
+        }
+        terminal.write_str(question)?;
+        let answer = terminal.read_secure_line().map(Zeroizing::new);
+        answer.context("cannot read from the terminal")
     }
 
     /// An error and its causes on stderr.

@@ -6,7 +6,7 @@ mod support;
 
 use support::{digits, json, known_answer, text, Folder, Zkml};
 
-const COMMANDS: [&[&str]; 13] = [
+const COMMANDS: [&[&str]; 20] = [
     &["inspect"],
     &["run"],
     &["setup"],
@@ -17,6 +17,13 @@ const COMMANDS: [&[&str]; 13] = [
     &["evm", "test"],
     &["srs", "import"],
     &["srs", "check"],
+    &["evm", "doctor"],
+    &["evm", "estimate"],
+    &["evm", "deploy"],
+    &["evm", "register"],
+    &["evm", "submit"],
+    &["evm", "verify"],
+    &["evm", "calldata"],
     &["srs", "info"],
     &["srs", "dev"],
     &["demo"],
@@ -100,6 +107,9 @@ fn missing_files_are_named_and_1() {
         &["aggregate", "no.zkml", "--keys", &keys, "--out", "a"],
         &["evm", "generate", "--keys", &keys, "--out", "c"],
         &["evm", "test", "no.zkml", "--contract", "c"],
+        &["evm", "deploy", "--contract", "no.json"],
+        &["evm", "verify", "no.zkml", "--raw", "--contract", "c"],
+        &["evm", "submit", "no.zkml", "--raw", "--contract", "c"],
         &["srs", "info", "no.srs"],
         &["srs", "check", "no.srs"],
         &["srs", "import", "no.ptau", "--out", "c"],

@@ -4,7 +4,8 @@
 //! `console` (after `$ `, with their output). All are run in one folder that has
 //! `examples/digits`, README.md first, then the pages by name. A comment `# exits N` names an
 //! exit code other than 0. The lines of output must be found in what the command prints, in
-//! order; `…` stands for anything. Blocks marked `sh no-run` are left out.
+//! order; `…` stands for anything. Blocks marked `sh anvil` need a node: `tests/chain.rs` runs them. Blocks
+//! marked `sh no-run` are left out.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test fails by panicking.
 
@@ -18,19 +19,14 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
-use support::digits;
+use support::{
+    digits,
+    guide::{steps, Step, Style},
+};
 use zkml_circuits::{
     graph::Op,
     prove::{Architecture, Exposure, Proof},
 };
-
-/// A command of the documentation.
-struct Step {
-    place: String,
-    arguments: Vec<String>,
-    code: i32,
-    output: Vec<String>,
-}
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -48,68 +44,13 @@ fn pages() -> Vec<PathBuf> {
     pages
 }
 
-/// A command line's arguments and exit code; `None` if it is not of this program.
-fn parse(line: &str) -> Option<(Vec<String>, i32)> {
-    let (command, comment) = line.split_once(" #").unwrap_or((line, ""));
-    let mut words = command.split_whitespace().map(str::to_owned);
-    if words.next()? != "zkml" {
-        return None;
-    }
-    let code = comment.trim().strip_prefix("exits ").map_or(0, |code| {
-        code.trim()
-            .parse()
-            .unwrap_or_else(|_| panic!("exit code: {line}"))
-    });
-    Some((words.collect(), code))
-}
-
-/// The commands of one page.
-fn steps(page: &Path) -> Vec<Step> {
-    let text = fs::read_to_string(page).expect("a page");
-    let name = page
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    let mut steps: Vec<Step> = Vec::new();
-    let mut block: Option<String> = None;
-    for (number, line) in text.lines().enumerate() {
-        if let Some(info) = line.strip_prefix("```") {
-            block = match block {
-                Some(_) => None,
-                None => Some(info.trim().to_owned()),
-            };
-            continue;
-        }
-        let console = match block.as_deref() {
-            Some("console") => true,
-            Some("sh") => false,
-            _ => continue,
-        };
-        let command = if console {
-            line.strip_prefix("$ ")
-        } else {
-            Some(line)
-        };
-        match command {
-            Some(command) => {
-                let place = format!("{name}, line {}: {command}", number + 1);
-                let (arguments, code) =
-                    parse(command).unwrap_or_else(|| panic!("not a zkml command: {place}"));
-                steps.push(Step {
-                    place,
-                    arguments,
-                    code,
-                    output: Vec::new(),
-                });
-            }
-            None => {
-                let step = steps.last_mut().expect("a command before its output");
-                step.output.push(line.to_owned());
-            }
-        }
-    }
-    assert!(block.is_none(), "{name}: a block is not closed");
-    steps
+/// The commands of one page that need no node.
+fn commands(page: &Path) -> Vec<Step> {
+    steps(page, |info| match info {
+        "console" => Some(Style::Console),
+        "sh" => Some(Style::Plain),
+        _ => None,
+    })
 }
 
 /// Whether `line` is `pattern`, in which `…` stands for anything.
@@ -155,7 +96,7 @@ fn documented_commands_do_what_is_documented() {
         &folder.path().join("examples/digits"),
     );
     let mut count = 0;
-    for step in pages().iter().flat_map(|page| steps(page)) {
+    for step in pages().iter().flat_map(|page| commands(page)) {
         let out = Command::new(env!("CARGO_BIN_EXE_zkml"))
             .args(&step.arguments)
             .current_dir(folder.path())

@@ -167,7 +167,11 @@ fn places() -> Vec<(PathBuf, &'static str)> {
         .map(|path| (path, "svm"))
         .collect();
     places.push((PathBuf::from("solc"), "solc on the path"));
-    places.extend(npm_wrappers().into_iter().map(|path| (path, "npm package")));
+    places.extend(
+        in_repository(Path::new("scripts/solc/solc"))
+            .into_iter()
+            .map(|path| (path, "npm package")),
+    );
     places
 }
 
@@ -198,22 +202,21 @@ fn svm_installed() -> Vec<PathBuf> {
     found.into_iter().map(|(_, path)| path).collect()
 }
 
-/// `scripts/solc/solc` under `$ZKML_HOME`, or else above the working directory, above this program,
+/// A file of the repository: under `$ZKML_HOME`, or else above the working directory, above this program,
 /// and in the repository that this was built from.
-fn npm_wrappers() -> Vec<PathBuf> {
-    let wrapper = Path::new("scripts/solc/solc");
+pub fn in_repository(file: &Path) -> Vec<PathBuf> {
     if let Some(home) = std::env::var_os("ZKML_HOME") {
-        return vec![PathBuf::from(home).join(wrapper)];
+        return vec![PathBuf::from(home).join(file)];
     }
     let above = |start: Option<PathBuf>| -> Option<PathBuf> {
         start?
             .ancestors()
-            .map(|dir| dir.join(wrapper))
+            .map(|dir| dir.join(file))
             .find(|path| path.is_file())
     };
     let built_from = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
-        .map(|root| root.join(wrapper));
+        .map(|root| root.join(file));
     let mut found: Vec<PathBuf> = Vec::new();
     let candidates = [
         above(std::env::current_dir().ok()),
@@ -349,6 +352,15 @@ pub(crate) fn code_of(
         bytes(creation.map(|code| &code.object))?,
         bytes(deployed.map(|code| &code.object))?,
     ))
+}
+
+/// The EVM version that some settings compile for.
+pub fn evm_version(settings: &Settings) -> String {
+    let version = settings.evm_version;
+    version.map_or_else(
+        || "the compiler's default".into(),
+        |version| version.to_string(),
+    )
 }
 
 /// Compiles a generated verifier.

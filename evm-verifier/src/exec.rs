@@ -10,21 +10,25 @@ use revm::{
         TxEnv,
     },
     database::InMemoryDB,
+    inspector::{InspectCommitEvm, Inspector},
+    interpreter::{CallInputs, CallOutcome as EvmCallOutcome},
     primitives::{hardfork::SpecId, Address, Bytes, Log, TxKind, U256},
     state::Bytecode,
-    Context, Database, ExecuteCommitEvm, MainBuilder, MainContext,
+    Context, Database, MainBuilder, MainContext,
 };
 
 /// EIP-7825: the most gas that one transaction may ask for, from Osaka on.
 pub const MAX_TX_GAS: u64 = 16_777_216;
 /// What a verifier returns for a proof that verifies: the word 1.
-const ACCEPTED: [u8; 32] = {
+pub const ACCEPTED: [u8; 32] = {
     let mut word = [0; 32];
     word[31] = 1;
     word
 };
 /// What every transaction costs before its calldata.
 const BASE_GAS: u64 = 21_000;
+/// The precompiled contract with the highest number, of those at small addresses.
+const LAST_PRECOMPILE: U256 = U256::from_limbs([0x11, 0, 0, 0]);
 
 /// What can go wrong in the local EVM, a rejected proof not among it.
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +105,9 @@ pub struct Gas {
     pub base: u64,
     /// The price of its calldata.
     pub calldata: u64,
-    /// What the contract spent.
+    /// What the precompiled contracts took: curve operations, pairing, modular exponentiation.
+    pub precompiles: u64,
+    /// What the contract spent itself.
     pub execution: u64,
 }
 
@@ -168,7 +174,7 @@ impl Chain {
 
     /// Deploys a contract.
     pub fn deploy(&mut self, creation: &[u8]) -> Result<Deployment, ExecError> {
-        let result = self.transact(
+        let (result, _) = self.transact(
             "deployment",
             TxEnv {
                 caller: Address::ZERO,
@@ -232,7 +238,7 @@ impl Chain {
                 fork: self.fork,
             });
         }
-        let result = self.transact(
+        let (result, precompiles) = self.transact(
             "call",
             TxEnv {
                 caller: call.from,
@@ -257,7 +263,7 @@ impl Chain {
         let output = result.output().map(|bytes| bytes.to_vec());
         let output = output.unwrap_or_default();
         let spent = result.gas().total_gas_spent();
-        let gas = account_for(result.tx_gas_used(), spent, call.calldata);
+        let gas = account_for(result.tx_gas_used(), spent, call.calldata, precompiles);
         Ok(CallOutcome {
             returned,
             accepted: returned && output == ACCEPTED,
@@ -309,11 +315,12 @@ impl Chain {
         self.timestamp = timestamp;
     }
 
+    /// Runs a transaction; the second part is the gas that precompiled contracts took.
     fn transact(
         &mut self,
         what: &'static str,
         mut tx: TxEnv,
-    ) -> Result<ExecutionResult, ExecError> {
+    ) -> Result<(ExecutionResult, u64), ExecError> {
         tx.nonce = match self.db.basic(tx.caller) {
             Ok(account) => account.map_or(0, |account| account.nonce),
             Err(never) => match never {},
@@ -323,28 +330,46 @@ impl Chain {
             .with_db(&mut self.db)
             .modify_cfg_chained(|cfg| cfg.set_spec_and_mainnet_gas_params(spec))
             .modify_block_chained(|block| block.timestamp = U256::from(timestamp))
-            .build_mainnet();
-        evm.transact_commit(tx).map_err(|error| ExecError::Invalid {
-            what,
-            fork: self.fork,
-            reason: match error {
-                EVMError::Transaction(reason) => reason.to_string(),
-                other => format!("{other:?}"),
-            },
-        })
+            .build_mainnet_with_inspector(PrecompileGas(0));
+        let result = evm.inspect_tx_commit(tx);
+        let precompiles = evm.inspector.0;
+        match result {
+            Ok(result) => Ok((result, precompiles)),
+            Err(error) => Err(ExecError::Invalid {
+                what,
+                fork: self.fork,
+                reason: match error {
+                    EVMError::Transaction(reason) => reason.to_string(),
+                    other => format!("{other:?}"),
+                },
+            }),
+        }
+    }
+}
+
+/// Adds up the gas of calls to precompiled contracts.
+struct PrecompileGas(u64);
+
+impl<CTX> Inspector<CTX> for PrecompileGas {
+    fn call_end(&mut self, _: &mut CTX, inputs: &CallInputs, outcome: &mut EvmCallOutcome) {
+        let number = U256::from_be_bytes(inputs.bytecode_address.into_word().0);
+        if number > U256::ZERO && number <= LAST_PRECOMPILE {
+            self.0 += outcome.gas().total_gas_spent();
+        }
     }
 }
 
 /// Splits the gas of a call. Where the calldata floor of EIP-7623 decides the total, the parts add up
 /// to less than it.
-fn account_for(total: u64, spent: u64, calldata: &[u8]) -> Gas {
+fn account_for(total: u64, spent: u64, calldata: &[u8], precompiles: u64) -> Gas {
     let (zeros, others) = count_bytes(calldata);
     let calldata = 4 * zeros as u64 + 16 * others as u64;
-    let execution = spent.saturating_sub(BASE_GAS + calldata);
+    let execution = spent.saturating_sub(BASE_GAS + calldata + precompiles);
     Gas {
         total,
         base: BASE_GAS,
         calldata,
+        precompiles,
         execution,
     }
 }
@@ -388,6 +413,22 @@ mod tests {
             let one = [0x60, 1, 0x5f, 0x52, 0x60, 32, 0x5f, 0xf3];
             let one = chain.deploy(&creation(&one)).unwrap();
             assert!(chain.call(one.address, &[]).unwrap().accepted);
+        }
+    }
+
+    #[test]
+    fn the_gas_of_precompiles_is_told_apart() {
+        // STATICCALL(gas, 4, 0, 64, 0, 64): the identity, 15 + 3 gas a word; then ADD on the curve at 6.
+        let identity = [0x60, 64, 0x5f, 0x60, 64, 0x5f, 0x60, 4, 0x5a, 0xfa, 0x50];
+        let addition = [0x60, 64, 0x5f, 0x60, 128, 0x5f, 0x60, 6, 0x5a, 0xfa, 0x50];
+        let code = [&identity[..], &addition, &[0x5f, 0x5f, 0xf3]].concat();
+        for fork in Fork::ALL {
+            let mut chain = Chain::new(fork);
+            let contract = chain.deploy(&creation(&code)).unwrap();
+            let gas = chain.call(contract.address, &[1]).unwrap().gas;
+            assert_eq!(gas.precompiles, 15 + 2 * 3 + 150);
+            let parts = gas.base + gas.calldata + gas.precompiles + gas.execution;
+            assert_eq!(gas.total, parts);
         }
     }
 

@@ -329,6 +329,16 @@ pub fn register_call(model: &Model) -> Vec<u8> {
     IModelVerifier::registerCall { model }.abi_encode()
 }
 
+/// Calldata of `isRegistered`.
+pub fn is_registered_call(id: B256) -> Vec<u8> {
+    IModelVerifier::isRegisteredCall { modelId: id }.abi_encode()
+}
+
+/// What `isRegistered` returned; none if it is no answer of it.
+pub fn is_registered(returned: &[u8]) -> Option<bool> {
+    IModelVerifier::isRegisteredCall::abi_decode_returns(returned).ok()
+}
+
 /// Calldata of `verify`, or of `submit`, which also emits an event.
 pub fn verify_call(inference: &Inference, proof: &[u8], submit: bool) -> Vec<u8> {
     let IModelVerifier::Statement {
@@ -388,6 +398,40 @@ pub fn event(topics: &[B256], data: &[u8]) -> Option<Event> {
         .map(Event::Registered)
         .or_else(|_| verified().map(Event::Verified))
         .ok()
+}
+
+/// What kind of refusal the front's revert data is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The statement or its proof was found wanting.
+    Verdict,
+    /// It was not looked at, or not to the end: a contract or model is missing, or gas.
+    Hindrance,
+}
+
+impl Refusal {
+    /// The kind; none if the data is none of the front's errors.
+    pub fn of(data: &[u8]) -> Option<Self> {
+        use IModelVerifierErrors as E;
+        Some(match E::abi_decode(data).ok()? {
+            E::UnknownModel(_)
+            | E::VerifierHasNoCode(_)
+            | E::CodeHashMismatch(_)
+            | E::KeyDigestInvalid(_)
+            | E::CommitmentNotCanonical(_)
+            | E::TensorInvalid(_)
+            | E::EmptyBatch(_)
+            | E::BatchMixed(_)
+            | E::VerifierFailed(_) => Self::Hindrance,
+            E::ContextNotCanonical(_)
+            | E::InputLength(_)
+            | E::OutputLength(_)
+            | E::ElementOutOfRange(_)
+            | E::DigestNotCanonical(_)
+            | E::CalldataNotCanonical(_)
+            | E::ProofRejected(_) => Self::Verdict,
+        })
+    }
 }
 
 /// What the front's revert data says, in words.

@@ -6,14 +6,17 @@
 //! 2. [`compile`] finds a Solidity compiler and turns the source into bytecode;
 //! 3. [`calldata`] encodes public values and proof the way that contract reads them;
 //! 4. [`exec`] deploys and calls the contract in a local EVM and accounts for the gas;
-//! 5. [`check`] ties them together: a compiled contract is worth nothing until it has accepted a
+//! 5. [`chain`] deploys and calls it on a real chain;
+//! 6. [`check`] ties them together: a compiled contract is worth nothing until it has accepted a
 //!    good proof and rejected a bad one.
 //!
 //! In front of the generated verifiers stands one contract written by hand, `contracts/src/ModelVerifier.sol`:
 //! [`front`] speaks to it, and [`contracts`] has its bytecode.
 #![deny(missing_docs, unsafe_code)]
 
+pub mod anvil;
 pub mod calldata;
+pub mod chain;
 pub mod check;
 pub mod codegen;
 pub mod compile;

@@ -51,13 +51,20 @@ report_missing() {
     exit 1
 }
 
-# Fetch the Solidity compiler that scripts/solc/package-lock.json pins, unless it is already there.
-install_solc() {
-    local lock=scripts/solc/package-lock.json stamp=scripts/solc/node_modules/.package-lock.json
+# install_npm FOLDER WHAT: fetch what FOLDER/package-lock.json pins, unless it is already there.
+install_npm() {
+    local lock=$1/package-lock.json stamp=$1/node_modules/.package-lock.json
     if [ -f "$stamp" ] && [ ! "$lock" -nt "$stamp" ]; then return; fi
-    echo "Fetching the Solidity compiler (npm ci in scripts/solc) ..." >&2
-    if ! npm ci --prefix scripts/solc --no-audit --no-fund --loglevel=error >&2; then
-        echo "$(basename "$0"): 'npm ci' in scripts/solc failed: it needs the npm registry (see the lines above; 'npm ping' tests it)" >&2
+    echo "Fetching $2 (npm ci in $1) ..." >&2
+    # No package here needs a script to run at its installation.
+    if ! npm ci --prefix "$1" --ignore-scripts --no-audit --no-fund --loglevel=error >&2; then
+        echo "$(basename "$0"): 'npm ci' in $1 failed: it needs the npm registry (see the lines above; 'npm ping' tests it)" >&2
         exit 1
     fi
 }
+
+install_solc() { install_npm scripts/solc "the Solidity compiler"; }
+
+# The Ethereum node that the tests run on. Its package is for Linux on x86-64; elsewhere it is skipped, and the
+# tests say how to get it.
+install_anvil() { install_npm scripts/anvil "the development node anvil"; }

@@ -3,6 +3,11 @@
 // Helpers of tests may fail as tests do; clippy only knows functions marked as tests.
 #![allow(clippy::expect_used, clippy::panic)]
 
+#[allow(dead_code)]
+pub mod anvil;
+#[allow(dead_code)]
+pub mod guide;
+
 use serde_json::Value;
 use std::{
     path::{Path, PathBuf},
@@ -28,12 +33,26 @@ impl Zkml {
             "ZKML_CACHE",
             Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"),
         );
-        command.env_remove("ZKML_LOG");
+        for variable in ["ZKML_LOG", "ETH_RPC_URL", "ZKML_PRIVATE_KEY"] {
+            command.env_remove(variable);
+        }
         Self(command)
     }
 
     pub fn args(mut self, arguments: &[&str]) -> Self {
         self.0.args(arguments);
+        self
+    }
+
+    #[allow(dead_code)]
+    pub fn env(mut self, variable: &str, value: &str) -> Self {
+        self.0.env(variable, value);
+        self
+    }
+
+    #[allow(dead_code)]
+    pub fn current_dir(mut self, folder: &str) -> Self {
+        self.0.current_dir(folder);
         self
     }
 

@@ -100,10 +100,11 @@ pub fn say_report(report: &ContractReport, ui: &Ui) -> Result<()> {
     ))?;
     for (fork, gas) in &report.gas {
         ui.say(format_args!(
-            "verification        {} gas under {fork} (base {}, calldata {}, execution {})",
+            "verification        {} gas under {fork} (base {}, calldata {}, precompiles {}, rest {})",
             grouped(gas.total),
             grouped(gas.base),
             grouped(gas.calldata),
+            grouped(gas.precompiles),
             grouped(gas.execution)
         ))?;
     }

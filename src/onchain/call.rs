@@ -1,0 +1,234 @@
+//! From a proof to the call of a contract: the typed front, or the generated verifier itself.
+
+use super::{
+    args::parse_address,
+    contracts::{load, Deployable},
+    record::Record,
+};
+use crate::{
+    bundle::Bundle,
+    contract::Artefact,
+    keys::{KeyFolder, Verifying},
+    outcome::Refused,
+    srs::SrsArgs,
+    ui::Ui,
+};
+use anyhow::{bail, Context, Result};
+use clap::Args;
+use std::path::PathBuf;
+use zkml_circuits::prove::Word;
+use zkml_evm_verifier::{
+    calldata,
+    chain::{Address, Node, Verdict},
+    exec::ACCEPTED,
+    front::{
+        aggregated_proof, batch_call, encode, model, model_id, verify_call, IModelVerifier::Model,
+        Inference, Mode,
+    },
+};
+
+/// Which contracts.
+#[derive(Args)]
+pub struct ContractArgs {
+    /// Folder or .json file written by `zkml evm generate`, with the records of `zkml evm deploy`
+    #[arg(long, value_name = "PATH")]
+    pub contract: PathBuf,
+    /// Address of the ModelVerifier [default: the one that `zkml evm deploy` recorded]
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
+    pub model_verifier: Option<Address>,
+}
+
+/// Which call.
+#[derive(Args)]
+pub struct CallArgs {
+    #[command(flatten)]
+    pub contracts: ContractArgs,
+    /// Folders of keys of the models that the proof is about
+    #[arg(long, value_name = "DIR", num_args = 1.., required_unless_present = "raw")]
+    keys: Vec<PathBuf>,
+    /// Call the generated verifier itself, which knows no models and emits no event
+    #[arg(long, conflicts_with_all = ["keys", "model_verifier"])]
+    pub raw: bool,
+}
+
+/// What a call is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To learn whether the proof is accepted.
+    Verify,
+    /// To have it recorded by an event.
+    Submit,
+}
+
+/// The contracts that a command is about.
+pub struct Contracts {
+    /// The generated verifier's artefact.
+    pub artefact: Artefact,
+    /// The generated verifier.
+    pub verifier: Deployable,
+    /// The typed front.
+    pub front: Deployable,
+    named: Option<Address>,
+}
+
+/// Where they stand.
+pub struct Places {
+    /// The generated verifier.
+    pub verifier: Record,
+    /// The typed front, unless it was not asked for.
+    pub front: Option<Record>,
+}
+
+/// A call ready to be made.
+pub struct Call {
+    /// The contract.
+    pub to: Address,
+    /// The data.
+    pub data: Vec<u8>,
+    /// What it says, where it is the front's.
+    pub inferences: Vec<Inference>,
+}
+
+impl Contracts {
+    /// Reads the artefacts.
+    pub fn load(args: &ContractArgs) -> Result<Self> {
+        let (artefact, path) = load(&args.contract)?;
+        let verifier = Deployable::verifier(&artefact, &path)?;
+        Ok(Self {
+            front: Deployable::front(&verifier.folder)?,
+            verifier,
+            artefact,
+            named: args.model_verifier,
+        })
+    }
+
+    /// Where they stand on a node's chain, with their code checked.
+    pub fn places(&self, node: &Node, raw: bool) -> Result<Places> {
+        let front = match self.named {
+            _ if raw => None,
+            None => Some(self.front.address(node)?),
+            Some(address) => Some(self.front.adopt(node, address)?),
+        };
+        Ok(Places {
+            verifier: self.verifier.address(node)?,
+            front,
+        })
+    }
+
+    /// Where the records of a chain say that they stand. No node is asked.
+    pub fn recorded(&self, chain_id: u64, raw: bool) -> Result<Places> {
+        let find = |what: &Deployable| {
+            Record::load(&what.folder, &what.name, chain_id)?.with_context(|| {
+                format!(
+                    "{}: no record of {} on chain {chain_id}; run `zkml evm deploy` first",
+                    what.folder.display(),
+                    what.name
+                )
+            })
+        };
+        let front = match self.named {
+            _ if raw => None,
+            None => Some(find(&self.front)?),
+            Some(address) => Some(self.front.record(chain_id, address)),
+        };
+        Ok(Places {
+            verifier: find(&self.verifier)?,
+            front,
+        })
+    }
+
+    /// What is registered for a model.
+    pub fn model(
+        &self,
+        verifier: Address,
+        set: &Verifying,
+        key_digest: Word,
+        commitment: Word,
+    ) -> Result<Model> {
+        let mode = Mode::Aggregated {
+            key_digest: key_digest.0,
+        };
+        let (graph, plan) = (&set.architecture.graph, &set.plan);
+        let code = &self.verifier.bytecode.runtime;
+        Ok(model(graph, plan, commitment.0, mode, verifier, code)?)
+    }
+}
+
+impl CallArgs {
+    /// The keys.
+    pub fn sets(&self, ui: &Ui) -> Result<Vec<Verifying>> {
+        let folders = self.keys.iter().cloned().map(KeyFolder);
+        folders
+            .map(|folder| folder.verifying(&SrsArgs::default(), ui))
+            .collect()
+    }
+}
+
+/// The call that a proof is for; `sets` are the keys of its models.
+pub fn call(
+    contracts: &Contracts,
+    places: &Places,
+    bundle: &Bundle,
+    sets: &[Verifying],
+    purpose: Purpose,
+) -> Result<Call> {
+    let aggregate = &bundle.aggregate;
+    let Some(front) = &places.front else {
+        return Ok(Call {
+            to: places.verifier.address,
+            data: calldata::encode(&aggregate.instances, &aggregate.proof),
+            inferences: Vec::new(),
+        });
+    };
+    let inferences = bundle
+        .inner
+        .iter()
+        .enumerate()
+        .map(|(index, inner)| {
+            let of_model = |set: &&Verifying| set.verifier.digest() == inner.verifying_key;
+            let Some(set) = sets.iter().find(of_model) else {
+                return Err(Refused(format!(
+                    "statement {index} was proven under verifying key {}, which none of --keys has",
+                    inner.verifying_key
+                ))
+                .into());
+            };
+            let verifier = places.verifier.address;
+            let commitment = inner.statement.commitment;
+            let model = contracts.model(verifier, set, inner.key_digest, commitment)?;
+            let (input, output) = encode(&model, &inner.statement)?;
+            Ok(Inference {
+                model_id: model_id(&model),
+                context: inner.statement.context.0,
+                input,
+                output,
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let proof = aggregated_proof(aggregate);
+    let submit = purpose == Purpose::Submit;
+    let data = match inferences.as_slice() {
+        [one] => verify_call(one, &proof, submit),
+        many => batch_call(many, &proof, submit),
+    };
+    Ok(Call {
+        to: front.address,
+        data,
+        inferences,
+    })
+}
+
+/// Asks the contract, without a transaction. An error if it does not accept.
+pub fn ask(node: &Node, call: &Call) -> Result<()> {
+    match node.call(None, call.to, &call.data)? {
+        Verdict::Reverted(revert) => Err(super::refusal::refused(&revert)),
+        // The front returns nothing, the generated verifier the word 1.
+        Verdict::Returned(data) if !call.inferences.is_empty() && data.is_empty() => Ok(()),
+        Verdict::Returned(data) if call.inferences.is_empty() && data == ACCEPTED => Ok(()),
+        Verdict::Returned(data) => bail!(
+            "{} returned {} bytes that are no verdict; is it the contract of this artefact?",
+            call.to,
+            data.len()
+        ),
+    }
+}

@@ -1,0 +1,77 @@
+//! A deployment, written down before it is sent, so that it is never done twice.
+
+use anyhow::{bail, Context, Result};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use zkml_circuits::files::write_atomic;
+use zkml_evm_verifier::chain::{Address, B256};
+
+/// Largest record that is read.
+const MAX_FILE: u64 = 1 << 16;
+
+/// A contract on a chain.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// Its name.
+    pub contract: String,
+    /// The chain.
+    pub chain_id: u64,
+    /// Its address.
+    pub address: Address,
+    /// Hash of its code.
+    pub code_hash: B256,
+    /// The transaction that creates it; absent where it was found there.
+    pub transaction: Option<B256>,
+    /// Who sent that.
+    pub deployer: Option<Address>,
+    /// The block that it is in, once it is.
+    pub block: Option<u64>,
+}
+
+impl Record {
+    /// The file, in a folder.
+    pub fn path(folder: &Path, contract: &str, chain_id: u64) -> PathBuf {
+        folder.join(format!("{contract}.deployed-{chain_id}.json"))
+    }
+
+    /// Writes the file.
+    pub fn save(&self, folder: &Path) -> Result<PathBuf> {
+        let path = Self::path(folder, &self.contract, self.chain_id);
+        let text = serde_json::to_string_pretty(self)?;
+        write_atomic(&path, &mut |out| writeln!(out, "{text}"))?;
+        Ok(path)
+    }
+
+    /// Reads the file, if there is one.
+    pub fn load(folder: &Path, contract: &str, chain_id: u64) -> Result<Option<Self>> {
+        let path = Self::path(folder, contract, chain_id);
+        let place = || path.display().to_string();
+        let size = match std::fs::metadata(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            metadata => metadata.with_context(place)?.len(),
+        };
+        if size > MAX_FILE {
+            bail!(
+                "{}: size: expected at most {MAX_FILE} bytes, got {size}",
+                place()
+            );
+        }
+        let text = std::fs::read(&path).with_context(place)?;
+        let record: Self = serde_json::from_slice(&text).with_context(|| {
+            format!(
+                "{}: expected a record written by `zkml evm deploy`",
+                place()
+            )
+        })?;
+        if record.chain_id != chain_id || record.contract != contract {
+            bail!(
+                "{}: expected {contract} on chain {chain_id}, got {} on chain {}; the file was renamed",
+                place(),
+                record.contract,
+                record.chain_id
+            );
+        }
+        Ok(Some(record))
+    }
+}
