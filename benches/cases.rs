@@ -128,6 +128,7 @@ fn request(architecture: &Architecture) -> Result<Request> {
     Ok(Request {
         inputs: inputs::load(&input, &architecture.graph, &architecture.source)?,
         context: Default::default(),
+        transcript: architecture.transcript(),
     })
 }
 

@@ -12,6 +12,7 @@ mod contract;
 mod keys;
 mod outcome;
 mod srs;
+mod submission;
 mod ui;
 mod values;
 

@@ -4,10 +4,13 @@ use super::{
     circuit::{AggregationCircuit, CircuitSize},
     AggregateError, Structure, ACCUMULATOR_LIMBS,
 };
-use crate::files::{read_container, write_container, Kind};
+use crate::{
+    files::{read_container, write_container, Kind},
+    gas::Work,
+};
 use halo2_proofs::{
     halo2curves::bn256::{Bn256, G1Affine},
-    plonk::{keygen_pk, keygen_vk, ProvingKey},
+    plonk::{keygen_pk, keygen_vk, Circuit, ConstraintSystem, ProvingKey},
     poly::{commitment::Params, kzg::commitment::ParamsKZG},
     SerdeFormat,
 };
@@ -48,6 +51,29 @@ impl Default for AggregationShape {
 }
 
 impl AggregationShape {
+    /// The shape that proofs of circuits with this work are predicted to need, and the cells.
+    pub fn predict(inner: &[Work], max_columns: usize) -> Option<(Self, CircuitSize)> {
+        let size = predicted_size(inner);
+        Self::holding(size, max_columns).map(|shape| (shape, size))
+    }
+
+    /// The work of a contract for aggregations of this shape.
+    pub fn work(&self, inner: &[Work]) -> Work {
+        let mut meta = ConstraintSystem::default();
+        AggregationCircuit::configure_with_params(&mut meta, *self);
+        let inner: usize = inner.iter().map(|work| 1 + work.instances).sum();
+        Work::of(&meta, ACCUMULATOR_LIMBS + inner, true)
+    }
+
+    fn holding(size: CircuitSize, max_columns: usize) -> Option<Self> {
+        (MIN_K..=MAX_K).find_map(|k| {
+            // Rows at the end are blinded, and a gate does not cross from column to column.
+            let rows = (1usize << k) - 64;
+            let columns = size.cells.div_ceil(rows);
+            (columns <= max_columns && size.range_rows <= rows).then_some(Self { k, columns })
+        })
+    }
+
     /// The smallest shape with at most `max_columns` gate columns for proofs of these circuits, and
     /// what they need of it.
     pub fn choose(
@@ -60,13 +86,7 @@ impl AggregationShape {
         let circuit =
             AggregationCircuit::build(generator, &snarks, &[], Self::default(), Some(Vec::new()))?;
         let size = circuit.size();
-        (MIN_K..=MAX_K)
-            .find_map(|k| {
-                // Rows at the end are blinded, and a gate does not cross from column to column.
-                let rows = (1usize << k) - 64;
-                let columns = size.cells.div_ceil(rows);
-                (columns <= max_columns && size.range_rows <= rows).then_some(Self { k, columns })
-            })
+        Self::holding(size, max_columns)
             .map(|shape| (shape, size))
             .ok_or(AggregateError::TooLarge {
                 cells: size.cells,
@@ -76,6 +96,30 @@ impl AggregationShape {
             })
     }
 }
+
+/// Cells of the aggregation of proofs with this work, fitted to circuits that were computed
+/// (docs/performance.md).
+fn predicted_size(inner: &[Work]) -> CircuitSize {
+    let each = |work: &Work| {
+        SIZE_PER_PROOF
+            + SIZE_PER_COMMITMENT * work.terms() as f64
+            + SIZE_PER_SCALAR * (work.evaluations + work.instances) as f64
+            + SIZE_PER_OPERATION * (work.additions + work.multiplications) as f64
+    };
+    let cells: f64 = inner.iter().map(each).sum();
+    let cells = cells + SIZE_PER_ACCUMULATOR * (inner.len() as f64 - 1.0);
+    CircuitSize {
+        cells: cells as usize,
+        range_rows: (cells * RANGE_SHARE) as usize,
+    }
+}
+
+const SIZE_PER_PROOF: f64 = 100_000.0;
+const SIZE_PER_COMMITMENT: f64 = 20_000.0;
+const SIZE_PER_SCALAR: f64 = 1_000.0;
+const SIZE_PER_OPERATION: f64 = 10.0;
+const SIZE_PER_ACCUMULATOR: f64 = 100_000.0;
+const RANGE_SHARE: f64 = 0.3;
 
 /// A key of the aggregation circuit.
 #[derive(Debug)]

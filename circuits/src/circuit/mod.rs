@@ -59,6 +59,13 @@ impl ModelCircuit {
         }
     }
 
+    /// Columns and gates of a shape.
+    pub fn constraint_system(shape: &Shape) -> ConstraintSystem<Fr> {
+        let mut meta = ConstraintSystem::default();
+        Self::configure_with_params(&mut meta, Params(*shape));
+        meta
+    }
+
     /// The circuit with a witness.
     pub fn with_witness(plan: Arc<Plan>, witness: Arc<Witness>, purpose: Purpose) -> Self {
         Self {

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::ProveError;
+use super::{ProveError, Transcript};
 use crate::{
     files::write_atomic,
     graph::Graph,
@@ -71,6 +71,14 @@ impl Architecture {
             &self.visibilities,
             self.shape,
         )?))
+    }
+
+    /// The transcript that proofs have unless another is asked for.
+    pub fn transcript(&self) -> Transcript {
+        match self.optimised_for {
+            Goal::Direct => Transcript::Keccak,
+            Goal::Prove | Goal::Onchain => Transcript::Poseidon,
+        }
     }
 
     /// Writes the architecture as JSON.

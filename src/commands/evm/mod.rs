@@ -16,11 +16,12 @@ pub use test::TestArgs;
 #[command(after_help = "\
 Examples:
   zkml evm generate --keys keys --out contract
+  zkml evm generate --keys keys --mode direct --out contract
   zkml evm test aggregate.zkml --contract contract")]
 pub enum EvmCommand {
-    /// Write the Solidity verifier of an aggregation, and compile it
+    /// Write the Solidity verifier of an aggregation or of a model, and compile it
     Generate(GenerateArgs),
-    /// Deploy the contract in a local EVM and have it verify an aggregated proof
+    /// Deploy the contract in a local EVM and have it verify a proof
     Test(TestArgs),
 }
 
