@@ -97,11 +97,7 @@ impl Subject<'_> {
 }
 
 /// Writes the contract of an aggregation or of a model and compiles it: source and artefact.
-pub fn make(
-    subject: &Subject<'_>,
-    name: &str,
-    solc: Option<&Path>,
-) -> Result<(String, Artefact)> {
+pub fn make(subject: &Subject<'_>, name: &str, solc: Option<&Path>) -> Result<(String, Artefact)> {
     let compiler = find_compiler(solc)?;
     let srs = subject.srs();
     let protocol = match subject {

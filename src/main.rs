@@ -10,6 +10,7 @@ mod cli;
 mod commands;
 mod contract;
 mod keys;
+mod memory;
 mod outcome;
 mod srs;
 mod submission;

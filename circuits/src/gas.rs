@@ -9,6 +9,7 @@ use halo2_proofs::{
     plonk::{ConstraintSystem, Expression},
 };
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 use crate::{
     aggregate::AggregationShape,
@@ -31,6 +32,8 @@ pub struct Work {
     pub additions: usize,
     /// Multiplications in the gates.
     pub multiplications: usize,
+    /// Points at which polynomials are opened.
+    pub rotations: usize,
     /// Whether the public values start with an accumulator to decide.
     pub accumulator: bool,
 }
@@ -74,6 +77,11 @@ impl Work {
             + permuted
             + (3 * products).saturating_sub(1)
             + 5 * lookups;
+        let advice = cs.advice_queries().iter().map(|(_, rotation)| rotation.0);
+        let fixed = cs.fixed_queries().iter().map(|(_, rotation)| rotation.0);
+        // A product is opened at the next row and at the last, a lookup at the row before.
+        let more = [0, 1].into_iter().chain((lookups > 0).then_some(-1));
+        let rotations: BTreeSet<i32> = advice.chain(fixed).chain(more).collect();
         let polynomials = cs.gates().iter().flat_map(|gate| gate.polynomials());
         let (additions, multiplications) = polynomials.map(operations).fold((0, 0), add);
         Self {
@@ -83,6 +91,7 @@ impl Work {
             fixed: cs.num_fixed_columns() + permuted,
             additions,
             multiplications,
+            rotations: rotations.len() + 1,
             accumulator,
         }
     }
@@ -105,16 +114,18 @@ impl Work {
             self.evaluations,
             self.instances,
             self.additions + self.multiplications,
+            self.rotations,
             usize::from(self.accumulator),
         ];
-        let price = |prices: [f64; 6]| -> f64 {
+        let price = |prices: [f64; 7]| -> f64 {
             work.iter()
                 .zip(prices)
                 .map(|(count, price)| *count as f64 * price)
                 .sum()
         };
         let calldata_bytes = self.calldata_bytes();
-        let prague = TRANSACTION + BYTE * calldata_bytes as f64 + price(GAS);
+        let proof_bytes = calldata_bytes - 32 * self.instances;
+        let prague = TRANSACTION + BYTE * proof_bytes as f64 + price(GAS);
         ContractCost {
             gas_osaka: (prague + OSAKA) as u64,
             gas_prague: prague as u64,
@@ -147,14 +158,15 @@ pub fn aggregated(plans: &[&Plan], columns: usize) -> Option<ContractCost> {
 
 /// Gas of a transaction as such.
 const TRANSACTION: f64 = 21_000.0;
-/// Gas of a byte of calldata: nearly none of a proof's is zero.
-const BYTE: f64 = 15.9;
+/// Gas of a byte of a proof: nearly none is zero.
+const BYTE: f64 = 15.94;
 /// Gas that Osaka adds: modular exponentiation is dearer, there are three.
-const OSAKA: f64 = 8_100.0;
-/// Gas of: the rest, a point, a scalar, a public value, an operation of the gates, an accumulator.
-const GAS: [f64; 6] = [140_000.0, 6_500.0, 300.0, 850.0, 40.0, 15_000.0];
+const OSAKA: f64 = 8_097.0;
+/// Gas of: a pairing and the rest, a multiplied point, a scalar, a public value with its calldata, an
+/// operation of the gates, a point of opening, an accumulator.
+const GAS: [f64; 7] = [125_000.0, 6_480.0, 195.0, 630.0, 20.5, 850.0, 14_000.0];
 /// Bytes of code of the same.
-const CODE: [f64; 6] = [1_500.0, 90.0, 60.0, 90.0, 9.0, 1_000.0];
+const CODE: [f64; 7] = [-1_900.0, 120.0, 48.0, 138.0, 6.0, 1_216.0, 900.0];
 
 fn add(a: (usize, usize), b: (usize, usize)) -> (usize, usize) {
     (a.0 + b.0, a.1 + b.1)

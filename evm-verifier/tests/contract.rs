@@ -65,8 +65,7 @@ fn subject() -> &'static Subject {
 #[test]
 fn a_good_proof_is_accepted_under_both_forks() {
     let s = subject();
-    let report =
-        check_contract(&s.bytecode, s.layout, &s.instances, &s.proof, &Fork::ALL).unwrap();
+    let report = check_contract(&s.bytecode, s.layout, &s.instances, &s.proof, &Fork::ALL).unwrap();
     println!("{} points, {report:?}", s.layout.points);
     assert_eq!(report.gas.len(), 2);
     assert!(report.runtime_bytes <= 20_000);

@@ -26,7 +26,7 @@ use zkml_circuits::{
     inputs,
     layout::{Goal, Plan, Visibilities},
     prove::{
-        prove, protocol, verify_argument, Architecture, Keys, Opening, Proof, ProveError, Request,
+        protocol, prove, verify_argument, Architecture, Keys, Opening, Proof, ProveError, Request,
         Transcript,
     },
     srs::Srs,
@@ -110,13 +110,18 @@ fn assert_near(what: &str, predicted: f64, got: f64) {
 
 #[test]
 fn the_contract_accepts_the_proof_at_the_predicted_cost() {
-    let Fixture { plan, subject: s, .. } = fixture();
-    let report =
-        check_contract(&s.bytecode, s.layout, &s.instances, &s.proof, &Fork::ALL).unwrap();
+    let Fixture {
+        plan, subject: s, ..
+    } = fixture();
+    let report = check_contract(&s.bytecode, s.layout, &s.instances, &s.proof, &Fork::ALL).unwrap();
     let predicted = gas::direct(plan);
     println!("{:?} {report:?}\npredicted {predicted:?}", plan.shape);
     assert_eq!(report.calldata_bytes, predicted.calldata_bytes);
-    assert_near("code", predicted.runtime_bytes as f64, report.runtime_bytes as f64);
+    assert_near(
+        "code",
+        predicted.runtime_bytes as f64,
+        report.runtime_bytes as f64,
+    );
     for (fork, gas) in &report.gas {
         let expected = match fork {
             Fork::Osaka => predicted.gas_osaka,
@@ -204,10 +209,9 @@ fn a_proof_of_one_kind_is_none_of_the_other() {
     assert!(matches!(verify(&other), Err(ProveError::Rejected(_))));
     // Nor is it one with its points written as the other kind writes them.
     let mut points = other.argument.clone();
-    points.truncate(Transcript::Poseidon.proof_bytes(
-        f.subject.layout.points,
-        f.subject.layout.evaluations,
-    ));
+    points.truncate(
+        Transcript::Poseidon.proof_bytes(f.subject.layout.points, f.subject.layout.evaluations),
+    );
     other.argument = points;
     assert!(matches!(verify(&other), Err(ProveError::Rejected(_))));
     let refused = f.proof.snark(&f.architecture, &f.plan, &f.srs, &f.vk);

@@ -65,6 +65,12 @@ impl AggregationShape {
         Work::of(&meta, ACCUMULATOR_LIMBS + inner, true)
     }
 
+    /// Bytes that making a key or a proof of this shape is predicted to take (docs/performance.md).
+    pub fn memory_bytes(&self) -> u64 {
+        let polynomial = 32u64 << self.k;
+        polynomial * (75 + 8 * self.columns as u64)
+    }
+
     fn holding(size: CircuitSize, max_columns: usize) -> Option<Self> {
         (MIN_K..=MAX_K).find_map(|k| {
             // Rows at the end are blinded, and a gate does not cross from column to column.
@@ -100,26 +106,21 @@ impl AggregationShape {
 /// Cells of the aggregation of proofs with this work, fitted to circuits that were computed
 /// (docs/performance.md).
 fn predicted_size(inner: &[Work]) -> CircuitSize {
-    let each = |work: &Work| {
-        SIZE_PER_PROOF
-            + SIZE_PER_COMMITMENT * work.terms() as f64
-            + SIZE_PER_SCALAR * (work.evaluations + work.instances) as f64
-            + SIZE_PER_OPERATION * (work.additions + work.multiplications) as f64
+    let between = inner.len().saturating_sub(1);
+    let cells = |work: &Work| {
+        let operations = work.additions + work.multiplications;
+        127_900
+            + 34_800 * work.terms()
+            + 1_155 * work.evaluations
+            + 1_312 * work.instances
+            + 4 * operations
     };
-    let cells: f64 = inner.iter().map(each).sum();
-    let cells = cells + SIZE_PER_ACCUMULATOR * (inner.len() as f64 - 1.0);
+    let range_rows = |work: &Work| 40_000 + 6_945 * work.terms();
     CircuitSize {
-        cells: cells as usize,
-        range_rows: (cells * RANGE_SHARE) as usize,
+        cells: inner.iter().map(cells).sum::<usize>() + 275_300 * between,
+        range_rows: inner.iter().map(range_rows).sum::<usize>() + 94_700 * between,
     }
 }
-
-const SIZE_PER_PROOF: f64 = 100_000.0;
-const SIZE_PER_COMMITMENT: f64 = 20_000.0;
-const SIZE_PER_SCALAR: f64 = 1_000.0;
-const SIZE_PER_OPERATION: f64 = 10.0;
-const SIZE_PER_ACCUMULATOR: f64 = 100_000.0;
-const RANGE_SHARE: f64 = 0.3;
 
 /// A key of the aggregation circuit.
 #[derive(Debug)]

@@ -22,7 +22,7 @@ use halo2_proofs::{
 
 use crate::{
     hash::{Poseidon, Recurrence},
-    layout::{Plan, Shape},
+    layout::{Clamps, Plan, Shape},
 };
 
 /// Degree bound of every gate, and so of the quotient.
@@ -89,6 +89,7 @@ impl Default for Params {
             data: 2,
             hash_width: 3,
             limb_bits: 8,
+            clamps: Clamps::ALL,
         })
     }
 }

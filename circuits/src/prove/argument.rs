@@ -111,9 +111,7 @@ pub fn verify(
             let mut transcript = Poseidon::from_spec(&mut unread, POSEIDON_SPEC.clone());
             verify_with(params, vk, instances, &mut transcript)
         }
-        Transcript::Keccak => {
-            verify_with(params, vk, instances, &mut Keccak::new(&mut unread))
-        }
+        Transcript::Keccak => verify_with(params, vk, instances, &mut Keccak::new(&mut unread)),
     }?;
     if unread.is_empty() {
         Ok(())

@@ -15,14 +15,6 @@ const MODULUS: [u64; 4] = [
     0x3064_4e72_e131_a029,
 ];
 
-/// Fixed columns of the canonical circuit.
-pub const FIXED_COLUMNS: usize = 13;
-
-/// Columns in the permutation: data, S-box inputs, folds, scalars, instance.
-pub fn permuted_columns(shape: &Shape) -> usize {
-    shape.data + 4
-}
-
 struct Walker<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -87,10 +79,10 @@ fn header(walker: &mut Walker<'_>, shape: &Shape) -> Result<(), String> {
     walker.expect(&shape.k.to_le_bytes(), "k")?;
     walker.expect(&[0], "selector compression flag")?;
     walker.expect(
-        &(FIXED_COLUMNS as u32).to_le_bytes(),
+        &(shape.fixed_columns() as u32).to_le_bytes(),
         "number of fixed columns",
     )?;
-    let points = FIXED_COLUMNS + permuted_columns(shape);
+    let points = shape.fixed_columns() + shape.permuted_columns();
     walker.take(points * POINT, "commitments of the verifying key")?;
     Ok(())
 }
@@ -110,9 +102,10 @@ pub fn check_proving_key(bytes: &[u8], shape: &Shape) -> Result<(), String> {
     for what in ["l0", "l_last", "l_active_row"] {
         walker.polynomial(n, what)?;
     }
-    walker.polynomials(FIXED_COLUMNS, n, "fixed values")?;
-    walker.polynomials(FIXED_COLUMNS, n, "fixed polynomials")?;
-    let permuted = permuted_columns(shape);
+    let fixed = shape.fixed_columns();
+    walker.polynomials(fixed, n, "fixed values")?;
+    walker.polynomials(fixed, n, "fixed polynomials")?;
+    let permuted = shape.permuted_columns();
     walker.polynomials(permuted, n, "permutation values")?;
     walker.polynomials(permuted, n, "permutation polynomials")?;
     end(&walker)
