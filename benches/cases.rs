@@ -1,12 +1,18 @@
 //! The cases.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{anyhow, Context, Result};
-use halo2_proofs::poly::commitment::ParamsProver;
+use halo2_proofs::{halo2curves::bn256::G1Affine, poly::commitment::ParamsProver};
 use serde_json::{json, Value};
+use snark_verifier_sdk::snark_verifier::verifier::plonk::PlonkProtocol;
+use snark_verifier_sdk::Snark;
 use zkml_circuits::{
-    aggregate::{self, AggregationKey, AggregationShape},
+    aggregate::{self, AggregateProof, AggregationKey, AggregationShape},
+    graph::Visibility,
     import::{self, ImportOptions},
     inputs,
     layout::{Goal, Plan, Visibilities},
@@ -14,9 +20,10 @@ use zkml_circuits::{
     srs::{self, Srs},
 };
 use zkml_evm_verifier::{
+    calldata::Layout,
     check::{build, check_contract},
-    codegen::Labels,
-    compile::find_compiler,
+    codegen::{Labels, VerifierSource},
+    compile::{find_compiler, Bytecode},
     exec::Fork,
 };
 
@@ -30,6 +37,8 @@ pub fn needs(case: &str) -> &'static [&'static str] {
     match case {
         "mnist/prove" | "mnist/verify" => &["prove"],
         "aggregate/1" | "evm/1" => &["onchain"],
+        "evm/direct" => &["direct"],
+        "evm/batch-4" => &["hashed", "hashed-example"],
         _ => &[],
     }
 }
@@ -38,16 +47,19 @@ pub fn needs(case: &str) -> &'static [&'static str] {
 pub fn prepare(needed: &str, folder: &Path) -> Result<()> {
     let place = folder.join(needed);
     std::fs::create_dir(&place)?;
-    let goal = match needed {
-        "onchain" => Goal::Onchain,
-        _ => Goal::Prove,
+    let (files, goal, visibilities) = match needed {
+        "onchain" => (model().1, Goal::Onchain, Visibilities::default()),
+        "direct" => (model().1, Goal::Direct, Visibilities::default()),
+        "hashed" => (model().1, Goal::Onchain, hashed()),
+        "hashed-example" => (example(), Goal::Onchain, hashed()),
+        _ => (model().1, Goal::Prove, Visibilities::default()),
     };
-    let (made, opening) = setup(goal)?;
+    let (made, opening) = setup(&files, visibilities, goal)?;
     made.architecture.save(&place.join("config.json"))?;
     made.keys.save(&place.join("proving.key"))?;
     made.keys.save_verifier(&place.join("verifying.key"))?;
     opening.save(&place.join("weights.opening"))?;
-    let request = request(&made.architecture)?;
+    let request = request(&made.architecture, &files)?;
     let (proof, _) = prove::prove(
         &made.architecture,
         &made.plan,
@@ -68,6 +80,8 @@ pub fn run(case: &str, folder: &Path) -> Result<Value> {
         "mnist/verify" => verify_case(case, &folder.join("prove")),
         "aggregate/1" => aggregate_case(case, folder),
         "evm/1" => evm_case(case, folder),
+        "evm/direct" => direct_case(case, &folder.join("direct")),
+        "evm/batch-4" => batch_case(case, folder),
         "srs/20" => {
             let (measured, _) = measure(|| Ok(Srs::development(20, &|_, _| ())?))?;
             Ok(measured.line(case, json!({ "k": 20 })))
@@ -88,17 +102,30 @@ fn rng() -> rand::rngs::OsRng {
 }
 
 /// zkml's MNIST model where the shared data is, else the example; its name and files.
-fn model() -> (&'static str, [std::path::PathBuf; 2]) {
+fn model() -> (&'static str, [PathBuf; 2]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let shared = std::env::var_os("ZKML_SHARED")
-        .map_or_else(|| root.join("../shared"), std::path::PathBuf::from)
+        .map_or_else(|| root.join("../shared"), PathBuf::from)
         .join("data/zkml/mnist");
     let files = ["model.msgpack", "inp.msgpack"].map(|name| shared.join(name));
     if files.iter().all(|file| file.exists()) {
         ("zkml mnist/model.msgpack", files)
     } else {
-        let files = ["model.onnx", "seven.png"].map(|name| root.join("examples/digits").join(name));
-        ("examples/digits/model.onnx", files)
+        ("examples/digits/model.onnx", example())
+    }
+}
+
+/// The shipped model and input.
+fn example() -> [PathBuf; 2] {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/digits");
+    ["model.onnx", "seven.png"].map(|name| folder.join(name))
+}
+
+/// A hash of the input in place of its packed values.
+fn hashed() -> Visibilities {
+    Visibilities {
+        inputs: vec![Visibility::Hashed],
+        outputs: Vec::new(),
     }
 }
 
@@ -107,11 +134,13 @@ fn cached(k: u32) -> Result<Srs> {
     Ok(srs::cached(&folder, k, &|_, _| ())?)
 }
 
-fn setup(goal: Goal) -> Result<(Made, Opening)> {
-    let (_, [file, _]) = model();
-    let model = import::load(&file, &ImportOptions::default())?;
-    let (architecture, plan) =
-        Architecture::new(model.graph, model.source, Visibilities::default(), goal)?;
+fn setup(
+    [file, _]: &[PathBuf; 2],
+    visibilities: Visibilities,
+    goal: Goal,
+) -> Result<(Made, Opening)> {
+    let model = import::load(file, &ImportOptions::default())?;
+    let (architecture, plan) = Architecture::new(model.graph, model.source, visibilities, goal)?;
     let srs = cached(plan.shape.k)?;
     let keys = Keys::new(&plan, &srs)?;
     let made = Made {
@@ -123,11 +152,11 @@ fn setup(goal: Goal) -> Result<(Made, Opening)> {
     Ok((made, Opening::new(model.weights)))
 }
 
-fn request(architecture: &Architecture) -> Result<Request> {
-    let (_, [_, input]) = model();
+fn request(architecture: &Architecture, [_, input]: &[PathBuf; 2]) -> Result<Request> {
     Ok(Request {
-        inputs: inputs::load(&input, &architecture.graph, &architecture.source)?,
+        inputs: inputs::load(input, &architecture.graph, &architecture.source)?,
         context: Default::default(),
+        transcript: architecture.transcript(),
     })
 }
 
@@ -148,9 +177,11 @@ fn with(mut object: Value, key: &str, value: Value) -> Value {
 /// Model file to keys on disk, the SRS in the cache.
 fn setup_case(case: &str) -> Result<Value> {
     let folder = tempfile::tempdir()?;
-    setup(Goal::Prove)?;
+    let files = model().1;
+    let setup = || setup(&files, Visibilities::default(), Goal::Prove);
+    setup()?;
     let (measured, made) = measure(|| {
-        let (made, opening) = setup(Goal::Prove)?;
+        let (made, opening) = setup()?;
         made.architecture.save(&folder.path().join("config.json"))?;
         made.keys.save(&folder.path().join("proving.key"))?;
         made.keys
@@ -170,7 +201,7 @@ fn prove_case(case: &str, folder: &Path) -> Result<Value> {
     let opening = Opening::load(&folder.join("weights.opening"))?;
     let out = tempfile::tempdir()?;
     let (measured, proof) = measure(|| {
-        let request = request(&architecture)?;
+        let request = request(&architecture, &model().1)?;
         let (proof, _) = prove::prove(&architecture, &plan, &srs, &keys, &opening, &request)?;
         proof.save(&out.path().join("proof.zkml"))?;
         Ok(proof)
@@ -191,25 +222,28 @@ fn verify_case(case: &str, folder: &Path) -> Result<Value> {
     Ok(measured.line(case, more))
 }
 
-/// The inner proof of the folder, and a key that aggregates it.
-fn outer(folder: &Path) -> Result<(Srs, AggregationKey, snark_verifier_sdk::Snark)> {
-    let inner = folder.join("onchain");
+/// A proof of a folder as an aggregation takes it.
+fn inner_proof(inner: &Path) -> Result<Snark> {
     let architecture = Architecture::load(&inner.join("config.json"))?;
     let plan = architecture.plan()?;
     let inner_srs = cached(plan.shape.k)?;
     let verifier = Verifier::load(&inner.join("verifying.key"), &architecture)?;
     let proof = Proof::load(&inner.join("proof.zkml"))?;
-    let snark = proof.snark(&architecture, &plan, &inner_srs, &verifier.vk)?;
-    let protocols = [snark.protocol.clone()];
+    Ok(proof.snark(&architecture, &plan, &inner_srs, &verifier.vk)?)
+}
+
+/// The SRS and the key that aggregate proofs.
+fn outer(snarks: &[Snark]) -> Result<(Srs, AggregationKey)> {
+    let protocols: Vec<_> = snarks.iter().map(|snark| snark.protocol.clone()).collect();
     let (outer_shape, _) = AggregationShape::choose(&protocols, COLUMNS)?;
     let srs = cached(outer_shape.k)?;
     let key = aggregate::keygen(&srs.params, &protocols, outer_shape)?;
-    Ok((srs, key, snark))
+    Ok((srs, key))
 }
 
 fn aggregate_case(case: &str, folder: &Path) -> Result<Value> {
-    let (srs, key, snark) = outer(folder)?;
-    let snarks = [snark];
+    let snarks = [inner_proof(&folder.join("onchain"))?];
+    let (srs, key) = outer(&snarks)?;
     let (measured, proof) = measure(|| {
         Ok(aggregate::prove(
             &srs.params,
@@ -229,43 +263,88 @@ fn aggregate_case(case: &str, folder: &Path) -> Result<Value> {
 }
 
 fn evm_case(case: &str, folder: &Path) -> Result<Value> {
-    let (srs, key, snark) = outer(folder)?;
-    let proof = aggregate::prove(&srs.params, &key, &[snark], rng(), &mut |_| ())?;
+    let snarks = [inner_proof(&folder.join("onchain"))?];
+    let (srs, key) = outer(&snarks)?;
+    let proof = aggregate::prove(&srs.params, &key, &snarks, rng(), &mut |_| ())?;
     let protocol = key.protocol(&srs.params)?;
-    let generator = srs
-        .params
-        .get_g()
-        .first()
-        .context("an SRS without points")?;
+    let (measured, (source, bytecode)) = measure(|| contract(&srs, &protocol))?;
+    let more = on_chain(&bytecode, source.layout, &proof)?;
+    Ok(measured.line(case, with(more, "model", json!(model().0))))
+}
+
+/// A proof that its own contract verifies: the time is that of the proof.
+fn direct_case(case: &str, folder: &Path) -> Result<Value> {
+    let architecture = Architecture::load(&folder.join("config.json"))?;
+    let plan = architecture.plan()?;
+    let srs = cached(plan.shape.k)?;
+    let keys = Keys::load(&folder.join("proving.key"), &architecture)?;
+    let opening = Opening::load(&folder.join("weights.opening"))?;
+    let (measured, proof) = measure(|| {
+        let request = request(&architecture, &model().1)?;
+        let proven = prove::prove(&architecture, &plan, &srs, &keys, &opening, &request)?;
+        Ok(proven.0)
+    })?;
+    let instances = proof.direct_instances(&architecture, &plan)?;
+    let protocol = prove::protocol(&srs.params, keys.pk.get_vk(), instances.len());
+    let (source, bytecode) = contract(&srs, &protocol)?;
+    let proof = AggregateProof {
+        instances,
+        proof: proof.argument,
+    };
+    let more = on_chain(&bytecode, source.layout, &proof)?;
+    let more = with(more, "public_values", json!(proof.instances.len()));
+    let more = with(more, "k", json!(plan.shape.k));
+    Ok(measured.line(case, with(more, "model", json!(model().0))))
+}
+
+/// Two proofs of each of two models in one: the time is that of the aggregation.
+fn batch_case(case: &str, folder: &Path) -> Result<Value> {
+    let [first, second] = ["hashed", "hashed-example"].map(|name| inner_proof(&folder.join(name)));
+    let (first, second) = (first?, second?);
+    let snarks = [first.clone(), first, second.clone(), second];
+    let (srs, key) = outer(&snarks)?;
+    let (measured, proof) = measure(|| {
+        let progress = &mut |_| ();
+        Ok(aggregate::prove(
+            &srs.params,
+            &key,
+            &snarks,
+            rng(),
+            progress,
+        )?)
+    })?;
+    let (source, bytecode) = contract(&srs, &key.protocol(&srs.params)?)?;
+    let more = on_chain(&bytecode, source.layout, &proof)?;
+    let each = more["gas"].as_u64().map(|gas| gas / snarks.len() as u64);
+    let more = with(more, "gas_per_inference", json!(each));
+    Ok(measured.line(case, with(more, "shape", json!(key.shape()))))
+}
+
+/// Writes and compiles a verifier.
+fn contract(srs: &Srs, protocol: &PlonkProtocol<G1Affine>) -> Result<(VerifierSource, Bytecode)> {
+    let points = srs.params.get_g();
+    let generator = points.first().context("an SRS without points")?;
     let deciding = (*generator, srs.params.g2(), srs.params.s_g2()).into();
     let labels = Labels {
         contract: "Verifier".into(),
         srs: srs.provenance.to_string(),
         notes: Vec::new(),
     };
-    let compiler = find_compiler(None)?;
-    let (measured, (source, bytecode)) =
-        measure(|| Ok(build(&compiler, &deciding, &protocol, &labels)?))?;
+    Ok(build(&find_compiler(None)?, &deciding, protocol, &labels)?)
+}
+
+/// Has a contract verify a proof; what that costs.
+fn on_chain(bytecode: &Bytecode, layout: Layout, proof: &AggregateProof) -> Result<Value> {
     let forks = [Fork::Prague, Fork::Osaka];
-    let report = check_contract(
-        &bytecode,
-        source.layout,
-        &proof.instances,
-        &proof.proof,
-        &forks,
-    )?;
+    let report = check_contract(bytecode, layout, &proof.instances, &proof.proof, &forks)?;
     let gas = |fork: Fork| {
         let found = report.gas.iter().find(|(rules, _)| *rules == fork);
         found.map(|(_, gas)| gas.total)
     };
-    Ok(measured.line(
-        case,
-        json!({
-            "model": model().0,
-            "gas": gas(Fork::Osaka),
-            "gas_prague": gas(Fork::Prague),
-            "calldata_bytes": report.calldata_bytes,
-            "runtime_bytes": report.runtime_bytes,
-        }),
-    ))
+    Ok(json!({
+        "gas": gas(Fork::Osaka),
+        "gas_prague": gas(Fork::Prague),
+        "calldata_bytes": report.calldata_bytes,
+        "runtime_bytes": report.runtime_bytes,
+    }))
 }

@@ -9,12 +9,14 @@ mod meter;
 use std::{path::PathBuf, process::ExitCode};
 
 /// All cases, in the order in which they run.
-const CASES: [&str; 6] = [
+const CASES: [&str; 8] = [
     "mnist/setup",
     "mnist/prove",
     "mnist/verify",
     "aggregate/1",
     "evm/1",
+    "evm/direct",
+    "evm/batch-4",
     "srs/20",
 ];
 

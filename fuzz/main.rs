@@ -9,32 +9,10 @@
 //! ends the process (a stack overflow, memory that cannot be had: `scripts/fuzz` sets a limit) leaves
 //! the input in the file named on stderr at the start of the target.
 
-// The program's own modules, of which only the readers are used here.
-#![allow(dead_code)]
 #![deny(missing_docs, unsafe_code)]
 
-#[path = "../src/aggregation.rs"]
-mod aggregation;
-#[path = "../src/bundle.rs"]
-mod bundle;
-#[path = "../src/cli.rs"]
-mod cli;
-#[path = "../src/commands/mod.rs"]
-mod commands;
-#[path = "../src/contract.rs"]
-mod contract;
-#[path = "../src/keys.rs"]
-mod keys;
 mod mutate;
-#[path = "../src/outcome.rs"]
-mod outcome;
-#[path = "../src/srs.rs"]
-mod srs;
 mod targets;
-#[path = "../src/ui.rs"]
-mod ui;
-#[path = "../src/values.rs"]
-mod values;
 
 use anyhow::{bail, Context, Result};
 use clap::Parser;

@@ -1,9 +1,5 @@
 //! The readers, each with good files to start from.
 
-use crate::{
-    bundle::{Bundle, Inner},
-    contract::Artefact,
-};
 use anyhow::{Context, Result};
 use halo2_proofs::{halo2curves::bn256::Fr, SerdeFormat};
 use serde::Serialize;
@@ -16,6 +12,10 @@ use zkml_circuits::{
     layout::{Goal, Plan, Visibilities},
     prove::{prove, Architecture, Keys, Opening, Proof, Request, Verifier, Word},
     srs::{Import, Srs},
+};
+use zkml_cli::{
+    bundle::{Bundle, Inner},
+    contract::{Artefact, Checks},
 };
 use zkml_evm_verifier::calldata::Layout;
 
@@ -237,6 +237,7 @@ impl Small {
         let request = Request {
             inputs: vec![vec![1, -2, 3]],
             context: Fr::from(7),
+            transcript: architecture.transcript(),
         };
         let (proof, _) = prove(&architecture, &plan, &srs, &keys, &opening, &request)?;
         Ok(Self {
@@ -469,6 +470,10 @@ fn artefacts(work: &Path, small: Small) -> Result<Vec<Target>> {
         solc: "0.8.30".into(),
         srs: small.srs.provenance.to_string(),
         srs_secure: false,
+        checks: Checks::Direct {
+            verifying_key: small.keys.digest(),
+            architecture: Box::new(small.architecture.clone()),
+        },
         layout: Layout {
             instances: 15,
             points: 9,

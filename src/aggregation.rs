@@ -3,6 +3,7 @@
 use crate::{
     bundle::{Bundle, Inner},
     keys::{KeyFolder, Verifying},
+    memory,
     srs::SrsArgs,
     ui::Ui,
 };
@@ -13,6 +14,7 @@ use zkml_circuits::{
     aggregate::{
         keygen, prove, AggregateError, AggregationKey, AggregationShape, Stage, Structure,
     },
+    gas::{self, ContractCost, Work},
     prove::{protocol, Proof},
     srs::Srs,
 };
@@ -87,6 +89,7 @@ pub fn ready_key(
             .stage("Loading the aggregation key", Some(5.0), load)
             .value?;
         if key.structures() == structures {
+            check_memory(key.shape(), inner.len(), memory::available())?;
             let srs = outer_srs(inner, key.shape().k, srs, ui)?;
             return Ok(ReadyKey {
                 key,
@@ -110,6 +113,15 @@ pub fn ready_key(
             AggregationShape::choose(&protocols, place.columns)
         })
         .value?;
+    check_memory(shape, inner.len(), memory::available())?;
+    let contract = contract_cost(shape, inner);
+    if !contract.fits() {
+        ui.note(format_args!(
+            "warning: the contract is predicted to have {} bytes, and Ethereum deploys none above {}: aggregate fewer proofs at once, hash inputs and outputs, or allow fewer --columns",
+            contract.runtime_bytes,
+            ContractCost::MAX_RUNTIME
+        ));
+    }
     let srs = outer_srs(inner, shape.k, srs, ui)?;
     let made = ui.stage(
         "Making the aggregation key",
@@ -136,6 +148,31 @@ fn outer_srs(inner: &[&Verifying], k: u32, args: &SrsArgs, ui: &Ui) -> Result<Sr
         bail!("the SRS of k = {k} has another secret than the one that the proofs were made with; give SRS files of one ceremony with --srs, or make proof and keys again");
     }
     Ok(srs)
+}
+
+/// What a verification of aggregated proofs of these circuits is predicted to cost.
+pub fn contract_cost(shape: AggregationShape, inner: &[&Verifying]) -> ContractCost {
+    let inner: Vec<Work> = inner
+        .iter()
+        .map(|set| gas::direct_work(&set.plan.shape, set.plan.statement.instances))
+        .collect();
+    shape.work(&inner).cost()
+}
+
+/// Refuses what this machine cannot hold.
+fn check_memory(shape: AggregationShape, proofs: usize, available: Option<u64>) -> Result<()> {
+    let needed = shape.memory_bytes();
+    let gigabytes = |bytes: u64| bytes as f64 / 1e9;
+    match available {
+        Some(available) if needed > available => bail!(
+            "aggregating {proofs} proofs takes about {:.1} GB (2^{} rows, {} gate columns), {:.1} GB are available: aggregate fewer at once, prove with keys of `zkml setup --optimize onchain`, or use a machine with more memory",
+            gigabytes(needed),
+            shape.k,
+            shape.columns,
+            gigabytes(available)
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// Seconds that proving is expected to take.
@@ -179,5 +216,22 @@ fn name(stage: Stage) -> &'static str {
         Stage::ComputingWitness => "computing the witness",
         Stage::Proving => "proving",
         Stage::Verifying => "verifying",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_machine_cannot_hold_is_refused() {
+        let shape = AggregationShape { k: 21, columns: 4 };
+        check_memory(shape, 4, Some(16_000_000_000)).unwrap();
+        check_memory(shape, 4, None).unwrap();
+        let error = check_memory(shape, 4, Some(2_000_000_000)).unwrap_err();
+        assert!(
+            error.to_string().contains("2.0 GB are available"),
+            "{error}"
+        );
     }
 }

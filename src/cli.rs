@@ -3,7 +3,12 @@
 use crate::commands::{aggregate, demo, evm, inspect, prove, run, setup, srs, verify};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
-use zkml_circuits::{graph::Visibility, import::ImportOptions, layout, prove::ProveError};
+use zkml_circuits::{
+    graph::Visibility,
+    import::ImportOptions,
+    layout,
+    prove::{ProveError, Transcript},
+};
 
 /// Proves that a machine-learning model ran as promised, and lets an Ethereum contract check it.
 ///
@@ -139,6 +144,8 @@ pub enum Goal {
     Prove,
     /// The cheapest aggregation and on-chain verification
     Onchain,
+    /// The cheapest verification by a contract of the model's own, without aggregation
+    Direct,
 }
 
 impl From<Goal> for layout::Goal {
@@ -146,6 +153,25 @@ impl From<Goal> for layout::Goal {
         match goal {
             Goal::Prove => layout::Goal::Prove,
             Goal::Onchain => layout::Goal::Onchain,
+            Goal::Direct => layout::Goal::Direct,
+        }
+    }
+}
+
+/// How a proof's challenges are drawn, and so who can check it cheaply.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Challenges {
+    /// An aggregation can check the proof
+    Poseidon,
+    /// A contract can check the proof directly
+    Keccak,
+}
+
+impl From<Challenges> for Transcript {
+    fn from(challenges: Challenges) -> Self {
+        match challenges {
+            Challenges::Poseidon => Transcript::Poseidon,
+            Challenges::Keccak => Transcript::Keccak,
         }
     }
 }

@@ -1,6 +1,9 @@
 //! The contract's artefacts: Solidity source, and bytecode with what one must know to call it.
 
-use crate::keys::{hex, make_folder};
+use crate::{
+    aggregation::ReadyKey,
+    keys::{hex, make_folder, Verifying},
+};
 use anyhow::{Context, Result};
 use halo2_proofs::poly::commitment::ParamsProver;
 use serde::{Deserialize, Serialize};
@@ -8,6 +11,7 @@ use std::path::{Path, PathBuf};
 use zkml_circuits::{
     aggregate::AggregationKey,
     files::{read_bounded, write_atomic},
+    prove::{protocol, Architecture, Word},
     srs::Srs,
 };
 use zkml_evm_verifier::{
@@ -18,7 +22,7 @@ use zkml_evm_verifier::{
 };
 
 /// Largest artefact that is read.
-const MAX_FILE: u64 = 1 << 20;
+const MAX_FILE: u64 = 64 << 20;
 
 /// A compiled contract.
 #[derive(Serialize, Deserialize)]
@@ -32,6 +36,8 @@ pub struct Artefact {
     pub srs: String,
     /// Whether proofs under that SRS can be relied upon.
     pub srs_secure: bool,
+    /// Which proofs it checks.
+    pub checks: Checks,
     /// The calldata that it takes.
     pub layout: Layout,
     /// What a deployment transaction carries, in hexadecimal.
@@ -40,15 +46,67 @@ pub struct Artefact {
     pub runtime: String,
 }
 
-/// Writes the contract of an aggregation key and compiles it: source and artefact.
-pub fn make(
-    key: &AggregationKey,
-    srs: &Srs,
-    name: &str,
-    solc: Option<&Path>,
-) -> Result<(String, Artefact)> {
+/// Which proofs a contract checks.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Checks {
+    /// Aggregated proofs, of any models of a shape.
+    Aggregate,
+    /// Proofs of one model, as `zkml prove --transcript keccak` makes them.
+    Direct {
+        /// Digest of the model's verifying key.
+        verifying_key: Word,
+        /// The model without its weights: how a statement becomes public values.
+        architecture: Box<Architecture>,
+    },
+}
+
+/// What a contract is made for.
+pub enum Subject<'a> {
+    /// An aggregation.
+    Aggregate(&'a ReadyKey),
+    /// A model.
+    Direct(&'a Verifying),
+}
+
+impl Subject<'_> {
+    /// The reference string.
+    pub fn srs(&self) -> &Srs {
+        match self {
+            Subject::Aggregate(ready) => &ready.srs,
+            Subject::Direct(set) => &set.srs,
+        }
+    }
+
+    fn checks(&self) -> Checks {
+        match self {
+            Subject::Aggregate(_) => Checks::Aggregate,
+            Subject::Direct(set) => Checks::Direct {
+                verifying_key: set.verifier.digest(),
+                architecture: Box::new(set.architecture.clone()),
+            },
+        }
+    }
+
+    fn notes(&self) -> Vec<String> {
+        match self {
+            Subject::Aggregate(ready) => aggregate_notes(&ready.key, &ready.srs),
+            Subject::Direct(set) => direct_notes(set),
+        }
+    }
+}
+
+/// Writes the contract of an aggregation or of a model and compiles it: source and artefact.
+pub fn make(subject: &Subject<'_>, name: &str, solc: Option<&Path>) -> Result<(String, Artefact)> {
     let compiler = find_compiler(solc)?;
-    let protocol = key.protocol(&srs.params)?;
+    let srs = subject.srs();
+    let protocol = match subject {
+        Subject::Aggregate(ready) => ready.key.protocol(&srs.params)?,
+        Subject::Direct(set) => {
+            let instances = set.plan.statement.instances;
+            protocol(&srs.params, &set.verifier.vk, instances)
+        }
+    };
     let generator = srs
         .params
         .get_g()
@@ -58,7 +116,7 @@ pub fn make(
     let labels = Labels {
         contract: name.to_owned(),
         srs: srs.provenance.to_string(),
-        notes: notes(key, srs),
+        notes: subject.notes(),
     };
     let (source, bytecode) = build(&compiler, &deciding, &protocol, &labels)?;
     let artefact = Artefact {
@@ -66,6 +124,7 @@ pub fn make(
         solc: bytecode.solc,
         srs: labels.srs,
         srs_secure: srs.provenance.is_secure(),
+        checks: subject.checks(),
         layout: source.layout,
         creation: format!("0x{}", hex(&bytecode.creation)),
         runtime: format!("0x{}", hex(&bytecode.runtime)),
@@ -73,8 +132,20 @@ pub fn make(
     Ok((source.source, artefact))
 }
 
-/// What a reader of the source must know of its public values.
-fn notes(key: &AggregationKey, srs: &Srs) -> Vec<String> {
+/// What a reader of the source must know of a model's public values.
+fn direct_notes(set: &Verifying) -> Vec<String> {
+    vec![
+        format!("SRS fingerprint: {}", hex(&set.srs.fingerprint())),
+        format!("Verifying key: {}", set.verifier.digest()),
+        "Public values: the model commitment C, the context word, then packed inputs and outputs."
+            .to_owned(),
+        "COMPARE C with the one that you trust: this contract knows an architecture, not weights."
+            .to_owned(),
+    ]
+}
+
+/// What a reader of the source must know of an aggregation's public values.
+fn aggregate_notes(key: &AggregationKey, srs: &Srs) -> Vec<String> {
     let mut notes = vec![
         format!("SRS fingerprint: {}", hex(&srs.fingerprint())),
         "Public values: 12 limbs of the accumulator, then for each proof: the digest of its".to_owned(),

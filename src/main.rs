@@ -4,23 +4,12 @@
 //! usage, 3 rejected.
 #![deny(missing_docs, unsafe_code)]
 
-mod aggregation;
-mod bundle;
-mod cli;
-mod commands;
-mod contract;
-mod keys;
-mod onchain;
-mod outcome;
-mod srs;
-mod ui;
-mod values;
-
 use clap::Parser;
 use std::{
     panic::{catch_unwind, AssertUnwindSafe},
     process::ExitCode,
 };
+use zkml_cli::{cli, commands, outcome, ui};
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
@@ -45,7 +34,7 @@ fn start_logs(verbose: u8) {
     };
     let filter = EnvFilter::try_from_env("ZKML_LOG").unwrap_or_else(|_| {
         EnvFilter::new(format!(
-            "zkml={level},zkml_circuits={level},zkml_evm_verifier={level}"
+            "zkml_cli={level},zkml_circuits={level},zkml_evm_verifier={level}"
         ))
     });
     // It can only fail where another subscriber is set, and there is none.

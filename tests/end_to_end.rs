@@ -12,7 +12,7 @@ use zkml_circuits::{
     import::{self, ImportOptions},
     inputs,
     layout::{Goal, Visibilities},
-    prove::{prove, Architecture, Keys, Opening, Request},
+    prove::{prove, Architecture, Keys, Opening, Request, Transcript},
     srs::Srs,
 };
 use zkml_evm_verifier::{
@@ -30,6 +30,7 @@ fn a_contract_accepts_the_proof_and_nothing_else() {
     let request = Request {
         inputs: inputs::load(&digits.join("seven.png"), &model.graph, &model.source).unwrap(),
         context: Fr::from(42),
+        transcript: Transcript::Poseidon,
     };
     let (architecture, plan) = Architecture::new(
         model.graph,

@@ -2,11 +2,13 @@
 //!
 //! Data flows one way: [`import`] → [`graph`] (with [`quantise`]) → [`layout`] → [`circuit`] →
 //! [`prove`] → [`aggregate`]. Beside that line stand the commitment's [`hash`], the [`srs`], the
-//! [`inputs`] of an inference and the [`files`] that artefacts are kept in.
+//! [`inputs`] of an inference, the [`files`] that artefacts are kept in, and what a contract will cost in
+//! [`gas`].
 
 pub mod aggregate;
 pub mod circuit;
 pub mod files;
+pub mod gas;
 pub mod graph;
 pub mod hash;
 pub mod import;

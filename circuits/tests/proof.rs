@@ -15,7 +15,8 @@ use zkml_circuits::{
     inputs,
     layout::{Goal, Plan, Visibilities},
     prove::{
-        prove, Architecture, Exposure, Keys, Opening, Proof, ProveError, Request, Verifier, Word,
+        prove, Architecture, Exposure, Keys, Opening, Proof, ProveError, Request, Transcript,
+        Verifier, Word,
     },
     srs::{FileDigest, Provenance, Srs, Trust},
 };
@@ -51,6 +52,7 @@ impl Case {
         let request = Request {
             inputs,
             context: Fr::from(77),
+            transcript: Transcript::Poseidon,
         };
         let (proof, salts) = prove(&architecture, &plan, &srs, &keys, &opening, &request).unwrap();
         Self {

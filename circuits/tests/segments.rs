@@ -13,7 +13,7 @@ use halo2_proofs::{
 use zkml_circuits::{
     circuit::{ModelCircuit, Purpose, Witness},
     graph::{range, Clamp, Graph, Interval, Node, Op, Role, Tensor, TensorId, Weights},
-    layout::{Plan, Shape, Step, Visibilities},
+    layout::{Clamps, Plan, Shape, Step, Visibilities},
 };
 
 const K: u32 = 12;
@@ -104,6 +104,7 @@ fn cells_of_different_segments_are_told_apart() {
         data: 2,
         hash_width: 3,
         limb_bits: K - 2,
+        clamps: Clamps::ALL,
     };
     let plan = Arc::new(Plan::new(&graph, &Visibilities::default(), shape).unwrap());
     let input = vec![5i64; 4];

@@ -1,7 +1,7 @@
 //! `zkml aggregate`: one proof for a contract, of one proof or more.
 
 use crate::{
-    aggregation::{aggregate, ready_key, KeyPlace, COLUMNS},
+    aggregation::{aggregate, contract_cost, ready_key, KeyPlace, COLUMNS},
     keys::{check_writable, KeyFolder, Verifying},
     outcome::Refused,
     srs::{warn, SrsArgs},
@@ -120,8 +120,17 @@ pub fn run(args: &AggregateArgs, ui: &Ui) -> Result<Value> {
         "proof               {} bytes",
         grouped(bytes as u64)
     ))?;
+    let contract = contract_cost(shape, &inner);
+    let each = contract.gas_osaka / inner.len().max(1) as u64;
+    ui.say(format_args!(
+        "verification        about {} gas, {} for each inference (Osaka, predicted)",
+        grouped(contract.gas_osaka),
+        grouped(each)
+    ))?;
     ui.say(format_args!("wrote {}", args.out.display()))?;
     Ok(json!({
+        "predicted": contract,
+        "predicted_gas_per_inference": each,
         "inner": done.bundle.inner,
         "shape": shape,
         "key": place.path,

@@ -1,6 +1,7 @@
 //! `zkml inspect`: a model layer by layer, and what a proof of it costs.
 
 use crate::{
+    aggregation::COLUMNS,
     cli::{Goal, ModelArgs},
     ui::Ui,
     values::{grouped, shape, tensor},
@@ -9,6 +10,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{json, Value};
 use zkml_circuits::{
+    gas::{aggregated, direct, ContractCost},
     graph::{Graph, Node},
     layout::{Cost, Plan, Visibilities},
     prove::Architecture,
@@ -20,6 +22,7 @@ use zkml_circuits::{
 Examples:
   zkml inspect model.onnx
   zkml inspect model.onnx --optimize onchain
+  zkml inspect model.onnx --optimize direct
   zkml inspect model.msgpack --json")]
 pub struct InspectArgs {
     #[command(flatten)]
@@ -46,6 +49,8 @@ pub fn run(args: &InspectArgs, ui: &Ui) -> Result<Value> {
     let cost = Cost::of(&plan.shape);
     let rows = plan.shape.usable_rows();
     let usage = &plan.usage;
+    let own = direct(&plan);
+    let other = aggregated(&[&plan], COLUMNS);
     ui.say("")?;
     for (name, value) in [
         ("scale", graph.scale.to_string()),
@@ -73,6 +78,8 @@ pub fn run(args: &InspectArgs, ui: &Ui) -> Result<Value> {
             "commitments",
             format!("{} (an aggregation pays for each)", cost.commitments),
         ),
+        ("direct", contract(Some(&own))),
+        ("aggregated", contract(other.as_ref())),
     ] {
         ui.say(format_args!("{name:<14} {value}"))?;
     }
@@ -84,7 +91,26 @@ pub fn run(args: &InspectArgs, ui: &Ui) -> Result<Value> {
         "usage": plan.usage,
         "instances": plan.statement.instances,
         "cost": cost,
+        "contract": { "direct": own, "aggregated": other },
     }))
+}
+
+/// What a verification on chain is predicted to cost.
+fn contract(cost: Option<&ContractCost>) -> String {
+    let Some(cost) = cost else {
+        return "too large to aggregate".to_owned();
+    };
+    let limit = if cost.fits() {
+        ""
+    } else {
+        ", more than Ethereum deploys"
+    };
+    format!(
+        "about {} gas (Osaka; Prague {}), code of {} bytes{limit}",
+        grouped(cost.gas_osaka),
+        grouped(cost.gas_prague),
+        grouped(cost.runtime_bytes as u64)
+    )
 }
 
 fn of(used: usize, available: usize) -> String {

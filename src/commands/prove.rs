@@ -1,6 +1,7 @@
 //! `zkml prove`: a proof of what the model says about an input.
 
 use crate::{
+    cli::Challenges,
     keys::{check_writable, KeyFolder},
     outcome::is_rejection,
     srs::{warn, SrsArgs},
@@ -19,7 +20,7 @@ use zkml_circuits::{
     graph::{TensorId, Visibility},
     inputs,
     layout::{Cost, Plan},
-    prove::{prove, Architecture, Keys, Opening, Proof, Request, Word},
+    prove::{prove, Architecture, Keys, Opening, Proof, Request, Transcript, Word},
     srs::Srs,
 };
 
@@ -30,6 +31,7 @@ Examples:
   zkml prove digit.png --keys keys --out proof.zkml
   zkml prove input.json --keys keys --out proof.zkml --context 0x2a
   zkml prove input.npy --keys keys --out proof.zkml --json
+  zkml prove input.npy --keys keys --out proof.zkml --transcript keccak
 
 Salts of hashed inputs and outputs are written to OUT.salts.json: whoever has a salt and the values
 can check the digest in the statement.")]
@@ -45,6 +47,9 @@ pub struct ProveArgs {
     /// Word that binds the proof to a request, as 0x and hexadecimal digits [default: 0x0]
     #[arg(long, value_name = "0x…")]
     context: Option<Word>,
+    /// How the challenges are drawn [default: keccak with keys of `setup --optimize direct`, else poseidon]
+    #[arg(long, value_enum)]
+    transcript: Option<Challenges>,
     #[command(flatten)]
     srs: SrsArgs,
 }
@@ -79,7 +84,8 @@ pub fn run(args: &ProveArgs, ui: &Ui) -> Result<Value> {
     let folder = KeyFolder(args.keys.clone());
     let prover = Prover::load(&folder, &args.srs, ui)?;
     warn(&prover.keys.provenance, ui);
-    let proven = prover.prove(&args.input, args.context, ui)?;
+    let transcript = args.transcript.map(Transcript::from);
+    let proven = prover.prove(&args.input, args.context, transcript, ui)?;
     let salts = write_salts(&args.out, &prover, &proven.salts)?;
     proven.proof.save(&args.out).inspect_err(|_| {
         if let Some(path) = &salts {
@@ -91,8 +97,9 @@ pub fn run(args: &ProveArgs, ui: &Ui) -> Result<Value> {
     let proof = &proven.proof;
     say_statement(ui, &prover.architecture, &proof.statement)?;
     ui.say(format_args!(
-        "proof               {} bytes",
-        grouped(proof.argument.len() as u64)
+        "proof               {} bytes ({} transcript)",
+        grouped(proof.argument.len() as u64),
+        proof.transcript
     ))?;
     ui.say(format_args!("proven in           {:.2} s", proven.seconds))?;
     ui.say(format_args!("wrote {}", args.out.display()))?;
@@ -106,6 +113,7 @@ pub fn run(args: &ProveArgs, ui: &Ui) -> Result<Value> {
         "class": stated_class(&proof.statement),
         "statement": proof.statement,
         "verifying_key": proof.verifying_key,
+        "transcript": proof.transcript,
         "proof_bytes": proof.argument.len(),
         "seconds": proven.seconds,
         "srs": prover.keys.provenance.to_string(),
@@ -137,7 +145,13 @@ impl Prover {
     }
 
     /// Proves what the model says about the input in a file.
-    pub fn prove(&self, input: &Path, context: Option<Word>, ui: &Ui) -> Result<Proven> {
+    pub fn prove(
+        &self,
+        input: &Path,
+        context: Option<Word>,
+        transcript: Option<Transcript>,
+        ui: &Ui,
+    ) -> Result<Proven> {
         let cost = Cost::of(&self.plan.shape).prove_cpu_s;
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let estimate = cost / threads.min(4) as f64;
@@ -146,6 +160,7 @@ impl Prover {
             let request = Request {
                 inputs,
                 context: context.map(|word| word.0).unwrap_or_default(),
+                transcript: transcript.unwrap_or_else(|| self.architecture.transcript()),
             };
             let Self {
                 architecture,

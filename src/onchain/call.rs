@@ -41,6 +41,7 @@ pub struct ContractArgs {
 /// Which call.
 #[derive(Args)]
 pub struct CallArgs {
+    /// The contracts.
     #[command(flatten)]
     pub contracts: ContractArgs,
     /// Folders of keys of the models that the proof is about

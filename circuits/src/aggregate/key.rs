@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     files::{read_container, write_container, Kind},
+    gas::Work,
     prove::raw::{self, Dimensions},
 };
 use halo2_proofs::{
@@ -48,6 +49,35 @@ impl Default for AggregationShape {
 }
 
 impl AggregationShape {
+    /// The shape that proofs of circuits with this work are predicted to need, and the cells.
+    pub fn predict(inner: &[Work], max_columns: usize) -> Option<(Self, CircuitSize)> {
+        let size = predicted_size(inner);
+        Self::holding(size, max_columns).map(|shape| (shape, size))
+    }
+
+    /// The work of a contract for aggregations of this shape.
+    pub fn work(&self, inner: &[Work]) -> Work {
+        let mut meta = ConstraintSystem::default();
+        AggregationCircuit::configure_with_params(&mut meta, *self);
+        let inner: usize = inner.iter().map(|work| 1 + work.instances).sum();
+        Work::of(&meta, ACCUMULATOR_LIMBS + inner, true)
+    }
+
+    /// Bytes that making a key or a proof of this shape is predicted to take (docs/performance.md).
+    pub fn memory_bytes(&self) -> u64 {
+        let polynomial = 32u64 << self.k;
+        polynomial * (75 + 8 * self.columns as u64)
+    }
+
+    fn holding(size: CircuitSize, max_columns: usize) -> Option<Self> {
+        (MIN_K..=MAX_K).find_map(|k| {
+            // Rows at the end are blinded, and a gate does not cross from column to column.
+            let rows = (1usize << k) - 64;
+            let columns = size.cells.div_ceil(rows);
+            (columns <= max_columns && size.range_rows <= rows).then_some(Self { k, columns })
+        })
+    }
+
     /// The smallest shape with at most `max_columns` gate columns for proofs of these circuits, and
     /// what they need of it.
     pub fn choose(
@@ -60,13 +90,7 @@ impl AggregationShape {
         let circuit =
             AggregationCircuit::build(generator, &snarks, &[], Self::default(), Some(Vec::new()))?;
         let size = circuit.size();
-        (MIN_K..=MAX_K)
-            .find_map(|k| {
-                // Rows at the end are blinded, and a gate does not cross from column to column.
-                let rows = (1usize << k) - 64;
-                let columns = size.cells.div_ceil(rows);
-                (columns <= max_columns && size.range_rows <= rows).then_some(Self { k, columns })
-            })
+        Self::holding(size, max_columns)
             .map(|shape| (shape, size))
             .ok_or(AggregateError::TooLarge {
                 cells: size.cells,
@@ -87,6 +111,25 @@ impl AggregationShape {
             fixed: meta.num_fixed_columns(),
             permuted: meta.permutation().get_columns().len(),
         }
+    }
+}
+
+/// Cells of the aggregation of proofs with this work, fitted to circuits that were computed
+/// (docs/performance.md).
+fn predicted_size(inner: &[Work]) -> CircuitSize {
+    let between = inner.len().saturating_sub(1);
+    let cells = |work: &Work| {
+        let operations = work.additions + work.multiplications;
+        127_900
+            + 34_800 * work.terms()
+            + 1_155 * work.evaluations
+            + 1_312 * work.instances
+            + 4 * operations
+    };
+    let range_rows = |work: &Work| 40_000 + 6_945 * work.terms();
+    CircuitSize {
+        cells: inner.iter().map(cells).sum::<usize>() + 275_300 * between,
+        range_rows: inner.iter().map(range_rows).sum::<usize>() + 94_700 * between,
     }
 }
 

@@ -41,11 +41,11 @@ pub struct Columns {
     /// 1 if the fold continues from the previous row of the same slot.
     pub carry: Column<Fixed>,
     /// 2/cap of a two-sided clamp on the row of its excess; 0 elsewhere.
-    pub cap: Column<Fixed>,
+    pub cap: Option<Column<Fixed>>,
     /// The same, where the excess has a second limb.
-    pub cap_wide: Column<Fixed>,
+    pub cap_wide: Option<Column<Fixed>>,
     /// One-sided clamp: 1 with single limbs, 2 with two limbs each.
-    pub relu: Column<Fixed>,
+    pub relu: Option<Column<Fixed>>,
     /// Tag of the table that the row's data cells belong to.
     pub tag: Column<Fixed>,
     /// Table values.
@@ -104,6 +104,7 @@ impl Columns {
             meta.enable_equality(*column);
         }
         meta.enable_equality(instance);
+        let clamps = shape.clamps;
         Self {
             data,
             multiplicity,
@@ -117,9 +118,9 @@ impl Columns {
             active: meta.fixed_column(),
             variable: meta.fixed_column(),
             carry: meta.fixed_column(),
-            cap: meta.fixed_column(),
-            cap_wide: meta.fixed_column(),
-            relu: meta.fixed_column(),
+            cap: clamps.two_sided.then(|| meta.fixed_column()),
+            cap_wide: (clamps.two_sided && clamps.wide).then(|| meta.fixed_column()),
+            relu: clamps.one_sided.then(|| meta.fixed_column()),
             tag: meta.fixed_column(),
             table_value: meta.fixed_column(),
             table_tag: meta.fixed_column(),

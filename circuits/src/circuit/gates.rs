@@ -31,30 +31,19 @@ fn power(variable: &Expr, exponent: usize) -> Expr {
     (1..exponent).fold(variable.clone(), |product, _| product * variable.clone())
 }
 
-/// The rows of a clamp group, seen from slot 1: `[kept, excess, excess high, kept high]`.
-struct Group {
-    kept: Vec<Expr>,
-    excess: Vec<Expr>,
-    excess_high: Vec<Expr>,
-    kept_high: Vec<Expr>,
+/// The rows of a clamp group, seen from slot 1. A row is queried where a gate reads it.
+#[derive(Clone, Copy)]
+enum Part {
+    Kept = -1,
+    Excess = 0,
+    ExcessHigh = 1,
+    KeptHigh = 2,
 }
 
-impl Group {
-    fn query(meta: &mut VirtualCells<'_, Fr>, columns: &Columns) -> Self {
-        let mut at = |rotation: i32| -> Vec<Expr> {
-            columns
-                .data
-                .iter()
-                .map(|column| meta.query_advice(*column, Rotation(rotation)))
-                .collect()
-        };
-        Self {
-            kept: at(-1),
-            excess: at(0),
-            excess_high: at(1),
-            kept_high: at(2),
-        }
-    }
+fn row(meta: &mut VirtualCells<'_, Fr>, columns: &Columns, part: Part) -> Vec<Expr> {
+    let at = Rotation(part as i32);
+    let data = columns.data.iter();
+    data.map(|column| meta.query_advice(*column, at)).collect()
 }
 
 /// Declares all gates.
@@ -76,18 +65,15 @@ pub fn configure(
 /// two-sided clamp's excess the cells are `G − κ·A·G − Λκ'·A·G'`.
 fn fold(meta: &mut ConstraintSystem<Fr>, columns: &Columns, shape: &Shape) {
     meta.create_gate("fold", |meta| {
-        let group = Group::query(meta, columns);
+        let excess = row(meta, columns, Part::Excess);
         let active = meta.query_fixed(columns.active, Rotation::cur());
         let variable = meta.query_fixed(columns.variable, Rotation::cur());
         let carry = meta.query_fixed(columns.carry, Rotation::cur());
-        let cap = meta.query_fixed(columns.cap, Rotation::cur());
-        let cap_wide = meta.query_fixed(columns.cap_wide, Rotation::cur());
         let now = meta.query_advice(columns.fold, Rotation::cur());
         let before = meta.query_advice(columns.fold, Rotation(-(SLOTS as i32)));
         let position = meta.query_challenge(columns.position);
         let channel = meta.query_challenge(columns.channel);
-        let width = group.excess.len();
-        let limb = constant(shape.limb_base());
+        let width = excess.len();
 
         // Along the row's variable: a linear blend of the two, chosen by a fixed 0 or 1.
         let along = |cells: Vec<Expr>| {
@@ -95,58 +81,75 @@ fn fold(meta: &mut ConstraintSystem<Fr>, columns: &Columns, shape: &Shape) {
             let channels = horner(constant(0), &channel, cells);
             positions.clone() + variable.clone() * (channels - positions)
         };
-        let products = |excess: &[Expr]| -> Vec<Expr> {
-            let pairs = group.kept.iter().zip(excess);
-            pairs.map(|(a, g)| a.clone() * g.clone()).collect()
-        };
-        let clamped = along(products(&group.excess));
-        let clamped_wide = along(products(&group.excess_high));
-        let linear = along(group.excess.clone());
+        let linear = along(excess.clone());
         let step = power(&position, width);
         let step_channel = power(&channel, width);
         let carried = carry * before * (step.clone() + variable.clone() * (step_channel - step));
-        vec![active * (now - carried - linear) + cap * clamped + limb * cap_wide * clamped_wide]
+        let mut fold = active * (now - carried - linear);
+        if let Some(cap) = columns.cap {
+            let cap = meta.query_fixed(cap, Rotation::cur());
+            let kept = row(meta, columns, Part::Kept);
+            fold = fold + cap * along(products(&kept, &excess));
+        }
+        if let Some(cap) = columns.cap_wide {
+            let cap = constant(shape.limb_base()) * meta.query_fixed(cap, Rotation::cur());
+            let kept = row(meta, columns, Part::Kept);
+            let high = row(meta, columns, Part::ExcessHigh);
+            fold = fold + cap * along(products(&kept, &high));
+        }
+        vec![fold]
     });
+}
+
+fn products(left: &[Expr], right: &[Expr]) -> Vec<Expr> {
+    let pairs = left.iter().zip(right);
+    pairs.map(|(a, b)| a.clone() * b.clone()).collect()
 }
 
 /// Clamps. Two-sided: excess only at a bound, `κ(κA − 2)·A·G = 0`, limb by limb. One-sided:
 /// `A·G = 0`. Excess and kept value are non-negative by their tables.
 fn clamp(meta: &mut ConstraintSystem<Fr>, columns: &Columns, shape: &Shape) {
-    let width = columns.data.len();
-    meta.create_gate("clamp two-sided", |meta| {
-        let group = Group::query(meta, columns);
-        let cap = meta.query_fixed(columns.cap, Rotation::cur());
-        (0..width)
-            .map(|j| {
-                let kept = group.kept[j].clone();
-                let inside = cap.clone() * kept.clone() - constant(2);
-                cap.clone() * inside * kept * group.excess[j].clone()
-            })
-            .collect::<Vec<_>>()
-    });
-    meta.create_gate("clamp two-sided, high limb", |meta| {
-        let group = Group::query(meta, columns);
-        let cap = meta.query_fixed(columns.cap_wide, Rotation::cur());
-        (0..width)
-            .map(|j| {
-                let kept = group.kept[j].clone();
-                let inside = cap.clone() * kept.clone() - constant(2);
-                cap.clone() * inside * kept * group.excess_high[j].clone()
-            })
-            .collect::<Vec<_>>()
-    });
+    for (name, column, part) in [
+        ("clamp two-sided", columns.cap, Part::Excess),
+        (
+            "clamp two-sided, high limb",
+            columns.cap_wide,
+            Part::ExcessHigh,
+        ),
+    ] {
+        let Some(column) = column else { continue };
+        meta.create_gate(name, |meta| {
+            let kept = row(meta, columns, Part::Kept);
+            let excess = row(meta, columns, part);
+            let cap = meta.query_fixed(column, Rotation::cur());
+            let pairs = kept.into_iter().zip(excess);
+            pairs
+                .map(|(kept, excess)| {
+                    let inside = cap.clone() * kept.clone() - constant(2);
+                    cap.clone() * inside * kept * excess
+                })
+                .collect::<Vec<_>>()
+        });
+    }
+    let Some(relu) = columns.relu else { return };
     meta.create_gate("clamp one-sided", |meta| {
-        let group = Group::query(meta, columns);
-        let relu = meta.query_fixed(columns.relu, Rotation::cur());
+        let kept = row(meta, columns, Part::Kept);
+        let excess = row(meta, columns, Part::Excess);
+        let relu = meta.query_fixed(relu, Rotation::cur());
+        if !shape.clamps.wide {
+            let products = products(&kept, &excess).into_iter();
+            return products.map(|product| relu.clone() * product).collect();
+        }
+        let kept_high = row(meta, columns, Part::KeptHigh);
+        let excess_high = row(meta, columns, Part::ExcessHigh);
         let limb = constant(shape.limb_base());
         let single = relu.clone() * (constant(2) - relu.clone());
         let double = relu.clone() * (relu - constant(1));
-        (0..width)
+        (0..kept.len())
             .flat_map(|j| {
-                let kept = group.kept[j].clone();
-                let excess = group.excess[j].clone();
-                let kept_wide = kept.clone() + limb.clone() * group.kept_high[j].clone();
-                let excess_wide = excess.clone() + limb.clone() * group.excess_high[j].clone();
+                let (kept, excess) = (kept[j].clone(), excess[j].clone());
+                let kept_wide = kept.clone() + limb.clone() * kept_high[j].clone();
+                let excess_wide = excess.clone() + limb.clone() * excess_high[j].clone();
                 [
                     single.clone() * kept * excess,
                     double.clone() * kept_wide * excess_wide,

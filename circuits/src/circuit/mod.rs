@@ -22,7 +22,7 @@ use halo2_proofs::{
 
 use crate::{
     hash::{Poseidon, Recurrence},
-    layout::{Plan, Shape},
+    layout::{Clamps, Plan, Shape},
 };
 
 /// Degree bound of every gate, and so of the quotient.
@@ -59,6 +59,13 @@ impl ModelCircuit {
         }
     }
 
+    /// Columns and gates of a shape.
+    pub fn constraint_system(shape: &Shape) -> ConstraintSystem<Fr> {
+        let mut meta = ConstraintSystem::default();
+        Self::configure_with_params(&mut meta, Params(*shape));
+        meta
+    }
+
     /// The circuit with a witness.
     pub fn with_witness(plan: Arc<Plan>, witness: Arc<Witness>, purpose: Purpose) -> Self {
         Self {
@@ -82,6 +89,7 @@ impl Default for Params {
             data: 2,
             hash_width: 3,
             limb_bits: 8,
+            clamps: Clamps::ALL,
         })
     }
 }

@@ -74,20 +74,28 @@ impl Assigner<'_, '_> {
             let (cap, cap_wide, relu) = row.gate_values();
             let variable = u64::from(row.variable == Variable::Channel);
             for (column, value) in [
-                (columns.variable, Fr::from(variable)),
-                (columns.carry, Fr::from(u64::from(row.carry))),
-                (columns.tag, Fr::from(row.tag as u64)),
+                (Some(columns.variable), Fr::from(variable)),
+                (Some(columns.carry), Fr::from(u64::from(row.carry))),
+                (Some(columns.tag), Fr::from(row.tag as u64)),
                 (columns.cap, cap),
                 (columns.cap_wide, cap_wide),
                 (columns.relu, Fr::from(relu)),
             ] {
-                if value != Fr::ZERO {
-                    self.region.assign_fixed(column, r, value);
+                match column {
+                    Some(column) if value != Fr::ZERO => {
+                        self.region.assign_fixed(column, r, value);
+                    }
+                    None if value != Fr::ZERO => return Err(Error::Synthesis),
+                    _ => {}
                 }
             }
         }
         let idle = self.plan.shape.idle_row();
-        for column in [columns.carry, columns.cap, columns.cap_wide, columns.relu] {
+        let clamps = [columns.cap, columns.cap_wide, columns.relu];
+        for column in [columns.carry]
+            .into_iter()
+            .chain(clamps.into_iter().flatten())
+        {
             self.region.assign_fixed(column, idle, Fr::ONE);
         }
         for (row, (tag, value)) in self.plan.tables.entries().enumerate() {

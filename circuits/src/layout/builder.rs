@@ -89,20 +89,21 @@ impl<'g> Builder<'g> {
         builder.finish(reports)
     }
 
-    /// The challenges as operands: the fold of a segment that holds (…, 0, 1, 0).
+    /// The challenges as operands: the fold of a segment that ends in (…, 0, 1, 0).
     fn lay_challenges(&mut self) {
         self.challenges = [Variable::Position, Variable::Channel].map(|variable| {
+            let width = self.shape.data;
+            let rows = self.rows_for(2);
             let geometry = Geometry {
                 segments: 1,
-                rows: 1,
+                rows,
                 variable,
             };
             let block = self.block(geometry, Range::AtLeast(2));
-            let width = self.shape.data;
-            let cells = (0..width)
+            let cells = (0..rows * width)
                 .map(|index| {
                     let cell = super::block::Cell { block, index };
-                    (cell, u64::from(index + 2 == width))
+                    (cell, u64::from(index + 2 == rows * width))
                 })
                 .collect();
             self.steps.push(Step::Fixed { cells });
@@ -126,6 +127,11 @@ impl<'g> Builder<'g> {
                 "no table for the range {:?}",
                 block.range
             )));
+        }
+        if let Some(block) = self.blocks.iter().find(|b| !shape.clamps.allow(b.gate)) {
+            return Err(LayoutError::NoGate {
+                clamps: format!("{:?}", block.gate),
+            });
         }
         let slot_rows = place(&mut self.blocks, &self.groups, &shape)?;
         let poseidon = self.poseidon()?;

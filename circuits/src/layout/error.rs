@@ -41,6 +41,12 @@ pub enum LayoutError {
         /// Shape: k.
         k: u32,
     },
+    /// A gate that the shape leaves out.
+    #[error("the model has clamps that this shape has no gates for ({clamps}); use another shape")]
+    NoGate {
+        /// The kind.
+        clamps: String,
+    },
     /// No candidate shape fits.
     #[error("no layout with k ≤ {max_k} fits this model: {last}")]
     NoShape {

@@ -44,9 +44,72 @@ pub struct Shape {
     pub hash_width: usize,
     /// log₂ of the base of two-limb clamps.
     pub limb_bits: u32,
+    /// The clamps that have gates.
+    pub clamps: Clamps,
+}
+
+/// Which clamps a circuit has gates for. Each kind costs fixed columns; a circuit that need not share
+/// its columns with those of other models leaves out what its model does without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clamps {
+    /// Between two bounds.
+    pub two_sided: bool,
+    /// From one bound on: ReLU, maxima.
+    pub one_sided: bool,
+    /// Of values with two limbs.
+    pub wide: bool,
+}
+
+impl Clamps {
+    /// All: the canonical circuit.
+    pub const ALL: Self = Self {
+        two_sided: true,
+        one_sided: true,
+        wide: true,
+    };
+
+    /// Every choice that has a meaning.
+    pub fn choices() -> impl Iterator<Item = Self> {
+        (0..8).filter_map(|bits| {
+            let clamps = Self {
+                two_sided: bits & 1 != 0,
+                one_sided: bits & 2 != 0,
+                wide: bits & 4 != 0,
+            };
+            let any = clamps.two_sided || clamps.one_sided;
+            (any || !clamps.wide).then_some(clamps)
+        })
+    }
+
+    /// Fixed columns that their gates read.
+    pub fn columns(&self) -> usize {
+        usize::from(self.two_sided)
+            + usize::from(self.two_sided && self.wide)
+            + usize::from(self.one_sided)
+    }
+
+    /// Whether a block may have this gate.
+    pub fn allow(&self, gate: Gate) -> bool {
+        match gate {
+            Gate::None => true,
+            Gate::TwoSided { wide, .. } => self.two_sided && (self.wide || !wide),
+            Gate::OneSided { wide } => self.one_sided && (self.wide || !wide),
+        }
+    }
 }
 
 impl Shape {
+    /// Fixed columns.
+    pub fn fixed_columns(&self) -> usize {
+        10 + self.clamps.columns()
+    }
+
+    /// Columns in the permutation: data, S-box inputs, folds, scalars, instance.
+    pub fn permuted_columns(&self) -> usize {
+        self.data + 4
+    }
+
     /// The base of two-limb values in clamp gates.
     pub fn limb_base(&self) -> u64 {
         1 << self.limb_bits

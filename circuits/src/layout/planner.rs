@@ -7,8 +7,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LayoutError, Plan, Shape, Visibilities};
-use crate::{circuit::Columns, graph::Graph};
+use super::{Clamps, LayoutError, Plan, Shape, Visibilities};
+use crate::{circuit::Columns, gas, graph::Graph};
 
 /// What a layout is optimised for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,8 @@ pub enum Goal {
     Prove,
     /// The cheapest aggregation and verification.
     Onchain,
+    /// The least gas for a contract that verifies the proof itself.
+    Direct,
 }
 
 /// Predicted cost of a layout.
@@ -32,7 +34,6 @@ pub struct Cost {
     pub commitments: usize,
 }
 
-const FIXED_COLUMNS: usize = 13;
 const QUOTIENT_PIECES: usize = crate::circuit::DEGREE - 1;
 
 impl Cost {
@@ -40,13 +41,14 @@ impl Cost {
     pub fn of(shape: &Shape) -> Self {
         let n = (1u64 << shape.k) as f64;
         let helpers = Columns::helpers_for(shape.data);
-        let permuted = shape.data + 4;
+        let permuted = shape.permuted_columns();
+        let fixed = shape.fixed_columns();
         let products = permuted.div_ceil(crate::circuit::DEGREE - 2);
         let small = shape.data + 1;
         // Hash columns, fold, scalar, helpers, running sum, products, random, quotient, openings.
         let full = 2 + 2 + helpers + 1 + products + 1 + QUOTIENT_PIECES + 2;
         let advice = shape.data + 3 + 2 + helpers + 1;
-        let cosets = advice + FIXED_COLUMNS + permuted + products + 4;
+        let cosets = advice + fixed + permuted + products + 4;
         // Measured on two cores (docs/performance.md): seconds per 2^14-point unit.
         let unit = n / f64::from(1 << 14);
         let prove_cpu_s = unit * (0.33 * full as f64 + 0.08 * small as f64 + 0.043 * cosets as f64);
@@ -58,19 +60,23 @@ impl Cost {
             + 4
             + helpers
             + 2
-            + (FIXED_COLUMNS + shape.hash_width)
+            + (fixed + shape.hash_width)
             + permuted
             + (3 * products - 1)
             + 1;
         Self {
             prove_cpu_s,
             proof_bytes: 32 * (points + evaluations),
-            commitments: points + FIXED_COLUMNS + permuted,
+            commitments: points + fixed + permuted,
         }
     }
 
-    fn weight(&self, goal: Goal) -> f64 {
+    fn weight(&self, shape: &Shape, goal: Goal) -> f64 {
         match goal {
+            Goal::Direct => {
+                let work = gas::direct_work(shape, TYPICAL_INSTANCES);
+                work.cost().gas_osaka as f64 + GAS_FOR_A_SECOND * self.prove_cpu_s
+            }
             Goal::Prove => self.prove_cpu_s,
             // A commitment is about 100 k outer cells; the inner proof itself is cheap beside.
             Goal::Onchain => self.commitments as f64 + 0.125 * self.prove_cpu_s,
@@ -81,25 +87,43 @@ impl Cost {
 /// Proofs above this size are not considered for [`Goal::Prove`].
 const PROOF_LIMIT: usize = 3_360;
 const MAX_K: u32 = 24;
+/// Public values that [`Goal::Direct`] reckons with: they hardly depend on the shape.
+const TYPICAL_INSTANCES: usize = 40;
+/// Gas that [`Goal::Direct`] pays to save the prover a second.
+const GAS_FOR_A_SECOND: f64 = 1_500.0;
 
 /// Shapes worth trying for a goal, cheapest first.
 pub fn candidates(goal: Goal) -> Vec<Shape> {
     let mut shapes: Vec<Shape> = (10..=MAX_K)
         .flat_map(|k| {
-            [2usize, 5, 8, 11, 14].into_iter().flat_map(move |data| {
+            [1usize, 2, 5, 8, 11, 14].into_iter().flat_map(move |data| {
                 [3usize, 5].into_iter().map(move |hash_width| Shape {
                     k,
                     data,
                     hash_width,
                     limb_bits: k - 2,
+                    clamps: Clamps::ALL,
                 })
             })
         })
+        .flat_map(|shape| variants(shape, goal))
         .filter(|shape| goal != Goal::Prove || Cost::of(shape).proof_bytes <= PROOF_LIMIT)
         .collect();
-    let key = |shape: &Shape| Cost::of(shape).weight(goal);
-    shapes.sort_by(|a, b| key(a).total_cmp(&key(b)));
+    let key = |shape: &Shape| (Cost::of(shape).weight(shape, goal) * 1e6) as u64;
+    shapes.sort_by_cached_key(key);
     shapes
+}
+
+/// The shape as a goal has it. What is aggregated keeps to the canonical circuit, which all models
+/// share; a contract of the model's own need not know the gates that the model does without.
+fn variants(shape: Shape, goal: Goal) -> Vec<Shape> {
+    match goal {
+        Goal::Direct => Clamps::choices()
+            .map(|clamps| Shape { clamps, ..shape })
+            .collect(),
+        Goal::Prove | Goal::Onchain if shape.data == 1 => Vec::new(),
+        Goal::Prove | Goal::Onchain => vec![shape],
+    }
 }
 
 /// The cheapest shape that the model fits.

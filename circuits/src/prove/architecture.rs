@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::ProveError;
+use super::{ProveError, Transcript};
 use crate::{
     files::{read_bounded, write_atomic},
     graph::Graph,
@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Version of the file format.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Largest architecture file that is read.
 const MAX_FILE: u64 = 64 << 20;
 
@@ -73,6 +73,14 @@ impl Architecture {
         )?))
     }
 
+    /// The transcript that proofs have unless another is asked for.
+    pub fn transcript(&self) -> Transcript {
+        match self.optimised_for {
+            Goal::Direct => Transcript::Keccak,
+            Goal::Prove | Goal::Onchain => Transcript::Poseidon,
+        }
+    }
+
     /// Writes the architecture as JSON.
     pub fn save(&self, path: &Path) -> Result<(), ProveError> {
         let text = serde_json::to_vec_pretty(self)
@@ -124,14 +132,14 @@ fn check_visibilities(graph: &Graph, visibilities: &Visibilities) -> Result<(), 
 
 fn check_shape(shape: &Shape) -> Result<(), ProveError> {
     let sound = (6..=24).contains(&shape.k)
-        && (2..=64).contains(&shape.data)
+        && (1..=64).contains(&shape.data)
         && crate::hash::Poseidon::WIDTHS.contains(&shape.hash_width)
         && (1..=shape.k - 2).contains(&shape.limb_bits);
     if sound {
         Ok(())
     } else {
         Err(ProveError::Invalid(format!(
-            "shape {shape:?} cannot be: expected k in 6..=24, 2 to 64 data columns, a hash width of 3 or 5, limb bits in 1..=k-2"
+            "shape {shape:?} cannot be: expected k in 6..=24, 1 to 64 data columns, a hash width of 3 or 5, limb bits in 1..=k-2"
         )))
     }
 }

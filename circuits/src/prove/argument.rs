@@ -1,5 +1,4 @@
-//! The argument itself: halo2 with KZG (SHPLONK) and a Poseidon transcript, which the
-//! aggregation circuit can recompute.
+//! The argument itself: halo2 with KZG (SHPLONK), under either [`Transcript`].
 
 use std::sync::Arc;
 
@@ -15,16 +14,17 @@ use halo2_proofs::{
         },
         VerificationStrategy,
     },
+    transcript::{EncodedChallenge, TranscriptRead, TranscriptWrite},
 };
 use rand::{rngs::StdRng, SeedableRng};
 use snark_verifier::{
     loader::native::NativeLoader,
-    system::halo2::{compile, Config},
+    system::halo2::{compile, transcript::evm::EvmTranscript, Config},
     verifier::plonk::PlonkProtocol,
 };
 use snark_verifier_sdk::halo2::{PoseidonTranscript, POSEIDON_SPEC};
 
-use super::ProveError;
+use super::{ProveError, Transcript};
 use crate::{
     circuit::{ModelCircuit, Purpose, Witness},
     layout::Plan,
@@ -48,6 +48,9 @@ pub fn keygen(
     keygen_pk2(params, &circuit, false).map_err(|error| ProveError::Backend(error.to_string()))
 }
 
+type Poseidon<S> = PoseidonTranscript<NativeLoader, S>;
+type Keccak<S> = EvmTranscript<G1Affine, NativeLoader, S, Vec<u8>>;
+
 /// Makes the argument for a witness.
 pub fn create(
     params: &ParamsKZG<Bn256>,
@@ -55,11 +58,36 @@ pub fn create(
     prepared: &Prepared,
     plan: &Arc<Plan>,
     witness: Arc<Witness>,
+    kind: Transcript,
 ) -> Result<Vec<u8>, ProveError> {
+    match kind {
+        Transcript::Poseidon => {
+            let mut transcript = Poseidon::from_spec(vec![], POSEIDON_SPEC.clone());
+            create_with(params, pk, prepared, plan, witness, &mut transcript)?;
+            Ok(transcript.finalize())
+        }
+        Transcript::Keccak => {
+            let mut transcript = Keccak::new(vec![]);
+            create_with(params, pk, prepared, plan, witness, &mut transcript)?;
+            Ok(transcript.finalize())
+        }
+    }
+}
+
+fn create_with<E, T>(
+    params: &ParamsKZG<Bn256>,
+    pk: &ProvingKey<G1Affine>,
+    prepared: &Prepared,
+    plan: &Arc<Plan>,
+    witness: Arc<Witness>,
+    transcript: &mut T,
+) -> Result<(), ProveError>
+where
+    E: EncodedChallenge<G1Affine>,
+    T: TranscriptWrite<G1Affine, E>,
+{
     let instances = witness.instances.clone();
     let circuit = ModelCircuit::with_witness(plan.clone(), witness, Purpose::Proof);
-    let mut transcript =
-        PoseidonTranscript::<NativeLoader, Vec<u8>>::from_spec(vec![], POSEIDON_SPEC.clone());
     // Blinding must be unpredictable: seeded from the operating system, once a proof.
     create_proof(
         params,
@@ -68,10 +96,9 @@ pub fn create(
         &circuit,
         &[&instances],
         StdRng::from_entropy(),
-        &mut transcript,
+        transcript,
     )
-    .map_err(|error| ProveError::Backend(error.to_string()))?;
-    Ok(transcript.finalize())
+    .map_err(|error| ProveError::Backend(error.to_string()))
 }
 
 /// Checks an argument, which must be exactly `proof`: no byte more.
@@ -80,31 +107,51 @@ pub fn verify(
     vk: &VerifyingKey<G1Affine>,
     instances: &[Fr],
     proof: &[u8],
+    kind: Transcript,
 ) -> Result<(), Rejected> {
-    let rejected = |reason: &str| Rejected {
-        reason: reason.into(),
-    };
     let mut unread = proof;
-    let mut transcript =
-        PoseidonTranscript::<NativeLoader, _>::from_spec(&mut unread, POSEIDON_SPEC.clone());
+    match kind {
+        Transcript::Poseidon => {
+            let mut transcript = Poseidon::from_spec(&mut unread, POSEIDON_SPEC.clone());
+            verify_with(params, vk, instances, &mut transcript)
+        }
+        Transcript::Keccak => verify_with(params, vk, instances, &mut Keccak::new(&mut unread)),
+    }?;
+    if unread.is_empty() {
+        Ok(())
+    } else {
+        Err(rejected("bytes after the end of the proof"))
+    }
+}
+
+fn verify_with<E, T>(
+    params: &ParamsKZG<Bn256>,
+    vk: &VerifyingKey<G1Affine>,
+    instances: &[Fr],
+    transcript: &mut T,
+) -> Result<(), Rejected>
+where
+    E: EncodedChallenge<G1Affine>,
+    T: TranscriptRead<G1Affine, E>,
+{
     let strategy = verify_proof::<KZGCommitmentScheme<Bn256>, VerifierSHPLONK<'_, Bn256>, _, _, _>(
         params.verifier_params(),
         vk,
         AccumulatorStrategy::new(params.verifier_params()),
         &[&[instances]],
-        &mut transcript,
+        transcript,
     )
-    .map_err(|error| Rejected {
-        reason: format!("{error}"),
-    })?;
-    drop(transcript);
-    if !unread.is_empty() {
-        return Err(rejected("bytes after the end of the proof"));
-    }
+    .map_err(|error| rejected(&error.to_string()))?;
     if VerificationStrategy::<_, VerifierSHPLONK<'_, Bn256>>::finalize(strategy) {
         Ok(())
     } else {
         Err(rejected("the opening does not verify"))
+    }
+}
+
+fn rejected(reason: &str) -> Rejected {
+    Rejected {
+        reason: reason.into(),
     }
 }
 

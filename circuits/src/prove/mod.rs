@@ -13,6 +13,7 @@ mod opening;
 mod proof;
 pub(crate) mod raw;
 mod statement;
+mod transcript;
 
 pub use architecture::Architecture;
 pub use error::ProveError;
@@ -21,4 +22,5 @@ pub use opening::Opening;
 pub use proof::{prove, Proof, Request};
 pub use statement::{Exposure, Statement, Word};
 
-pub use argument::{protocol, Rejected};
+pub use argument::{protocol, verify as verify_argument, Rejected};
+pub use transcript::Transcript;

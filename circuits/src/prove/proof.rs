@@ -15,7 +15,7 @@ use super::{
     argument,
     keys::digest,
     statement::{Exposure, Word},
-    Architecture, Keys, Opening, ProveError, Rejected, Statement,
+    Architecture, Keys, Opening, ProveError, Rejected, Statement, Transcript,
 };
 use crate::{
     circuit::{Witness, WitnessError},
@@ -25,7 +25,7 @@ use crate::{
     srs::Srs,
 };
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What is to be proven.
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ pub struct Request {
     pub inputs: Vec<Vec<i64>>,
     /// Context word.
     pub context: Fr,
+    /// How the challenges are drawn.
+    pub transcript: Transcript,
 }
 
 /// A statement and the argument for it.
@@ -42,6 +44,8 @@ pub struct Request {
 pub struct Proof {
     /// Digest of the verifying key.
     pub verifying_key: Word,
+    /// How the challenges were drawn.
+    pub transcript: Transcript,
     /// What is proven.
     pub statement: Statement,
     /// The argument.
@@ -86,12 +90,14 @@ pub fn prove(
     };
     let proof = Proof {
         verifying_key: keys.digest(),
+        transcript: request.transcript,
         argument: argument::create(
             &srs.params,
             &keys.pk,
             &keys.prepared,
             plan,
             Arc::new(witness),
+            request.transcript,
         )?,
         statement,
     };
@@ -174,7 +180,7 @@ impl Proof {
     ///
     /// 1. The proof names this key.
     /// 2. The statement, in the clear, is encoded into the instances.
-    /// 3. The argument holds for those instances.
+    /// 3. The argument holds for those instances, under the transcript that the proof names.
     ///
     /// # Errors
     /// [`ProveError::Rejected`] if the argument does not hold, or is for another key; anything
@@ -202,6 +208,7 @@ impl Proof {
             vk,
             &instances,
             &self.argument,
+            self.transcript,
         )?)
     }
 
@@ -213,9 +220,30 @@ impl Proof {
         srs: &Srs,
         vk: &VerifyingKey<G1Affine>,
     ) -> Result<Snark, ProveError> {
+        self.expect(Transcript::Poseidon, "aggregated")?;
         let instances = self.statement.instances(architecture, plan)?;
         let protocol = argument::protocol(&srs.params, vk, instances.len());
         Ok(Snark::new(protocol, vec![instances], self.argument.clone()))
+    }
+
+    /// The proof's public values, as a contract of its verifying key takes them before the argument.
+    pub fn direct_instances(
+        &self,
+        architecture: &Architecture,
+        plan: &Plan,
+    ) -> Result<Vec<Fr>, ProveError> {
+        self.expect(Transcript::Keccak, "checked by a contract as it is")?;
+        self.statement.instances(architecture, plan)
+    }
+
+    fn expect(&self, transcript: Transcript, purpose: &str) -> Result<(), ProveError> {
+        if self.transcript == transcript {
+            return Ok(());
+        }
+        Err(ProveError::Invalid(format!(
+            "a proof with the {} transcript cannot be {purpose}: expected {transcript}; prove again with --transcript {transcript}",
+            self.transcript
+        )))
     }
 
     /// Writes the proof.

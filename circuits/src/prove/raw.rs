@@ -15,9 +15,6 @@ const MODULUS: [u64; 4] = [
     0x3064_4e72_e131_a029,
 ];
 
-/// Fixed columns of the canonical circuit.
-pub const FIXED_COLUMNS: usize = 13;
-
 /// What decides how long a key is.
 #[derive(Clone, Copy, Debug)]
 pub struct Dimensions {
@@ -30,12 +27,12 @@ pub struct Dimensions {
 }
 
 impl From<&Shape> for Dimensions {
-    /// Of a model circuit. In the permutation: data, S-box inputs, folds, scalars, instance.
+    /// Of a model circuit.
     fn from(shape: &Shape) -> Self {
         Self {
             k: shape.k,
-            fixed: FIXED_COLUMNS,
-            permuted: shape.data + 4,
+            fixed: shape.fixed_columns(),
+            permuted: shape.permuted_columns(),
         }
     }
 }

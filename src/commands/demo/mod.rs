@@ -7,7 +7,7 @@ use super::{evm, prove::Prover, setup, verify};
 use crate::{
     aggregation::{aggregate, ready_key, KeyPlace, COLUMNS},
     cli::Goal,
-    contract::{self, Artefact},
+    contract::{self, Artefact, Subject},
     keys::{make_folder, KeyFolder},
     srs::{warn, SrsArgs},
     ui::Ui,
@@ -204,7 +204,7 @@ impl Demo<'_> {
             keys,
             opening,
         };
-        let proven = prover.prove(&self.image(), None, ui)?;
+        let proven = prover.prove(&self.image(), None, None, ui)?;
         let path = self.folder.join("proof.zkml");
         proven.proof.save(&path)?;
         let graph = &prover.architecture.graph;
@@ -296,18 +296,18 @@ impl Demo<'_> {
         self.chapter("The contract, in a local EVM")?;
         let name = evm::generate::CONTRACT;
         let made = ui.stage("Writing and compiling the contract", None, || {
-            contract::make(&ready.key, &ready.srs, name, None)
+            contract::make(&Subject::Aggregate(&ready), name, None)
         });
         let (source, artefact) = made.value?;
         let contracts = self.folder.join("contract");
         artefact.save(&source, &contracts)?;
         let path = Artefact::files(&contracts, name).1;
-        let report = evm::test::check(&done.bundle, &artefact, &path, ui)?;
+        let report = evm::test::check(&done.bundle.into(), &artefact, &path, ui)?;
         ui.say(format_args!(
             "compiler            solc {} ({:.1} s)",
             artefact.solc, made.seconds
         ))?;
-        evm::test::say_report(&report, ui)?;
+        evm::test::say_report(&report, 1, ui)?;
         ui.say("Proof accepted by the contract, tampered proofs rejected.")?;
         self.result.insert("contract".into(), json!(report));
         Ok(())

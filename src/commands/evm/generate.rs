@@ -1,37 +1,43 @@
-//! `zkml evm generate`: the verifier of an aggregation as a contract.
+//! `zkml evm generate`: the verifier of an aggregation, or of a model, as a contract.
 
 use crate::{
     aggregation::{ready_key, KeyPlace, COLUMNS},
     commands::aggregate::parse_columns,
-    contract,
+    contract::{self, Checks, Subject},
     keys::{KeyFolder, NewFolder, Verifying},
     srs::{warn, SrsArgs},
     ui::Ui,
     values::grouped,
 };
 use anyhow::{bail, Result};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::{json, Value};
 use std::path::PathBuf;
+use zkml_circuits::gas::{aggregated, direct, ContractCost};
 use zkml_evm_verifier::compile::find_compiler;
 
 /// Name of the contract unless another is asked for.
 pub const CONTRACT: &str = "ZkmlVerifier";
 
-/// Write the Solidity verifier of an aggregation, and compile it.
+/// Write the Solidity verifier of an aggregation, or of a model, and compile it.
 ///
-/// The contract knows circuits of one shape, not models: whoever calls it compares digest and
-/// commitment with those that it trusts.
+/// The contract of an aggregation knows circuits of one shape, not models: whoever calls it compares
+/// digest and commitment with those that it trusts. A direct contract knows the architecture of one
+/// model, and checks its proofs with the Keccak transcript: whoever calls it compares the commitment.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   zkml evm generate --keys keys --out contract
   zkml evm generate --keys keys-a keys-b --out contract --name TwoModels
   zkml evm generate --keys keys --proofs 3 --out contract
+  zkml evm generate --keys keys --mode direct --out contract
 
 It writes NAME.sol, and NAME.json with the bytecode and the calldata's layout. The compiler is the
 one of --solc, $SOLC, svm, the path, or `npm ci --prefix scripts/solc`, whichever comes first.")]
 pub struct GenerateArgs {
+    /// Which proofs the contract checks
+    #[arg(long, value_enum, default_value_t)]
+    mode: Mode,
     /// Folders of keys, one for each proof of the aggregation, in its order
     #[arg(long, value_name = "DIR", required = true, num_args = 1..)]
     keys: Vec<PathBuf>,
@@ -57,6 +63,18 @@ pub struct GenerateArgs {
     srs: SrsArgs,
 }
 
+/// Which proofs a contract checks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// Of the two that Ethereum would deploy, the one that is predicted to cost less gas
+    #[default]
+    Auto,
+    /// Proofs of one model with the Keccak transcript
+    Direct,
+    /// Aggregated proofs
+    Aggregate,
+}
+
 /// Runs the command.
 pub fn run(args: &GenerateArgs, ui: &Ui) -> Result<Value> {
     let folders: Vec<KeyFolder> = args.keys.iter().cloned().map(KeyFolder).collect();
@@ -73,26 +91,69 @@ pub fn run(args: &GenerateArgs, ui: &Ui) -> Result<Value> {
             many.len()
         ),
     };
-    let Some(first) = folders.first() else {
+    let ([first, ..], [only, ..]) = (folders.as_slice(), inner.as_slice()) else {
         bail!("no folder of keys");
+    };
+    let direct = match (args.mode, inner.len()) {
+        (Mode::Aggregate, _) => false,
+        (Mode::Direct, 1) => true,
+        (Mode::Direct, count) => {
+            bail!("--mode direct checks one proof at a time, got {count}; use --mode aggregate")
+        }
+        (Mode::Auto, 1) => direct_is_better(only, args.columns, ui)?,
+        (Mode::Auto, _) => false,
     };
     // Before the long work.
     find_compiler(args.solc.as_deref())?;
     let _made = NewFolder::new(&args.out)?;
+    if direct {
+        return write(args, &Subject::Direct(only), json!({}), ui);
+    }
     let place = KeyPlace::new(args.key.as_deref(), first, inner.len(), args.columns);
     let ready = ready_key(&place, &inner, &args.srs, ui)?;
+    let more = json!({ "key": place.path, "key_seconds": ready.made_in });
+    write(args, &Subject::Aggregate(&ready), more, ui)
+}
+
+/// Whether the model's own contract is predicted to be the better one.
+fn direct_is_better(set: &Verifying, columns: usize, ui: &Ui) -> Result<bool> {
+    let own = direct(&set.plan);
+    let other = aggregated(&[&set.plan], columns);
+    let gas = |cost: &ContractCost| cost.fits().then_some(cost.gas_osaka);
+    let (own, other) = (gas(&own), other.as_ref().and_then(gas));
+    let text = |gas: Option<u64>| gas.map_or("too large".to_owned(), grouped);
+    let better = match (own, other) {
+        (Some(own), Some(other)) => own <= other,
+        (own, _) => own.is_some(),
+    };
+    ui.note(format_args!(
+        "mode {}: gas predicted for a direct verification {}, for an aggregated one {}",
+        if better { "direct" } else { "aggregate" },
+        text(own),
+        text(other)
+    ));
+    Ok(better)
+}
+
+/// Makes the contract, writes it, and says so.
+fn write(args: &GenerateArgs, subject: &Subject<'_>, more: Value, ui: &Ui) -> Result<Value> {
     let made = ui.stage("Writing and compiling the contract", None, || {
-        contract::make(&ready.key, &ready.srs, &args.name, args.solc.as_deref())
+        contract::make(subject, &args.name, args.solc.as_deref())
     });
     let (source, artefact) = made.value?;
     let (solidity, json_path) = artefact.save(&source, &args.out)?;
 
-    warn(&ready.srs.provenance, ui);
+    warn(&subject.srs().provenance, ui);
     let runtime = artefact.bytecode()?.runtime.len();
+    let (mode, proofs) = match artefact.checks {
+        Checks::Aggregate => ("aggregate", "aggregated proofs: zkml aggregate"),
+        Checks::Direct { .. } => ("direct", "proofs of: zkml prove --transcript keccak"),
+    };
     ui.say(format_args!(
         "contract            {} (solc {})",
         artefact.contract, artefact.solc
     ))?;
+    ui.say(format_args!("checks              {proofs}"))?;
     ui.say(format_args!(
         "code                {} bytes (limit 24,576)",
         grouped(runtime as u64)
@@ -105,18 +166,21 @@ pub fn run(args: &GenerateArgs, ui: &Ui) -> Result<Value> {
     ))?;
     ui.say(format_args!("wrote {}", solidity.display()))?;
     ui.say(format_args!("wrote {}", json_path.display()))?;
-    Ok(json!({
+    let mut object = json!({
         "contract": artefact.contract,
+        "mode": mode,
         "solc": artefact.solc,
         "runtime_bytes": runtime,
         "calldata_bytes": artefact.layout.bytes(),
         "layout": artefact.layout,
         "seconds": made.seconds,
-        "key": place.path,
-        "key_seconds": ready.made_in,
-        "srs": ready.srs.provenance.to_string(),
+        "srs": artefact.srs,
         "srs_secure": artefact.srs_secure,
         "solidity": solidity,
         "artefact": json_path,
-    }))
+    });
+    if let (Value::Object(object), Value::Object(more)) = (&mut object, more) {
+        object.extend(more);
+    }
+    Ok(object)
 }

@@ -23,13 +23,14 @@ pub use test::TestArgs;
 #[command(after_help = "\
 Examples:
   zkml evm generate --keys keys --out contract
+  zkml evm generate --keys keys --mode direct --out contract
   zkml evm test aggregate.zkml --contract contract
   zkml evm deploy --contract contract --rpc-url http://127.0.0.1:8545
   zkml evm submit aggregate.zkml --keys keys --contract contract --rpc-url http://127.0.0.1:8545")]
 pub enum EvmCommand {
-    /// Write the Solidity verifier of an aggregation, and compile it
+    /// Write the Solidity verifier of an aggregation or of a model, and compile it
     Generate(GenerateArgs),
-    /// Deploy the contract in a local EVM and have it verify an aggregated proof
+    /// Deploy the contract in a local EVM and have it verify a proof
     Test(TestArgs),
     /// Say which compiler, settings and node are found
     Doctor(doctor::DoctorArgs),

@@ -1,13 +1,7 @@
 //! `zkml evm test`: the contract in a local EVM.
 
 use super::generate::CONTRACT;
-use crate::{
-    bundle::Bundle,
-    contract::Artefact,
-    srs::{warn, TrustArgs},
-    ui::Ui,
-    values::grouped,
-};
+use crate::{contract::Artefact, submission::Submission, ui::Ui, values::grouped};
 use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::{json, Value};
@@ -17,8 +11,8 @@ use zkml_evm_verifier::{
     exec::Fork,
 };
 
-/// Deploy the contract in a local EVM, have it verify an aggregated proof, and see that it rejects
-/// tampered ones.
+/// Deploy the contract in a local EVM, have it verify a proof of the kind that it checks, and see that
+/// it rejects tampered ones.
 ///
 /// It runs under the rules of Prague and of Osaka, with Ethereum's limits on code size (EIP-170) and
 /// on a transaction's gas (EIP-7825).
@@ -28,54 +22,59 @@ Examples:
   zkml evm test aggregate.zkml --contract contract
   zkml evm test aggregate.zkml --contract contract/TwoModels.json --json")]
 pub struct TestArgs {
-    /// Aggregated proof
+    /// Aggregated proof, or model proof with the Keccak transcript: whichever the contract checks
     proof: PathBuf,
     /// Folder or .json file written by `zkml evm generate`
     #[arg(long, value_name = "PATH")]
     contract: PathBuf,
-    #[command(flatten)]
-    trust: TrustArgs,
 }
 
 /// Runs the command.
 pub fn run(args: &TestArgs, ui: &Ui) -> Result<Value> {
-    let mut bundle = Bundle::load(&args.proof)?;
-    args.trust.judge(&mut bundle.srs);
     let path = if args.contract.is_dir() {
         Artefact::files(&args.contract, CONTRACT).1
     } else {
         args.contract.clone()
     };
     let artefact = Artefact::load(&path)?;
-    let report = check(&bundle, &artefact, &path, ui)?;
-    warn(&bundle.srs, ui);
+    let submission = Submission::load(&args.proof, &artefact)?;
+    let report = check(&submission, &artefact, &path, ui)?;
+    if !artefact.srs_secure {
+        ui.note(format_args!("warning: {}", artefact.srs));
+    }
     ui.say(format_args!(
         "contract            {} (solc {})",
         artefact.contract, artefact.solc
     ))?;
-    say_report(&report, ui)?;
+    let inferences = submission.stated.inferences();
+    say_report(&report, inferences, ui)?;
     ui.say("Proof accepted by the contract, tampered proofs rejected.")?;
     Ok(json!({
         "contract": artefact.contract,
-        "inner": bundle.inner,
+        "inner": submission.stated.json(),
         "report": report,
-        "srs": bundle.srs.to_string(),
-        "srs_secure": bundle.srs.is_secure(),
+        "gas_per_inference": per_inference(&report, inferences),
+        "srs": artefact.srs,
+        "srs_secure": artefact.srs_secure,
     }))
 }
 
 /// Tries a contract under all rules.
-pub fn check(bundle: &Bundle, artefact: &Artefact, path: &Path, ui: &Ui) -> Result<ContractReport> {
+pub fn check(
+    submission: &Submission,
+    artefact: &Artefact,
+    path: &Path,
+    ui: &Ui,
+) -> Result<ContractReport> {
     let bytecode = artefact
         .bytecode()
         .with_context(|| path.display().to_string())?;
-    let proof = &bundle.aggregate;
     let work = || {
         check_contract(
             &bytecode,
             artefact.layout,
-            &proof.instances,
-            &proof.proof,
+            &submission.instances,
+            &submission.proof,
             &Fork::ALL,
         )
     };
@@ -83,8 +82,14 @@ pub fn check(bundle: &Bundle, artefact: &Artefact, path: &Path, ui: &Ui) -> Resu
     report.with_context(|| path.display().to_string())
 }
 
+/// Gas of one inference of several, under the newest rules tried.
+fn per_inference(report: &ContractReport, inferences: usize) -> Option<u64> {
+    let (_, gas) = report.gas.last()?;
+    gas.total.checked_div(inferences as u64)
+}
+
 /// Prints what a contract costs.
-pub fn say_report(report: &ContractReport, ui: &Ui) -> Result<()> {
+pub fn say_report(report: &ContractReport, inferences: usize, ui: &Ui) -> Result<()> {
     let bytes = |count: usize| grouped(count as u64);
     ui.say(format_args!(
         "code                {} bytes",
@@ -106,6 +111,12 @@ pub fn say_report(report: &ContractReport, ui: &Ui) -> Result<()> {
             grouped(gas.calldata),
             grouped(gas.precompiles),
             grouped(gas.execution)
+        ))?;
+    }
+    if let Some(gas) = per_inference(report, inferences).filter(|_| inferences > 1) {
+        ui.say(format_args!(
+            "each of {inferences} inferences {} gas under the newest rules",
+            grouped(gas)
         ))?;
     }
     Ok(())

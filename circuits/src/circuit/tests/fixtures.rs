@@ -12,7 +12,7 @@ use crate::{
         exec, range, Clamp, Graph, Interval, Node, Op, Role, Tensor, TensorId, Visibility, Weights,
         Window,
     },
-    layout::{Plan, Shape, Visibilities},
+    layout::{Clamps, Plan, Shape, Visibilities},
 };
 
 /// A graph with its weights, in the making.
@@ -156,6 +156,7 @@ pub fn shape(k: u32, data: usize, hash_width: usize) -> Shape {
         data,
         hash_width,
         limb_bits: k - 2,
+        clamps: Clamps::ALL,
     }
 }
 

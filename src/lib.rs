@@ -1,0 +1,17 @@
+//! What the `zkml` program is made of; `main.rs` parses and reports. Not an interface for others: those
+//! are `zkml-circuits` and `zkml-evm-verifier`.
+#![deny(missing_docs, unsafe_code)]
+
+pub mod aggregation;
+pub mod bundle;
+pub mod cli;
+pub mod commands;
+pub mod contract;
+pub mod keys;
+pub mod memory;
+pub mod onchain;
+pub mod outcome;
+pub mod srs;
+pub mod submission;
+pub mod ui;
+pub mod values;
