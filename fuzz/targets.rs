@@ -612,16 +612,16 @@ fn artefacts(work: &Path, small: Small) -> Result<Vec<Target>> {
 
 /// An aggregation key as far as the start of its first polynomial.
 fn aggregation_key_start() -> Vec<u8> {
-    let header = br#"{"shape":{"k":16,"columns":1},"structures":[],"breaks":[]}"#;
+    let header = br#"{"shape":{"k":19,"columns":1},"structures":[],"breaks":[]}"#;
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
     bytes.extend(header);
     bytes.push(2);
-    bytes.extend(16u32.to_le_bytes());
+    bytes.extend(19u32.to_le_bytes());
     bytes.push(0);
     bytes.extend(4u32.to_le_bytes());
     // The commitments; what is wrong with them shows only after the polynomials.
     bytes.extend([0; 64 * 8]);
-    bytes.extend((1u32 << 16).to_be_bytes());
+    bytes.extend((1u32 << 19).to_be_bytes());
     bytes
 }
 

@@ -6,6 +6,9 @@ use tempfile::tempdir;
 use zkml_circuits::aggregate::AggregationKey;
 use zkml_circuits::files::{write_container, Kind};
 
+/// The smallest size of an aggregation.
+const K: u32 = 19;
+
 /// A key's start: shape, then the verifying key as far as its commitments.
 fn start(k: u32, columns: usize, k_inside: u32, fixed: u32) -> Vec<u8> {
     let header =
@@ -32,17 +35,17 @@ fn refused(payload: &[u8]) -> String {
 #[test]
 fn lengths_in_a_small_file_are_not_believed() {
     // One gate column: its selectors, constants, the shift and the table of the range check.
-    let mut announces = start(16, 1, 16, 4);
+    let mut announces = start(K, 1, K, 4);
     announces.extend([0; 64 * 8]);
     announces.extend(u32::MAX.to_be_bytes());
     let got = refused(&announces);
     assert!(got.contains("l0"), "{got}");
 
-    let got = refused(&start(16, 1, 28, 4));
+    let got = refused(&start(K, 1, 28, 4));
     assert!(got.contains("k at byte 1"), "{got}");
-    let got = refused(&start(16, 1, 16, u32::MAX));
+    let got = refused(&start(K, 1, K, u32::MAX));
     assert!(got.contains("number of fixed columns"), "{got}");
-    let got = refused(&start(16, 1, 16, 4));
+    let got = refused(&start(K, 1, K, 4));
     assert!(
         got.contains("commitments of the verifying key ends early"),
         "{got}"
@@ -53,12 +56,12 @@ fn lengths_in_a_small_file_are_not_believed() {
 fn shapes_and_headers_that_cannot_be_are_refused() {
     for (k, columns) in [
         (0, 1),
-        (15, 1),
+        (K - 1, 1),
         (24, 1),
         (u32::MAX, 1),
-        (16, 0),
-        (16, 65),
-        (16, usize::MAX),
+        (K, 0),
+        (K, 65),
+        (K, usize::MAX),
     ] {
         let got = refused(&start(k, columns, k, 4));
         assert!(got.contains("impossible shape"), "{got}");
