@@ -89,6 +89,13 @@ impl Clamps {
             + usize::from(self.one_sided)
     }
 
+    /// Rows of a data column that the gates read at once.
+    pub fn rows(&self) -> usize {
+        1 + usize::from(self.two_sided || self.one_sided)
+            + usize::from(self.wide)
+            + usize::from(self.wide && self.one_sided)
+    }
+
     /// Whether a block may have this gate.
     pub fn allow(&self, gate: Gate) -> bool {
         match gate {

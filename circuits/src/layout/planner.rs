@@ -53,7 +53,7 @@ impl Cost {
         let unit = n / f64::from(1 << 14);
         let prove_cpu_s = unit * (0.33 * full as f64 + 0.08 * small as f64 + 0.043 * cosets as f64);
         let points = small + full;
-        let evaluations = 4 * shape.data
+        let evaluations = shape.clamps.rows() * shape.data
             + 1
             + (4 * shape.hash_width - 1)
             + 2
@@ -118,11 +118,11 @@ pub fn candidates(goal: Goal) -> Vec<Shape> {
 /// share; a contract of the model's own need not know the gates that the model does without.
 fn variants(shape: Shape, goal: Goal) -> Vec<Shape> {
     match goal {
-        Goal::Direct => Clamps::choices()
+        Goal::Direct | Goal::Prove => Clamps::choices()
             .map(|clamps| Shape { clamps, ..shape })
             .collect(),
-        Goal::Prove | Goal::Onchain if shape.data == 1 => Vec::new(),
-        Goal::Prove | Goal::Onchain => vec![shape],
+        Goal::Onchain if shape.data == 1 => Vec::new(),
+        Goal::Onchain => vec![shape],
     }
 }
 
