@@ -8,7 +8,7 @@ use std::{
 use anyhow::{anyhow, Context, Result};
 use halo2_proofs::{halo2curves::bn256::G1Affine, poly::commitment::ParamsProver};
 use serde_json::{json, Value};
-use snark_verifier::verifier::plonk::PlonkProtocol;
+use snark_verifier_sdk::snark_verifier::verifier::plonk::PlonkProtocol;
 use snark_verifier_sdk::Snark;
 use zkml_circuits::{
     aggregate::{self, AggregateProof, AggregationKey, AggregationShape},
