@@ -130,26 +130,13 @@ impl Buckets {
         if pairs == 0 {
             return false;
         }
-        // Products of the denominators before each, to be turned into their inverses.
-        let mut inverses = Vec::with_capacity(pairs);
-        let mut product = Fq::ONE;
+        let mut denominators = Vec::with_capacity(pairs);
         for (start, count) in self.starts.iter().zip(&self.counts) {
             let (start, count) = (*start as usize, *count as usize);
-            for pair in self.points[start..start + count].chunks_exact(2) {
-                inverses.push(product);
-                product *= denominator(pair[0], pair[1]);
-            }
+            let pairs = self.points[start..start + count].chunks_exact(2);
+            denominators.extend(pairs.map(|pair| denominator(pair[0], pair[1])));
         }
-        let mut inverse = product.invert().unwrap_or(Fq::ZERO);
-        let mut at = pairs;
-        for (start, count) in self.starts.iter().zip(&self.counts).rev() {
-            let (start, count) = (*start as usize, *count as usize);
-            for pair in self.points[start..start + count].chunks_exact(2).rev() {
-                at -= 1;
-                inverses[at] *= inverse;
-                inverse *= denominator(pair[0], pair[1]);
-            }
-        }
+        let inverses = inverses(&denominators);
         // The sums move down: they never overtake the pairs still to be read.
         let (mut at, mut to) = (0, 0);
         for (start, count) in self.starts.iter_mut().zip(&mut self.counts) {
@@ -191,12 +178,31 @@ fn is_identity(point: (Fq, Fq)) -> bool {
     point.0 == Fq::ZERO && point.1 == Fq::ZERO
 }
 
+/// The inverses of all values, none of them zero (Montgomery's trick). Two chains of products side by
+/// side keep the multiplier busy.
+fn inverses(values: &[Fq]) -> Vec<Fq> {
+    let mut products = [Fq::ONE; 2];
+    let mut inverses: Vec<Fq> = Vec::with_capacity(values.len());
+    for (i, value) in values.iter().enumerate() {
+        inverses.push(products[i % 2]);
+        products[i % 2] *= value;
+    }
+    let all: Fq = Option::from((products[0] * products[1]).invert()).unwrap_or(Fq::ZERO);
+    let mut behind = [all * products[1], all * products[0]];
+    for (i, (inverse, value)) in inverses.iter_mut().zip(values).enumerate().rev() {
+        *inverse *= behind[i % 2];
+        behind[i % 2] *= value;
+    }
+    inverses
+}
+
 /// What the slope of a + b is divided by; 1 where there is no slope.
 fn denominator(a: (Fq, Fq), b: (Fq, Fq)) -> Fq {
-    let difference = b.0 - a.0;
     if is_identity(a) || is_identity(b) {
-        Fq::ONE
-    } else if difference != Fq::ZERO {
+        return Fq::ONE;
+    }
+    let difference = b.0 - a.0;
+    if difference != Fq::ZERO {
         difference
     } else if a.1 == b.1 {
         // No point has order two: y is not zero.

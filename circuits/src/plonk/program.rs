@@ -534,7 +534,7 @@ mod tests {
     use super::*;
     use crate::{
         circuit::{ModelCircuit, Params},
-        layout::Shape,
+        layout::{Clamps, Shape},
     };
     use halo2_proofs::plonk::{Circuit, ConstraintSystem};
     use rand::SeedableRng;
@@ -550,6 +550,7 @@ mod tests {
                 data,
                 hash_width,
                 limb_bits: 8,
+                clamps: Clamps::ALL,
             };
             ModelCircuit::configure_with_params(&mut meta, Params(shape));
             let mut rng = ChaCha20Rng::seed_from_u64(data as u64);

@@ -96,7 +96,7 @@ fn pools_sums_and_clamps() {
 #[test]
 fn real_proofs_verify() {
     use super::super::{ModelCircuit, Purpose};
-    use crate::prove::argument;
+    use crate::prove::{argument, Transcript};
     use std::sync::Arc;
     for clamp in [None, relu(), relu6()] {
         let mut model = classifier(1, clamp);
@@ -111,9 +111,17 @@ fn real_proofs_verify() {
             &Prepared::new(&pk),
             &plan,
             witness.clone(),
+            Transcript::Keccak,
         )
         .unwrap();
-        argument::verify(&srs.params, pk.get_vk(), &witness.instances, &proof).unwrap();
+        argument::verify(
+            &srs.params,
+            pk.get_vk(),
+            &witness.instances,
+            &proof,
+            Transcript::Keccak,
+        )
+        .unwrap();
         let _ = ModelCircuit::with_witness(plan, Arc::clone(&witness), Purpose::Proof);
     }
 }
