@@ -19,6 +19,7 @@ use zkml_circuits::{
     prove::{self, Architecture, Keys, Opening, Proof, Request, Verifier},
     srs::{self, Srs},
 };
+use zkml_cli::aggregation::gate_columns;
 use zkml_evm_verifier::{
     calldata::Layout,
     check::{build, check_contract},
@@ -28,9 +29,6 @@ use zkml_evm_verifier::{
 };
 
 use crate::meter::measure;
-
-/// Gate columns of the aggregation circuit.
-const COLUMNS: usize = 4;
 
 /// What a case finds ready in its folder.
 pub fn needs(case: &str) -> &'static [&'static str] {
@@ -235,7 +233,7 @@ fn inner_proof(inner: &Path) -> Result<Snark> {
 /// The SRS and the key that aggregate proofs.
 fn outer(snarks: &[Snark]) -> Result<(Srs, AggregationKey)> {
     let protocols: Vec<_> = snarks.iter().map(|snark| snark.protocol.clone()).collect();
-    let (outer_shape, _) = AggregationShape::choose(&protocols, COLUMNS)?;
+    let (outer_shape, _) = AggregationShape::choose(&protocols, gate_columns(None, snarks.len()))?;
     let srs = cached(outer_shape.k)?;
     let key = aggregate::keygen(&srs.params, &protocols, outer_shape)?;
     Ok((srs, key))

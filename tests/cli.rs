@@ -106,7 +106,7 @@ fn missing_files_are_named_and_1() {
         &["verify", "no.zkml", "--keys", &keys],
         &["aggregate", "no.zkml", "--keys", &keys, "--out", "a"],
         &["evm", "generate", "--keys", &keys, "--out", "c"],
-        &["evm", "test", "no.zkml", "--contract", "c"],
+        &["evm", "test", "p.zkml", "--contract", "no.json"],
         &["evm", "deploy", "--contract", "no.json"],
         &["evm", "verify", "no.zkml", "--raw", "--contract", "c"],
         &["evm", "submit", "no.zkml", "--raw", "--contract", "c"],

@@ -1,7 +1,7 @@
 //! `zkml aggregate`: one proof for a contract, of one proof or more.
 
 use crate::{
-    aggregation::{aggregate, contract_cost, ready_key, KeyPlace, COLUMNS},
+    aggregation::{aggregate, contract_cost, gate_columns, ready_key, KeyPlace},
     keys::{check_writable, KeyFolder, Verifying},
     outcome::Refused,
     srs::{warn, SrsArgs},
@@ -39,8 +39,9 @@ pub struct AggregateArgs {
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
     /// Most gate columns of a new key: fewer cost less gas, and double the time each time they are too few
-    #[arg(long, default_value_t = COLUMNS, value_parser = parse_columns)]
-    columns: usize,
+    /// [default: 2 for one proof, else 4]
+    #[arg(long, value_name = "N", value_parser = parse_columns)]
+    columns: Option<usize>,
     #[command(flatten)]
     srs: SrsArgs,
 }
@@ -86,7 +87,12 @@ pub fn run(args: &AggregateArgs, ui: &Ui) -> Result<Value> {
         proofs.push((set, proof));
     }
     let first = folders.first().context("no folder of keys")?;
-    let place = KeyPlace::new(args.key.as_deref(), first, proofs.len(), args.columns);
+    let place = KeyPlace::new(
+        args.key.as_deref(),
+        first,
+        proofs.len(),
+        gate_columns(args.columns, proofs.len()),
+    );
     let inner: Vec<&Verifying> = proofs.iter().map(|(set, _)| *set).collect();
     let ready = ready_key(&place, &inner, &args.srs, ui)?;
     let done = aggregate(&ready, &proofs, ui)?;

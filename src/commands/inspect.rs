@@ -1,7 +1,7 @@
 //! `zkml inspect`: a model layer by layer, and what a proof of it costs.
 
 use crate::{
-    aggregation::COLUMNS,
+    aggregation::gate_columns,
     cli::{Goal, ModelArgs},
     ui::Ui,
     values::{grouped, shape, tensor},
@@ -50,7 +50,7 @@ pub fn run(args: &InspectArgs, ui: &Ui) -> Result<Value> {
     let rows = plan.shape.usable_rows();
     let usage = &plan.usage;
     let own = direct(&plan);
-    let other = aggregated(&[&plan], COLUMNS);
+    let other = aggregated(&[&plan], gate_columns(None, 1));
     ui.say("")?;
     for (name, value) in [
         ("scale", graph.scale.to_string()),

@@ -51,7 +51,8 @@ impl Cost {
         let cosets = advice + fixed + permuted + products + 4;
         // Measured on two cores (docs/performance.md): seconds per 2^14-point unit.
         let unit = n / f64::from(1 << 14);
-        let prove_cpu_s = unit * (0.33 * full as f64 + 0.08 * small as f64 + 0.043 * cosets as f64);
+        let prove_cpu_s =
+            unit * (0.072 * full as f64 + 0.017 * small as f64 + 0.0093 * cosets as f64);
         let points = small + full;
         let evaluations = shape.clamps.rows() * shape.data
             + 1
@@ -79,7 +80,7 @@ impl Cost {
             }
             Goal::Prove => self.prove_cpu_s,
             // A commitment is about 100 k outer cells; the inner proof itself is cheap beside.
-            Goal::Onchain => self.commitments as f64 + 0.125 * self.prove_cpu_s,
+            Goal::Onchain => self.commitments as f64 + 0.58 * self.prove_cpu_s,
         }
     }
 }
@@ -90,7 +91,7 @@ const MAX_K: u32 = 24;
 /// Public values that [`Goal::Direct`] reckons with: they hardly depend on the shape.
 const TYPICAL_INSTANCES: usize = 40;
 /// Gas that [`Goal::Direct`] pays to save the prover a second.
-const GAS_FOR_A_SECOND: f64 = 1_500.0;
+const GAS_FOR_A_SECOND: f64 = 7_000.0;
 
 /// Shapes worth trying for a goal, cheapest first.
 pub fn candidates(goal: Goal) -> Vec<Shape> {

@@ -5,7 +5,7 @@ mod forgeries;
 
 use super::{evm, prove::Prover, setup, verify};
 use crate::{
-    aggregation::{aggregate, ready_key, KeyPlace, COLUMNS},
+    aggregation::{aggregate, gate_columns, ready_key, KeyPlace},
     cli::Goal,
     contract::{self, Artefact, Subject},
     keys::{make_folder, KeyFolder},
@@ -269,7 +269,7 @@ impl Demo<'_> {
         self.chapter("Aggregation: a proof that Ethereum can check")?;
         let folder = self.keys();
         let set = folder.verifying(&self.srs, ui)?;
-        let place = KeyPlace::new(None, &folder, 1, COLUMNS);
+        let place = KeyPlace::new(None, &folder, 1, gate_columns(None, 1));
         let ready = ready_key(&place, &[&set], &self.srs, ui)?;
         let shape = ready.key.shape();
         ui.say(format_args!(

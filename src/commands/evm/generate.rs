@@ -1,7 +1,7 @@
 //! `zkml evm generate`: the verifier of an aggregation, or of a model, as a contract.
 
 use crate::{
-    aggregation::{ready_key, KeyPlace, COLUMNS},
+    aggregation::{gate_columns, ready_key, KeyPlace},
     commands::aggregate::parse_columns,
     contract::{self, Checks, Subject},
     keys::{KeyFolder, NewFolder, Verifying},
@@ -53,9 +53,9 @@ pub struct GenerateArgs {
     /// Aggregation key, made if absent [default: aggregation-N.key in the first folder, for N proofs]
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// Most gate columns of a new key
-    #[arg(long, default_value_t = COLUMNS, value_parser = parse_columns)]
-    columns: usize,
+    /// Most gate columns of a new key [default: 2 for one proof, else 4]
+    #[arg(long, value_name = "N", value_parser = parse_columns)]
+    columns: Option<usize>,
     /// Solidity compiler, 0.8.24 or later (0.8.30 preferred)
     #[arg(long, value_name = "FILE")]
     solc: Option<PathBuf>,
@@ -94,13 +94,14 @@ pub fn run(args: &GenerateArgs, ui: &Ui) -> Result<Value> {
     let ([first, ..], [only, ..]) = (folders.as_slice(), inner.as_slice()) else {
         bail!("no folder of keys");
     };
+    let columns = gate_columns(args.columns, inner.len());
     let direct = match (args.mode, inner.len()) {
         (Mode::Aggregate, _) => false,
         (Mode::Direct, 1) => true,
         (Mode::Direct, count) => {
             bail!("--mode direct checks one proof at a time, got {count}; use --mode aggregate")
         }
-        (Mode::Auto, 1) => direct_is_better(only, args.columns, ui)?,
+        (Mode::Auto, 1) => direct_is_better(only, columns, ui)?,
         (Mode::Auto, _) => false,
     };
     // Before the long work.
@@ -109,7 +110,7 @@ pub fn run(args: &GenerateArgs, ui: &Ui) -> Result<Value> {
     if direct {
         return write(args, &Subject::Direct(only), json!({}), ui);
     }
-    let place = KeyPlace::new(args.key.as_deref(), first, inner.len(), args.columns);
+    let place = KeyPlace::new(args.key.as_deref(), first, inner.len(), columns);
     let ready = ready_key(&place, &inner, &args.srs, ui)?;
     let more = json!({ "key": place.path, "key_seconds": ready.made_in });
     write(args, &Subject::Aggregate(&ready), more, ui)
