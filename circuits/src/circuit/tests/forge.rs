@@ -14,7 +14,7 @@ use super::{fixtures::*, reject::failures, Override};
 use crate::{
     circuit::{Columns, ModelCircuit, Purpose, Witness},
     layout::{Plan, Shape, Step},
-    prove::argument,
+    prove::{argument, Transcript},
     srs::Srs,
 };
 
@@ -138,7 +138,14 @@ fn real_prover_accepts(circuit: &ModelCircuit, plan: &Arc<Plan>, instances: &[Fr
     )
     .unwrap();
     let proof = transcript.finalize();
-    argument::verify(&srs.params, pk.get_vk(), instances, &proof).is_ok()
+    argument::verify(
+        &srs.params,
+        pk.get_vk(),
+        instances,
+        &proof,
+        Transcript::Poseidon,
+    )
+    .is_ok()
 }
 
 /// The real prover on witnesses that cheat without knowing the challenges.
@@ -160,8 +167,22 @@ fn real_proofs_of_cheats_are_rejected() {
     let proof_for_other = {
         let srs = Srs::development_from_seed(shape.k, [3; 32], &|_, _| ()).unwrap();
         let pk = argument::keygen(&srs.params, &plan).unwrap();
-        let proof = argument::create(&srs.params, &pk, &plan, honest.clone()).unwrap();
-        argument::verify(&srs.params, pk.get_vk(), &other, &proof).is_ok()
+        let proof = argument::create(
+            &srs.params,
+            &pk,
+            &plan,
+            honest.clone(),
+            Transcript::Poseidon,
+        )
+        .unwrap();
+        argument::verify(
+            &srs.params,
+            pk.get_vk(),
+            &other,
+            &proof,
+            Transcript::Poseidon,
+        )
+        .is_ok()
     };
     assert!(!proof_for_other);
     // One computed cell after another, one unit off, words and digests made to match.

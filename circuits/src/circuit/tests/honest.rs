@@ -14,6 +14,25 @@ fn classifiers_of_every_shape() {
     }
 }
 
+/// Circuits without the gates that a model does without, also with one data column.
+#[test]
+fn leanest_circuits() {
+    let columns = [None, relu(), relu6()].map(|clamp| {
+        let used = [(13, 1), (12, 2), (11, 5)].map(|(k, data)| {
+            let mut model = classifier(1, clamp);
+            let lean = leanest(&model, shape(k, data, 3));
+            model.mock(lean).assert_satisfied();
+            lean.clamps.columns()
+        });
+        used.into_iter().min()
+    });
+    assert_eq!(columns[0], Some(0), "no clamp, no column");
+    assert!(
+        columns[1..].iter().all(|used| *used < Some(3)),
+        "{columns:?}"
+    );
+}
+
 #[test]
 fn hashed_tensors() {
     hashed(classifier(2, relu()))
@@ -95,7 +114,7 @@ fn pools_sums_and_clamps() {
 #[test]
 fn real_proofs_verify() {
     use super::super::{ModelCircuit, Purpose};
-    use crate::prove::argument;
+    use crate::prove::{argument, Transcript};
     use std::sync::Arc;
     for clamp in [None, relu(), relu6()] {
         let mut model = classifier(1, clamp);
@@ -104,8 +123,22 @@ fn real_proofs_verify() {
         let witness = model.witness(&plan, &inputs);
         let srs = crate::srs::Srs::development_from_seed(12, [1; 32], &|_, _| ()).unwrap();
         let pk = argument::keygen(&srs.params, &plan).unwrap();
-        let proof = argument::create(&srs.params, &pk, &plan, witness.clone()).unwrap();
-        argument::verify(&srs.params, pk.get_vk(), &witness.instances, &proof).unwrap();
+        let proof = argument::create(
+            &srs.params,
+            &pk,
+            &plan,
+            witness.clone(),
+            Transcript::Poseidon,
+        )
+        .unwrap();
+        argument::verify(
+            &srs.params,
+            pk.get_vk(),
+            &witness.instances,
+            &proof,
+            Transcript::Poseidon,
+        )
+        .unwrap();
         let _ = ModelCircuit::with_witness(plan, Arc::clone(&witness), Purpose::Proof);
     }
 }
