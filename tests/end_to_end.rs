@@ -9,6 +9,7 @@ use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr, poly::commitment::
 use rand::rngs::OsRng;
 use zkml_circuits::{
     aggregate::{self, vk_digest, AggregationShape},
+    gas,
     import::{self, ImportOptions},
     inputs,
     layout::{Goal, Visibilities},
@@ -91,6 +92,21 @@ fn a_contract_accepts_the_proof_and_nothing_else() {
     )
     .unwrap();
     println!("{}", serde_json::to_string(&report).unwrap());
+    // What `zkml inspect` predicted of it.
+    let predicted = gas::aggregated(&[&plan], 4).unwrap();
+    println!("predicted {predicted:?}");
+    let near = |predicted: u64, got: u64| predicted.abs_diff(got) * 20 <= got;
+    assert!(near(
+        predicted.runtime_bytes as u64,
+        report.runtime_bytes as u64
+    ));
+    for (fork, gas) in &report.gas {
+        let expected = match fork {
+            Fork::Osaka => predicted.gas_osaka,
+            Fork::Prague => predicted.gas_prague,
+        };
+        assert!(near(expected, gas.total), "{fork}: {expected}, {gas:?}");
+    }
 
     // Every public value counts, and has one encoding.
     let mut chain = Chain::new(Fork::Osaka);

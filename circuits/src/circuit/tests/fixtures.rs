@@ -12,7 +12,7 @@ use crate::{
         exec, range, Clamp, Graph, Interval, Node, Op, Role, Tensor, TensorId, Visibility, Weights,
         Window,
     },
-    layout::{Clamps, Plan, Shape, Visibilities},
+    layout::{Clamps, LayoutError, Plan, Shape, Visibilities},
 };
 
 /// A graph with its weights, in the making.
@@ -158,6 +158,21 @@ pub fn shape(k: u32, data: usize, hash_width: usize) -> Shape {
         limb_bits: k - 2,
         clamps: Clamps::ALL,
     }
+}
+
+/// The shape with the fewest gates that the model can do with.
+pub fn leanest(model: &Model, shape: Shape) -> Shape {
+    Clamps::choices()
+        .map(|clamps| Shape { clamps, ..shape })
+        .filter(
+            |lean| match Plan::new(&model.graph, &model.visibilities, *lean) {
+                Ok(_) => true,
+                Err(LayoutError::NoGate { .. }) => false,
+                Err(error) => panic!("{error}"),
+            },
+        )
+        .min_by_key(|lean| lean.clamps.columns())
+        .expect("the canonical shape does")
 }
 
 pub fn relu6() -> Option<Clamp> {

@@ -15,6 +15,25 @@ fn classifiers_of_every_shape() {
     }
 }
 
+/// Circuits without the gates that a model does without, also with one data column.
+#[test]
+fn leanest_circuits() {
+    let columns = [None, relu(), relu6()].map(|clamp| {
+        let used = [(13, 1), (12, 2), (11, 5)].map(|(k, data)| {
+            let mut model = classifier(1, clamp);
+            let lean = leanest(&model, shape(k, data, 3));
+            model.mock(lean).assert_satisfied();
+            lean.clamps.columns()
+        });
+        used.into_iter().min()
+    });
+    assert_eq!(columns[0], Some(0), "no clamp, no column");
+    assert!(
+        columns[1..].iter().all(|used| *used < Some(3)),
+        "{columns:?}"
+    );
+}
+
 #[test]
 fn hashed_tensors() {
     hashed(classifier(2, relu()))
