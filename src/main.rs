@@ -48,6 +48,10 @@ fn start_logs(verbose: u8) {
             "zkml={level},zkml_circuits={level},zkml_evm_verifier={level}"
         ))
     });
+    // The HTTP client would log the node's URL, with the API key in it.
+    let quiet = ["ureq=off", "ureq_proto=off"];
+    let quiet = quiet.iter().filter_map(|directive| directive.parse().ok());
+    let filter = quiet.fold(filter, EnvFilter::add_directive);
     // It can only fail where another subscriber is set, and there is none.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
