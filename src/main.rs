@@ -37,11 +37,10 @@ fn start_logs(verbose: u8) {
             "zkml_cli={level},zkml_circuits={level},zkml_evm_verifier={level}"
         ))
     });
-    // What speaks to a node logs whole addresses, and in those stand the keys of providers.
-    let filter = ["ureq=warn", "ureq_proto=warn", "ethers_providers=warn"]
-        .iter()
-        .filter_map(|directive| directive.parse().ok())
-        .fold(filter, EnvFilter::add_directive);
+    // The HTTP client would log the node's URL, with the API key in it.
+    let quiet = ["ureq=off", "ureq_proto=off"];
+    let quiet = quiet.iter().filter_map(|directive| directive.parse().ok());
+    let filter = quiet.fold(filter, EnvFilter::add_directive);
     // It can only fail where another subscriber is set, and there is none.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)

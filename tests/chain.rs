@@ -13,7 +13,7 @@ use serde_json::{json, Value};
 use std::{fs, path::Path, sync::OnceLock};
 use support::{
     anvil::{unhex, Anvil, KEYS},
-    guide::{steps, Style},
+    guide::{steps, Step, Style},
     json, text, Folder, Run, Zkml,
 };
 use zkml_circuits::files::{read_container, write_container, Kind};
@@ -22,43 +22,46 @@ use zkml_evm_verifier::{
     exec::{Call, Chain, Fork, MAX_TX_GAS},
 };
 
-/// What the guide leaves behind.
-struct Guide {
-    folder: Folder,
-    anvil: Anvil,
+/// The commands of docs/onchain.md: those before there is a node, and those on it.
+fn guide() -> (Vec<Step>, Vec<Step>) {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/onchain.md");
+    let mut before = steps(&page, |info| (info == "sh anvil").then_some(Style::Plain));
+    let first = before.iter().position(|step| step.arguments[1] == "deploy");
+    let after = before.split_off(first.expect("a deployment in the guide"));
+    let counts = (before.len(), after.len());
+    assert!(
+        counts.0 > 5 && counts.1 > 5,
+        "only {counts:?} commands in the guide"
+    );
+    (before, after)
 }
 
-/// Follows docs/onchain.md once for all tests, in a folder and on a node of its own.
-fn guide() -> &'static Guide {
-    static GUIDE: OnceLock<Guide> = OnceLock::new();
-    GUIDE.get_or_init(|| {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let folder = Folder::new();
+/// Does what a page says. What `zkml` gives has the environment that it asks for.
+fn follow(steps: Vec<Step>, folder: &Folder, zkml: impl Fn() -> Zkml) {
+    for step in steps {
+        let arguments: Vec<&str> = step.arguments.iter().map(String::as_str).collect();
+        let out = checked(zkml().current_dir(&folder.path("")).args(&arguments));
+        assert_eq!(
+            out.code, step.code,
+            "{}\n{}{}",
+            step.place, out.stdout, out.stderr
+        );
+    }
+}
+
+/// A proof and its contract, made once for all tests by the commands of the guide.
+fn made() -> &'static Folder {
+    static MADE: OnceLock<Folder> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let digits = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/digits");
+        let folder = Folder::lasting("onchain-guide");
         let examples = folder.path("examples/digits");
         fs::create_dir_all(&examples).unwrap();
         for name in ["model.onnx", "seven.png"] {
-            let from = root.join("examples/digits").join(name);
-            fs::copy(from, format!("{examples}/{name}")).unwrap();
+            fs::copy(digits.join(name), format!("{examples}/{name}")).unwrap();
         }
-        let anvil = Anvil::start(&[]);
-        let page = root.join("docs/onchain.md");
-        let steps = steps(&page, |info| (info == "sh anvil").then_some(Style::Plain));
-        assert!(
-            steps.len() > 10,
-            "only {} commands in the guide",
-            steps.len()
-        );
-        for step in steps {
-            let arguments: Vec<&str> = step.arguments.iter().map(String::as_str).collect();
-            let out = anvil.zkml().current_dir(&folder.path("")).args(&arguments);
-            let out = checked(out);
-            assert_eq!(
-                out.code, step.code,
-                "{}\n{}{}",
-                step.place, out.stdout, out.stderr
-            );
-        }
-        Guide { folder, anvil }
+        follow(guide().0, &folder, Zkml::new);
+        folder
     })
 }
 
@@ -77,7 +80,7 @@ fn checked(zkml: Zkml) -> Run {
 
 /// A folder with the guide's contract, proof and keys, and no record of a deployment.
 fn copy() -> Folder {
-    let from = &guide().folder;
+    let from = made();
     let to = Folder::new();
     for folder in ["contract", "keys"] {
         fs::create_dir(to.path(folder)).unwrap();
@@ -145,7 +148,9 @@ fn tamper(folder: &Folder, change: impl FnOnce(&mut Value)) {
 
 #[test]
 fn the_guide_holds_and_running_it_again_does_nothing() {
-    let Guide { folder, anvil } = guide();
+    let (anvil, folder) = (Anvil::start(&[]), copy());
+    follow(guide().1, &folder, || anvil.zkml());
+    let (anvil, folder) = (&anvil, &folder);
     let block = anvil.block();
     let again = evm_json(anvil, folder, &["deploy", "--yes"]);
     for contract in ["verifier", "model_verifier"] {

@@ -95,15 +95,34 @@ pub fn text<'a>(object: &'a Value, field: &str) -> &'a str {
 }
 
 /// A folder that goes away with the test.
-pub struct Folder(TempDir);
+pub struct Folder {
+    path: PathBuf,
+    _temporary: Option<TempDir>,
+}
 
 impl Folder {
     pub fn new() -> Self {
-        Self(tempfile::tempdir().expect("a temporary folder"))
+        let temporary = tempfile::tempdir().expect("a temporary folder");
+        Self {
+            path: temporary.path().to_owned(),
+            _temporary: Some(temporary),
+        }
+    }
+
+    /// An empty one in the build folder, for what all tests of a binary share: nobody takes that away at the end.
+    #[allow(dead_code)]
+    pub fn lasting(name: &str) -> Self {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).expect("a folder");
+        Self {
+            path,
+            _temporary: None,
+        }
     }
 
     pub fn path(&self, name: &str) -> String {
-        self.0.path().join(name).display().to_string()
+        self.path.join(name).display().to_string()
     }
 }
 

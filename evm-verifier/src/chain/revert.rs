@@ -36,8 +36,10 @@ impl Revert {
             return None;
         }
         let data = data.and_then(bytes).unwrap_or_default();
+        let starved = lower.contains("gas") && data.is_empty();
         let message = match standard(&data) {
             Some(text) => text,
+            None if starved => format!("it runs out of gas ({message})"),
             None if data.is_empty() => format!("reverted without a reason ({message})"),
             None => format!("reverted with 0x{}", hex::encode(&data)),
         };
@@ -94,7 +96,7 @@ mod tests {
     fn only_failed_executions_are_reverts() {
         assert_eq!(Revert::from_reply(-32601, "method not found", None), None);
         let out = Revert::from_reply(-32000, "out of gas: gas required exceeds: 1", None).unwrap();
-        assert!(out.data.is_empty());
+        assert!(out.message.starts_with("it runs out of gas"), "{out}");
         let nested = json!({ "x": { "data": "0x4e487b71" } });
         let found = Revert::from_reply(-32000, "execution reverted", Some(&nested)).unwrap();
         assert_eq!(found.data, PANIC);
