@@ -1,6 +1,6 @@
 //! `zkml-fuzz`: every reader of files, on files that are almost right.
 //!
-//! Inputs are made by changing good ones ([`targets`], [`mutate`]). One that is answered in a new way
+//! Inputs are made by changing good ones (`targets`, `mutate`). One that is answered in a new way
 //! (accepted, or another error message) is kept and changed further, which leads deeper than blind
 //! changes do. The payload of a container gets a fresh length and digest, since damage is found at
 //! once. A run of one seed is always the same.

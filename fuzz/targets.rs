@@ -19,8 +19,13 @@ use zkml_cli::{
 };
 use zkml_evm_verifier::calldata::Layout;
 
-/// Format version of every container.
-const VERSION: u32 = 1;
+/// Format version of a kind of container.
+fn version(kind: Kind) -> u32 {
+    match kind {
+        Kind::Proof => 2,
+        _ => 1,
+    }
+}
 
 /// A reader: `Err` is its error message.
 type Read = Box<dyn Fn(&Path) -> Result<(), String>>;
@@ -408,7 +413,7 @@ fn strings(work: &Path) -> Result<Vec<Target>> {
     for k in [1, 3] {
         let srs = Srs::development_from_seed(k, [1; 32], &|_, _| ())?;
         srs.save(&path)?;
-        payloads.push(read_container(&path, Kind::Srs, VERSION)?);
+        payloads.push(read_container(&path, Kind::Srs, version(Kind::Srs))?);
         let mut bytes = Vec::new();
         srs.params.write_custom(&mut bytes, SerdeFormat::RawBytes)?;
         raw.push(bytes);
@@ -483,7 +488,7 @@ fn artefacts(work: &Path, small: Small) -> Result<Vec<Target>> {
         runtime: "0x00".into(),
     };
     let artefact = serde_json::to_vec_pretty(&artefact)?;
-    let payload = |name: &str, kind| read_container(&file(name), kind, VERSION);
+    let payload = |name: &str, kind| read_container(&file(name), kind, version(kind));
     let (proving, verifying) = (
         payload("proving.key", Kind::ProvingKey)?,
         payload("verifying.key", Kind::VerifyingKey)?,
@@ -629,7 +634,7 @@ fn aggregation_key_start() -> Vec<u8> {
 pub fn contain(kind: Kind, payload: &[u8]) -> Vec<u8> {
     let mut bytes = b"ZKML".to_vec();
     bytes.extend(kind.tag());
-    bytes.extend(VERSION.to_le_bytes());
+    bytes.extend(version(kind).to_le_bytes());
     bytes.extend((payload.len() as u64).to_le_bytes());
     bytes.extend(payload);
     let digest = blake2b_simd::Params::new().hash_length(32).hash(&bytes);

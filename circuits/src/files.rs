@@ -2,7 +2,7 @@
 //!
 //! A file is written under a temporary name in its own folder, synced, and renamed into place, so
 //! that no reader ever sees half of it and no error leaves anything behind. A process that is
-//! killed leaves its temporary file; whoever writes to the folder next takes it away ([`stale`]).
+//! killed leaves its temporary file; whoever writes to the folder next takes it away (`stale`).
 //!
 //! A container is one artefact with its kind and format version:
 //!

@@ -1,4 +1,5 @@
 //! SRSs of ceremonies: what is imported is right, and whatever is wrong with a file is found.
+#![allow(clippy::unwrap_used, clippy::panic)] // A test fails by panicking.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -283,7 +283,7 @@ fn the_front_takes_an_aggregated_proof() {
         assert!(view.returned, "{}", reason(&view));
         println!("ModelVerifier.verify, {fork}: {:?}", view.gas);
         assert!(view.gas.total <= 480_000);
-        let batch = scene.call(scene.front, &batch_call(&[good.clone()], &proof, true));
+        let batch = scene.call(scene.front, &batch_call(std::slice::from_ref(&good), &proof, true));
         assert!(batch.returned, "{}", reason(&batch));
         println!("ModelVerifier.submitBatch of one, {fork}: {:?}", batch.gas);
         let log = &batch.logs[0];
@@ -295,7 +295,7 @@ fn the_front_takes_an_aggregated_proof() {
         let mut rejected = |inference: &Inference, proof: &[u8]| {
             for call in [
                 verify_call(inference, proof, false),
-                batch_call(&[inference.clone()], proof, true),
+                batch_call(std::slice::from_ref(inference), proof, true),
             ] {
                 let outcome = scene.call(scene.front, &call);
                 assert!(!outcome.returned && outcome.logs.is_empty());
@@ -360,7 +360,7 @@ fn the_front_takes_an_aggregated_proof() {
             I::BatchMixed { statement }
         );
         // A batch has one encoding.
-        let call = batch_call(&[good.clone()], &proof, false);
+        let call = batch_call(std::slice::from_ref(&good), &proof, false);
         for more in 1..=64usize {
             let mut bad = call.clone();
             bad.resize(call.len() + more, 0);

@@ -1,6 +1,6 @@
 //! The typed front with direct proofs: what is accepted, what is refused, and why it says so.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)] // A test fails by panicking.
 
 mod support;
 
@@ -382,7 +382,7 @@ fn tensors_of_all_widths_are_packed_as_documented() {
             &[values.clone()],
         );
         let words = pack(&tensor, &values);
-        if lo <= 0 && lo + span > 0 || tensor.elements % tensor.words == 0 || lo > 0 {
+        if lo + span > 0 || tensor.elements % tensor.words == 0 {
             let mut expected = vec![other.commitment, U256::ZERO];
             expected.extend(&words);
             expected.push(U256::from(1 + (2 << 8) + (255 << 16)));

@@ -2,8 +2,8 @@
 //!
 //! Proofs are those of halo2's `create_proof` with SHPLONK, and halo2's own verifier checks them:
 //! protocol, transcript and proof format are halo2's. What differs is speed: commitments know short
-//! scalars ([`msm`]), transforms have their twiddle factors ([`fft`]), gates are compiled and
-//! like terms merged ([`program`]), and the key's columns are transformed once for all proofs
+//! scalars (`msm`), transforms have their twiddle factors (`fft`), gates are compiled and
+//! like terms merged (`program`), and the key's columns are transformed once for all proofs
 //! ([`Prepared`]). Soundness does not rest on any of it: a wrong value gives a proof that the
 //! verifier rejects. Zero knowledge rests on the blinding here, which is halo2's.
 //!
@@ -79,7 +79,7 @@ pub enum PlonkError {
 /// 4. A random polynomial is committed to: it hides the quotient's value.
 /// 5. With y all constraints become one; the pieces of its quotient are committed to.
 /// 6. At a random x every polynomial is evaluated as the constraints read it.
-/// 7. All these values are proven at once ([`opening`]).
+/// 7. All these values are proven at once (`opening`).
 ///
 /// # Errors
 /// [`PlonkError`]; a witness that breaks a constraint is no error here, but gives a proof that does

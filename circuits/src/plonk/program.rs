@@ -389,10 +389,12 @@ impl Program {
             match instruction {
                 Instruction::Load(query, to) => load(*query, &mut registers[*to]),
                 Instruction::Multiply(a, b, to) => {
-                    for row in 0..ROWS {
-                        let product = registers[*a][row] * registers[*b][row];
-                        registers[*to][row] = product;
+                    let factors = registers[*a].iter().zip(&registers[*b]);
+                    let mut products = [Fr::ZERO; ROWS];
+                    for (product, (left, right)) in products.iter_mut().zip(factors) {
+                        *product = *left * right;
                     }
+                    registers[*to] = products;
                 }
                 Instruction::Combine(terms, constant, to) => {
                     let mut sum = [*constant; ROWS];

@@ -47,9 +47,9 @@ pub enum SrsError {
         /// Which file was expected.
         whose: &'static str,
         /// Its digest.
-        expected: FileDigest,
+        expected: Box<FileDigest>,
         /// The digest of the file that is there.
-        got: FileDigest,
+        got: Box<FileDigest>,
     },
     /// More was asked for than the file has.
     #[error("{}: an SRS of k = {k} was asked for, the file has k = {has}; get a larger file, or choose a smaller k", path.display())]

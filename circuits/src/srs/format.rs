@@ -122,7 +122,7 @@ fn open(path: &Path) -> Result<(ContainerReader, Head), SrsError> {
     if !(MIN_K..=MAX_K).contains(&k) {
         return Err(place.malformed("k", format!("{MIN_K} to {MAX_K}"), k.to_string()));
     }
-    let expected = (origin_len + 4 + (2 * G1_LEN << k) + 2 * G2_LEN) as u64;
+    let expected = (origin_len + 4 + ((2 * G1_LEN) << k) + 2 * G2_LEN) as u64;
     let got = reader.payload_len();
     if got != expected {
         return Err(place.malformed(

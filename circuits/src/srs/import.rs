@@ -213,8 +213,8 @@ fn check_digest(path: &Path, got: &FileDigest, wanted: &Import) -> Result<(), Sr
             return Err(SrsError::WrongDigest {
                 path: path.to_owned(),
                 whose,
-                expected,
-                got: *got,
+                expected: Box::new(expected),
+                got: Box::new(*got),
             });
         }
     }

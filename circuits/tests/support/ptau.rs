@@ -135,14 +135,14 @@ fn in_snarkjs_order(raw: &[u8], k: u32) -> Vec<u8> {
     let place: HashMap<[u8; 32], usize> = walk(of_size(Fr::ROOT_OF_UNITY))
         .take(n)
         .enumerate()
-        .map(|(i, point)| (point.to_repr().into(), i))
+        .map(|(i, point)| (point.to_repr(), i))
         .collect();
     let root = Fr::from_str_vartime(SNARKJS_ROOT).expect("a number");
     let points = walk(of_size(root)).take(n);
     let lagrange = &raw[4 + 64 * n..4 + 128 * n];
     points
         .flat_map(|point| {
-            let i = place[&<[u8; 32]>::from(point.to_repr())];
+            let i = place[&point.to_repr()];
             lagrange[64 * i..64 * (i + 1)].to_vec()
         })
         .collect()
