@@ -479,8 +479,8 @@ fn rejected_proofs_exit_with_3_and_are_not_sent() {
         let values = &mut bundle["inner"][0]["statement"]["outputs"][0]["public"];
         values[0] = json!(values[0].as_i64().expect("an output") + 1);
     };
-    let changes: [(&str, fn(&mut Value)); 2] =
-        [("a bit of the proof", flip), ("an output", output)];
+    type Change = fn(&mut Value);
+    let changes: [(&str, Change); 2] = [("a bit of the proof", flip), ("an output", output)];
     for (what, change) in changes {
         let before = fs::read(folder.path("aggregate.zkml")).unwrap();
         tamper(&folder, change);
