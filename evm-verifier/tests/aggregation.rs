@@ -283,7 +283,10 @@ fn the_front_takes_an_aggregated_proof() {
         assert!(view.returned, "{}", reason(&view));
         println!("ModelVerifier.verify, {fork}: {:?}", view.gas);
         assert!(view.gas.total <= 480_000);
-        let batch = scene.call(scene.front, &batch_call(std::slice::from_ref(&good), &proof, true));
+        let batch = scene.call(
+            scene.front,
+            &batch_call(std::slice::from_ref(&good), &proof, true),
+        );
         assert!(batch.returned, "{}", reason(&batch));
         println!("ModelVerifier.submitBatch of one, {fork}: {:?}", batch.gas);
         let log = &batch.logs[0];
