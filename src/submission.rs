@@ -9,7 +9,8 @@ use anyhow::{Context, Result};
 use halo2_proofs::halo2curves::bn256::Fr;
 use serde_json::{json, Value};
 use std::path::Path;
-use zkml_circuits::prove::{Proof, Statement};
+use zkml_circuits::prove::{Proof, Statement, Word};
+use zkml_evm_verifier::front::{aggregated_proof, Mode};
 
 /// Public values and proof, with what they state.
 pub struct Submission {
@@ -23,8 +24,13 @@ pub struct Submission {
 
 /// What a submission states.
 pub enum Stated {
-    /// One inference.
-    One(Box<Statement>),
+    /// One inference, under the contract's own verifying key.
+    One {
+        /// That key.
+        verifying_key: Word,
+        /// The statement.
+        statement: Box<Statement>,
+    },
     /// One inference for each inner proof.
     Each(Vec<Inner>),
 }
@@ -33,7 +39,7 @@ impl Stated {
     /// Inferences that it states.
     pub fn inferences(&self) -> usize {
         match self {
-            Stated::One(_) => 1,
+            Stated::One { .. } => 1,
             Stated::Each(inner) => inner.len(),
         }
     }
@@ -41,10 +47,20 @@ impl Stated {
     /// As JSON.
     pub fn json(&self) -> Value {
         match self {
-            Stated::One(statement) => json!([{ "statement": statement }]),
+            Stated::One { statement, .. } => json!([{ "statement": statement }]),
             Stated::Each(inner) => json!(inner),
         }
     }
+}
+
+/// One inference of a submission.
+pub struct Claim<'a> {
+    /// Verifying key of its model.
+    pub verifying_key: Word,
+    /// How the contract checks it.
+    pub mode: Mode,
+    /// What it states.
+    pub statement: &'a Statement,
 }
 
 impl From<Bundle> for Submission {
@@ -58,6 +74,38 @@ impl From<Bundle> for Submission {
 }
 
 impl Submission {
+    /// The inferences, in order.
+    pub fn claims(&self) -> Vec<Claim<'_>> {
+        match &self.stated {
+            Stated::One {
+                verifying_key,
+                statement,
+            } => vec![Claim {
+                verifying_key: *verifying_key,
+                mode: Mode::Direct,
+                statement,
+            }],
+            Stated::Each(inner) => inner
+                .iter()
+                .map(|inner| Claim {
+                    verifying_key: inner.verifying_key,
+                    mode: Mode::Aggregated {
+                        key_digest: inner.key_digest.0,
+                    },
+                    statement: &inner.statement,
+                })
+                .collect(),
+        }
+    }
+
+    /// The proof as the typed front takes it: where there is an accumulator, it stands in front.
+    pub fn front_proof(&self) -> Vec<u8> {
+        match &self.stated {
+            Stated::One { .. } => self.proof.clone(),
+            Stated::Each(_) => aggregated_proof(&self.instances, &self.proof),
+        }
+    }
+
     /// Reads a proof of the kind that the contract checks.
     pub fn load(path: &Path, contract: &Artefact) -> Result<Self> {
         match &contract.checks {
@@ -95,7 +143,10 @@ impl Submission {
                 Ok(Self {
                     instances,
                     proof: proof.argument,
-                    stated: Stated::One(Box::new(proof.statement)),
+                    stated: Stated::One {
+                        verifying_key: proof.verifying_key,
+                        statement: Box::new(proof.statement),
+                    },
                 })
             }
         }

@@ -38,6 +38,21 @@ fn a_model_proof_is_checked_by_its_own_contract() {
     assert_eq!(out.code, 0, "{}", out.stderr);
     assert!(json(&out)["gas_per_inference"].as_u64() > Some(200_000));
 
+    // The typed front registers the model, and takes the proof with its values in the clear.
+    let front = |proof: &str| {
+        let estimate = ["evm", "estimate", proof, "--keys", &keys];
+        let contract = ["--contract", &contract, "--json"];
+        Zkml::new().args(&estimate).args(&contract).run()
+    };
+    let out = front(&proof);
+    assert_eq!(out.code, 0, "{}", out.stderr);
+    let steps = &json(&out)["forks"][1]["steps"];
+    let named = |step: &str| steps.as_array().unwrap().iter().any(|s| s["step"] == step);
+    assert!(
+        named("registering a model") && named("submitting the proof"),
+        "{steps}"
+    );
+
     // A proof for aggregation is told apart, and the other way round.
     let other = path("poseidon.zkml");
     let poseidon = ["--out", &other, "--transcript", "poseidon"];
@@ -61,6 +76,7 @@ fn a_model_proof_is_checked_by_its_own_contract() {
     tampered.statement.context = "0x2b".parse().unwrap();
     tampered.save(forged.as_ref()).unwrap();
     assert_eq!(test(&forged).code, 3);
+    assert_eq!(front(&forged).code, 3);
     tampered.verifying_key = "0x1".parse().unwrap();
     tampered.save(forged.as_ref()).unwrap();
     assert_eq!(test(&forged).code, 3);

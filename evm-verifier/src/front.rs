@@ -8,7 +8,7 @@ use alloy_sol_types::{SolCall, SolEvent, SolInterface, SolValue};
 use halo2_proofs::halo2curves::{bn256::Fr, ff::PrimeField};
 use revm::primitives::{keccak256, Address, B256, U256};
 use zkml_circuits::{
-    aggregate::{AggregateProof, ACCUMULATOR_LIMBS},
+    aggregate::ACCUMULATOR_LIMBS,
     graph::{Graph, Visibility},
     layout::{Exposed, Plan, WORD_BITS},
     prove::{Exposure, Statement},
@@ -290,12 +290,12 @@ pub fn encode_elements(
 }
 
 /// The proof as the contract takes it: the accumulator in front.
-pub fn aggregated_proof(proof: &AggregateProof) -> Vec<u8> {
-    let limbs = proof.instances.iter().take(ACCUMULATOR_LIMBS);
+pub fn aggregated_proof(instances: &[Fr], proof: &[u8]) -> Vec<u8> {
+    let limbs = instances.iter().take(ACCUMULATOR_LIMBS);
     let mut data: Vec<u8> = limbs
         .flat_map(|limb| word(*limb).to_be_bytes::<32>())
         .collect();
-    data.extend_from_slice(&proof.proof);
+    data.extend_from_slice(proof);
     data
 }
 

@@ -278,7 +278,7 @@ fn the_front_takes_an_aggregated_proof() {
             classifier(verifier, hash, Some(a.digest), a.commitment())
         });
         let good = inference(&model, Fr::from(CONTEXT));
-        let proof = aggregated_proof(&a.proof);
+        let proof = aggregated_proof(&a.proof.instances, &a.proof.proof);
         let view = scene.call(scene.front, &verify_call(&good, &proof, false));
         assert!(view.returned, "{}", reason(&view));
         println!("ModelVerifier.verify, {fork}: {:?}", view.gas);

@@ -6,24 +6,26 @@ use super::{
     record::Record,
 };
 use crate::{
-    bundle::Bundle,
-    contract::Artefact,
+    contract::{Artefact, Checks},
     keys::{KeyFolder, Verifying},
     outcome::Refused,
     srs::SrsArgs,
+    submission::Submission,
     ui::Ui,
 };
 use anyhow::{bail, Context, Result};
 use clap::Args;
 use std::path::PathBuf;
-use zkml_circuits::prove::Word;
+use zkml_circuits::{
+    aggregate::vk_digest,
+    prove::{protocol, Word},
+};
 use zkml_evm_verifier::{
     calldata,
     chain::{Address, Node, Verdict},
     exec::ACCEPTED,
     front::{
-        aggregated_proof, batch_call, encode, model, model_id, verify_call, IModelVerifier::Model,
-        Inference, Mode,
+        batch_call, encode, model, model_id, verify_call, IModelVerifier::Model, Inference, Mode,
     },
 };
 
@@ -138,17 +140,34 @@ impl Contracts {
         })
     }
 
+    /// How the contract checks proofs of a model.
+    pub fn mode(&self, set: &Verifying) -> Result<Mode> {
+        match &self.artefact.checks {
+            Checks::Aggregate => {
+                let instances = set.plan.statement.instances;
+                let protocol = protocol(&set.srs.params, &set.verifier.vk, instances);
+                Ok(Mode::Aggregated {
+                    key_digest: vk_digest(&protocol)?,
+                })
+            }
+            Checks::Direct { verifying_key, .. } if *verifying_key == set.verifier.digest() => {
+                Ok(Mode::Direct)
+            }
+            Checks::Direct { verifying_key, .. } => bail!(
+                "the contract checks proofs under verifying key {verifying_key}, the keys have {}; make a contract for them (`zkml evm generate --mode direct`)",
+                set.verifier.digest()
+            ),
+        }
+    }
+
     /// What is registered for a model.
     pub fn model(
         &self,
         verifier: Address,
         set: &Verifying,
-        key_digest: Word,
+        mode: Mode,
         commitment: Word,
     ) -> Result<Model> {
-        let mode = Mode::Aggregated {
-            key_digest: key_digest.0,
-        };
         let (graph, plan) = (&set.architecture.graph, &set.plan);
         let code = &self.verifier.bytecode.runtime;
         Ok(model(graph, plan, commitment.0, mode, verifier, code)?)
@@ -169,44 +188,43 @@ impl CallArgs {
 pub fn call(
     contracts: &Contracts,
     places: &Places,
-    bundle: &Bundle,
+    submission: &Submission,
     sets: &[Verifying],
     purpose: Purpose,
 ) -> Result<Call> {
-    let aggregate = &bundle.aggregate;
     let Some(front) = &places.front else {
         return Ok(Call {
             to: places.verifier.address,
-            data: calldata::encode(&aggregate.instances, &aggregate.proof),
+            data: calldata::encode(&submission.instances, &submission.proof),
             inferences: Vec::new(),
         });
     };
-    let inferences = bundle
-        .inner
+    let claims = submission.claims();
+    let inferences = claims
         .iter()
         .enumerate()
-        .map(|(index, inner)| {
-            let of_model = |set: &&Verifying| set.verifier.digest() == inner.verifying_key;
+        .map(|(index, claim)| {
+            let of_model = |set: &&Verifying| set.verifier.digest() == claim.verifying_key;
             let Some(set) = sets.iter().find(of_model) else {
                 return Err(Refused(format!(
                     "statement {index} was proven under verifying key {}, which none of --keys has",
-                    inner.verifying_key
+                    claim.verifying_key
                 ))
                 .into());
             };
             let verifier = places.verifier.address;
-            let commitment = inner.statement.commitment;
-            let model = contracts.model(verifier, set, inner.key_digest, commitment)?;
-            let (input, output) = encode(&model, &inner.statement)?;
+            let commitment = claim.statement.commitment;
+            let model = contracts.model(verifier, set, claim.mode, commitment)?;
+            let (input, output) = encode(&model, claim.statement)?;
             Ok(Inference {
                 model_id: model_id(&model),
-                context: inner.statement.context.0,
+                context: claim.statement.context.0,
                 input,
                 output,
             })
         })
         .collect::<Result<Vec<_>>>()?;
-    let proof = aggregated_proof(aggregate);
+    let proof = submission.front_proof();
     let submit = purpose == Purpose::Submit;
     let data = match inferences.as_slice() {
         [one] => verify_call(one, &proof, submit),

@@ -74,9 +74,11 @@ where
     // The key has columns and gates; the circuit's configuration names them once more.
     let mut named = ConstraintSystem::default();
     let config = C::configure_with_params(&mut named, circuit.params());
-    C::FloorPlanner::synthesize(&mut collector, circuit, config, cs.constants().clone())
-        .map_err(PlonkError::Circuit)?;
+    // A circuit may end its phases itself; one that does not is run once for each.
     while collector.phase < phases {
+        let (config, constants) = (config.clone(), cs.constants().clone());
+        C::FloorPlanner::synthesize(&mut collector, circuit, config, constants)
+            .map_err(PlonkError::Circuit)?;
         collector.next_phase();
     }
     if let Some(fault) = collector.fault {

@@ -1,9 +1,9 @@
 //! `zkml evm calldata`: what a transaction would carry, for a wallet of another kind.
 
 use crate::{
-    bundle::Bundle,
     keys::{check_writable, hex},
     onchain::call::{call, CallArgs, Contracts, Purpose},
+    submission::Submission,
     ui::Ui,
 };
 use anyhow::Result;
@@ -52,15 +52,15 @@ pub fn run(args: &CalldataArgs, ui: &Ui) -> Result<Value> {
     if let Some(path) = &args.out {
         check_writable(path)?;
     }
-    let bundle = Bundle::load(&args.proof)?;
     let contracts = Contracts::load(&args.call.contracts)?;
+    let submission = Submission::load(&args.proof, &contracts.artefact)?;
     let sets = args.call.sets(ui)?;
     let places = contracts.recorded(args.chain_id, args.call.raw)?;
     let purpose = match args.function {
         Function::Submit => Purpose::Submit,
         Function::Verify => Purpose::Verify,
     };
-    let call = call(&contracts, &places, &bundle, &sets, purpose)?;
+    let call = call(&contracts, &places, &submission, &sets, purpose)?;
     let text = format!("0x{}", hex(&call.data));
     ui.note(format_args!("to {} on chain {}", call.to, args.chain_id));
     match &args.out {

@@ -1,12 +1,12 @@
 //! `zkml evm estimate`: what it costs, before anything is on a chain.
 
 use crate::{
-    bundle::Bundle,
     onchain::{
         amount::{ether, gwei, parse_gwei},
         args::NodeArgs,
         call::{call, CallArgs, Contracts, Places, Purpose},
     },
+    submission::Submission,
     ui::Ui,
     values::grouped,
 };
@@ -50,8 +50,8 @@ struct Steps {
 
 /// Runs the command.
 pub fn run(args: &EstimateArgs, ui: &Ui) -> Result<Value> {
-    let bundle = Bundle::load(&args.proof)?;
     let contracts = Contracts::load(&args.call.contracts)?;
+    let submission = Submission::load(&args.proof, &contracts.artefact)?;
     let sets = args.call.sets(ui)?;
     let price = match args.gas_price {
         Some(price) => Some(price),
@@ -63,7 +63,7 @@ pub fn run(args: &EstimateArgs, ui: &Ui) -> Result<Value> {
     };
     let mut forks = Vec::new();
     for fork in Fork::ALL {
-        let work = || measure(fork, args, &contracts, &bundle, &sets);
+        let work = || measure(fork, args, &contracts, &submission, &sets);
         forks.push(ui.stage("Running the contracts", None, work).value?);
     }
     let cost = |gas: u64| price.map(|price| U256::from(price).saturating_mul(U256::from(gas)));
@@ -96,7 +96,7 @@ pub fn run(args: &EstimateArgs, ui: &Ui) -> Result<Value> {
         json!({ "fork": steps.fork, "steps": rows.collect::<Vec<_>>(), "submission": steps.submission })
     };
     Ok(json!({
-        "statements": bundle.inner.len(),
+        "statements": submission.stated.inferences(),
         "gas_price_wei": price.map(|price| price.to_string()),
         "forks": forks.iter().map(json).collect::<Vec<_>>(),
     }))
@@ -107,7 +107,7 @@ fn measure(
     fork: Fork,
     args: &EstimateArgs,
     contracts: &Contracts,
-    bundle: &Bundle,
+    submission: &Submission,
     sets: &[crate::keys::Verifying],
 ) -> Result<Steps> {
     let mut chain = Chain::new(fork);
@@ -123,18 +123,18 @@ fn measure(
         steps.push(("deploying ModelVerifier", front.gas));
         places.front = Some(contracts.front.record(0, front.address));
         let mut known = Vec::new();
-        for inner in &bundle.inner {
+        for claim in submission.claims() {
             let set = sets
                 .iter()
-                .find(|set| set.verifier.digest() == inner.verifying_key)
+                .find(|set| set.verifier.digest() == claim.verifying_key)
                 .with_context(|| {
                     format!(
                         "verifying key {}: none of --keys has it",
-                        inner.verifying_key
+                        claim.verifying_key
                     )
                 })?;
-            let commitment = inner.statement.commitment;
-            let model = contracts.model(verifier.address, set, inner.key_digest, commitment)?;
+            let commitment = claim.statement.commitment;
+            let model = contracts.model(verifier.address, set, claim.mode, commitment)?;
             if known.contains(&model) {
                 continue;
             }
@@ -146,7 +146,7 @@ fn measure(
             known.push(model);
         }
     }
-    let call = call(contracts, &places, bundle, sets, Purpose::Submit)?;
+    let call = call(contracts, &places, submission, sets, Purpose::Submit)?;
     let outcome = chain.call(call.to, &call.data)?;
     if !outcome.returned {
         return Err(crate::outcome::Refused(describe_revert(&outcome.output)).into());

@@ -1,7 +1,6 @@
 //! `zkml evm register`: models known to the typed front.
 
 use crate::{
-    bundle::Bundle,
     keys::{KeyFolder, Verifying},
     onchain::{
         args::{KeyArgs, NodeArgs, SendArgs},
@@ -11,16 +10,14 @@ use crate::{
     },
     outcome::Refused,
     srs::SrsArgs,
+    submission::Submission,
     ui::Ui,
 };
 use anyhow::{bail, Context, Result};
 use clap::Args;
 use serde_json::{json, Value};
 use std::path::PathBuf;
-use zkml_circuits::{
-    aggregate::vk_digest,
-    prove::{protocol, Word},
-};
+use zkml_circuits::prove::Word;
 use zkml_evm_verifier::{
     chain::{Address, Node, Transaction, Verdict, B256},
     front::{is_registered, is_registered_call, model_id, register_call, IModelVerifier::Model},
@@ -45,7 +42,8 @@ pub struct RegisterArgs {
     /// Commitment C to the weights of the one model, as `zkml setup` says it
     #[arg(long, value_name = "C", required_unless_present = "proof")]
     commitment: Option<Word>,
-    /// Aggregated proof: register the models that it is about, with the commitments that it states
+    /// Proof of the kind that the contract checks: register the models that it is about, with the commitments
+    /// that it states
     #[arg(long, value_name = "FILE", conflicts_with = "commitment")]
     proof: Option<PathBuf>,
     #[command(flatten)]
@@ -98,27 +96,25 @@ fn models(
         let (Some(commitment), [set]) = (args.commitment, sets) else {
             bail!("--commitment is of one model: give one folder of keys");
         };
-        let instances = set.plan.statement.instances;
-        let protocol = protocol(&set.srs.params, &set.verifier.vk, instances);
-        let digest = Word(vk_digest(&protocol)?);
-        return Ok(vec![contracts.model(verifier, set, digest, commitment)?]);
+        let mode = contracts.mode(set)?;
+        return Ok(vec![contracts.model(verifier, set, mode, commitment)?]);
     };
-    let bundle = Bundle::load(path)?;
+    let submission = Submission::load(path, &contracts.artefact)?;
     let mut models: Vec<Model> = Vec::new();
-    for inner in &bundle.inner {
+    for claim in submission.claims() {
         let set = sets
             .iter()
-            .find(|set| set.verifier.digest() == inner.verifying_key);
+            .find(|set| set.verifier.digest() == claim.verifying_key);
         let Some(set) = set else {
             return Err(Refused(format!(
                 "{} has a proof under verifying key {}, which none of --keys has",
                 path.display(),
-                inner.verifying_key
+                claim.verifying_key
             ))
             .into());
         };
-        let commitment = inner.statement.commitment;
-        let model = contracts.model(verifier, set, inner.key_digest, commitment)?;
+        let commitment = claim.statement.commitment;
+        let model = contracts.model(verifier, set, claim.mode, commitment)?;
         if !models.contains(&model) {
             models.push(model);
         }

@@ -1,13 +1,13 @@
 //! `zkml evm submit`: a proof on the chain.
 
 use crate::{
-    bundle::Bundle,
     onchain::{
         args::{KeyArgs, NodeArgs, SendArgs},
         call::{call, Call, CallArgs, Contracts, Places, Purpose},
         contracts::check_srs,
         send::{sent_json, Sender, Sent},
     },
+    submission::Submission,
     ui::Ui,
 };
 use anyhow::{bail, Context, Result};
@@ -53,19 +53,19 @@ pub struct SubmitArgs {
 
 /// Runs the command.
 pub fn run(args: &SubmitArgs, ui: &Ui) -> Result<Value> {
-    let bundle = Bundle::load(&args.proof)?;
     let contracts = Contracts::load(&args.call.contracts)?;
+    let submission = Submission::load(&args.proof, &contracts.artefact)?;
     let sets = args.call.sets(ui)?;
     let node = args.node.connect(ui)?;
-    let srs = &bundle.srs;
+    let artefact = &contracts.artefact;
     check_srs(
-        srs.is_secure(),
-        &srs.to_string(),
+        artefact.srs_secure,
+        &artefact.srs,
         &node,
         args.allow_insecure_srs,
     )?;
     let places = contracts.places(&node, args.call.raw)?;
-    let call = call(&contracts, &places, &bundle, &sets, Purpose::Submit)?;
+    let call = call(&contracts, &places, &submission, &sets, Purpose::Submit)?;
     if !args.again {
         if let Some(earlier) = verified(&node, &places, &call)? {
             ui.say("The chain has these statements as verified already; nothing was sent:")?;

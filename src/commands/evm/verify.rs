@@ -1,12 +1,11 @@
 //! `zkml evm verify`: the contract is asked, without a transaction.
 
 use crate::{
-    bundle::Bundle,
     onchain::{
         args::NodeArgs,
         call::{ask, call, CallArgs, Contracts, Purpose},
     },
-    srs::warn,
+    submission::Submission,
     ui::Ui,
 };
 use anyhow::Result;
@@ -34,14 +33,17 @@ pub struct VerifyArgs {
 
 /// Runs the command.
 pub fn run(args: &VerifyArgs, ui: &Ui) -> Result<Value> {
-    let bundle = Bundle::load(&args.proof)?;
     let contracts = Contracts::load(&args.call.contracts)?;
+    let submission = Submission::load(&args.proof, &contracts.artefact)?;
     let sets = args.call.sets(ui)?;
     let node = args.node.connect(ui)?;
     let places = contracts.places(&node, args.call.raw)?;
-    let call = call(&contracts, &places, &bundle, &sets, Purpose::Verify)?;
+    let call = call(&contracts, &places, &submission, &sets, Purpose::Verify)?;
     ask(&node, &call)?;
-    warn(&bundle.srs, ui);
+    let artefact = &contracts.artefact;
+    if !artefact.srs_secure {
+        ui.note(format_args!("warning: {}", artefact.srs));
+    }
     let mut statements = Vec::new();
     for inference in &call.inferences {
         let context = word(inference.context);
@@ -58,7 +60,7 @@ pub fn run(args: &VerifyArgs, ui: &Ui) -> Result<Value> {
         "chain_id": node.chain_id(),
         "contract": call.to,
         "statements": statements,
-        "srs": bundle.srs.to_string(),
-        "srs_secure": bundle.srs.is_secure(),
+        "srs": artefact.srs,
+        "srs_secure": artefact.srs_secure,
     }))
 }
