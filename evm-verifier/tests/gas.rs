@@ -34,7 +34,8 @@ fn snapshot() -> BTreeMap<String, u64> {
     for fork in Fork::ALL {
         let mut put = |name: &str, outcome: CallOutcome| {
             assert!(outcome.returned, "{name}: {}", reason(&outcome));
-            lines.insert(format!("{fork}/{name}"), outcome.gas.execution);
+            let gas = outcome.gas.precompiles + outcome.gas.execution;
+            lines.insert(format!("{fork}/{name}"), gas);
         };
         let mut scene = Scene::new(fork);
         let front = scene.front;
