@@ -42,6 +42,7 @@ fn linear(weights: [i64; 2], lo: i64, hi: i64) -> (Graph, Weights) {
         }],
         inputs: vec![TensorId(0)],
         outputs: vec![TensorId(2)],
+        tables: Vec::new(),
     };
     (graph, Weights::from([(TensorId(1), weights.to_vec())]))
 }
@@ -244,27 +245,11 @@ fn malformed_graphs() {
             "interval",
         ),
         (
-            rejected(|g| {
-                op(
-                    g,
-                    Op::Clamp {
-                        x: TensorId(1),
-                        clamp: Clamp::RELU,
-                    },
-                )
-            }),
+            rejected(|g| op(g, Op::clamped(TensorId(1), Clamp::RELU))),
             "a weight",
         ),
         (
-            rejected(|g| {
-                op(
-                    g,
-                    Op::Clamp {
-                        x,
-                        clamp: Clamp { lo: 1, hi: Some(0) },
-                    },
-                )
-            }),
+            rejected(|g| op(g, Op::clamped(x, Clamp { lo: 1, hi: Some(0) }))),
             "clamp",
         ),
         (rejected(|g| g.nodes[0].op = Op::Reshape { x }), "output"),
@@ -287,34 +272,78 @@ fn malformed_graphs() {
             "divisor",
         ),
         (
+            rejected(|g| op(g, Op::sum(vec![(1, x), (1, TensorId(2))], None))),
+            "before",
+        ),
+        (
+            rejected(|g| op(g, Op::sum(vec![(1 << 21, x), (1, x)], None))),
+            "factors",
+        ),
+        (rejected(|g| op(g, Op::sum(vec![], None))), "terms"),
+        (rejected(|g| op(g, Op::Table { x, table: 0 })), "table"),
+        (
             rejected(|g| {
                 op(
                     g,
-                    Op::Combine {
-                        a: x,
-                        b: TensorId(2),
-                        ca: 1,
-                        cb: 1,
-                        clamp: None,
+                    Op::Gather {
+                        x,
+                        axis: 1,
+                        indices: vec![0],
                     },
                 )
             }),
-            "before",
+            "axis",
         ),
         (
             rejected(|g| {
                 op(
                     g,
-                    Op::Combine {
+                    Op::Gather {
+                        x,
+                        axis: 0,
+                        indices: vec![2],
+                    },
+                )
+            }),
+            "index",
+        ),
+        (
+            rejected(|g| {
+                op(
+                    g,
+                    Op::Concat {
+                        xs: vec![x, x],
+                        axis: 1,
+                    },
+                )
+            }),
+            "axis",
+        ),
+        (
+            rejected(|g| {
+                op(
+                    g,
+                    Op::MatMul {
                         a: x,
                         b: x,
-                        ca: 1 << 21,
-                        cb: 1,
+                        div: 1,
                         clamp: None,
                     },
                 )
             }),
-            "factors",
+            "operands",
+        ),
+        (
+            rejected(|g| {
+                op(
+                    g,
+                    Op::Constant {
+                        shape: vec![2],
+                        values: vec![1],
+                    },
+                )
+            }),
+            "constant",
         ),
     ];
     for (text, expected) in cases {

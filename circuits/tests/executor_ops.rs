@@ -65,6 +65,7 @@ impl Case {
             }],
             inputs: (0..inputs.len()).map(TensorId).collect(),
             outputs: vec![output],
+            tables: Vec::new(),
         };
         Case {
             graph,
@@ -312,14 +313,14 @@ proptest! {
         let run = |op| Case::new(&[&[n], &[n]], &[], &[n], op).run(&[a.clone(), b.clone()]);
         let sum: Vec<i64> =
             pairs().map(|(a, b)| clamped(a * i128::from(ca) + b * i128::from(cb), clamp)).collect();
-        prop_assert_eq!(run(Op::Combine { a: X, b: Y, ca, cb, clamp }), sum);
+        prop_assert_eq!(run(Op::sum(vec![(ca, X), (cb, Y)], clamp)), sum);
         let product: Vec<i64> = pairs().map(|(a, b)| clamped(rd(a * b, div.into()), clamp)).collect();
         prop_assert_eq!(run(Op::Mul { a: X, b: Y, div, clamp }), product);
         let square: Vec<i64> = pairs().map(|(a, _)| clamped(rd(a * a, div.into()), clamp)).collect();
         prop_assert_eq!(run(Op::Mul { a: X, b: X, div, clamp }), square);
         if let Some(c) = clamp {
             let only: Vec<i64> = pairs().map(|(a, _)| clamped(a, clamp)).collect();
-            prop_assert_eq!(run(Op::Clamp { x: X, clamp: c }), only);
+            prop_assert_eq!(run(Op::clamped(X, c)), only);
         }
     }
 

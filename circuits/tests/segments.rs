@@ -45,10 +45,7 @@ fn model() -> (Graph, Weights) {
         div: 16,
         clamp: None,
     };
-    let relu = Op::Clamp {
-        x: y,
-        clamp: Clamp::RELU,
-    };
+    let relu = Op::clamped(y, Clamp::RELU);
     let mut graph = Graph {
         scale: 16,
         tensors: vec![
@@ -60,6 +57,7 @@ fn model() -> (Graph, Weights) {
         nodes: vec![node("linear", linear, y), node("relu", relu, z)],
         inputs: vec![x],
         outputs: vec![y, z],
+        tables: Vec::new(),
     };
     let weights = Weights::from([(w, (0..4 * OUTPUTS as i64).map(|i| 3 + i).collect())]);
     range::propagate(&mut graph, &weights).unwrap();

@@ -96,12 +96,12 @@ fn accumulate(
                 *sum = i128::from(factor) * i128::from(term(blocks, x, i));
             }
         }
-        Accumulator::Sum { terms } => {
+        Accumulator::Sum { terms, constant } => {
             for (i, sum) in sums.iter_mut().enumerate() {
-                *sum = terms
+                let each = terms
                     .iter()
-                    .map(|t| i128::from(t.coefficient) * i128::from(term(blocks, t, i)))
-                    .sum();
+                    .map(|t| i128::from(t.coefficient) * i128::from(term(blocks, t, i)));
+                *sum = i128::from(*constant) + each.sum::<i128>();
             }
         }
     }

@@ -4,6 +4,7 @@ mod kernels;
 
 pub(crate) use kernels::transposed_indices;
 
+use super::movement::sources;
 use super::ops::{elements, rd_wide, saturate, GraphError};
 use super::{Clamp, Graph, Interval, Node, Op, Role, TensorId, Weights};
 use thiserror::Error;
@@ -268,15 +269,17 @@ fn node_values(
             };
             read.values(*x)?.iter().enumerate().map(one).collect()
         }
-        Op::Combine { a, b, ca, cb, .. } => {
-            let one = |(&a, &b): (&i64, &i64)| {
-                i128::from(a) * i128::from(*ca) + i128::from(b) * i128::from(*cb)
-            };
-            read.values(*a)?
-                .iter()
-                .zip(read.values(*b)?)
-                .map(one)
-                .collect()
+        Op::Combine {
+            terms, constant, ..
+        } => {
+            let mut sums = vec![i128::from(*constant); elements(&output.shape).unwrap_or(0)];
+            for (factor, x) in terms {
+                let values = read.values(*x)?;
+                for (sum, &v) in sums.iter_mut().zip(values) {
+                    *sum += i128::from(v) * i128::from(*factor);
+                }
+            }
+            sums.into_iter().map(|sum| rd_wide(sum, div)).collect()
         }
         Op::Mul { a, b, .. } => {
             let one = |(&a, &b): (&i64, &i64)| rd_wide(i128::from(a) * i128::from(b), div);
@@ -312,19 +315,79 @@ fn node_values(
             });
             best
         }
-        Op::Clamp { x, .. } | Op::Reshape { x } => {
-            read.values(*x)?.iter().map(|&v| i128::from(v)).collect()
+        Op::MatMul { a, b, .. } => {
+            let sums = match (read.shape(*a)?, read.shape(*b)?) {
+                ([.., m, k], [.., n]) => {
+                    kernels::products(read.values(*a)?, read.values(*b)?, [*m, *k, *n])
+                }
+                _ => Vec::new(),
+            };
+            sums.into_iter().map(|sum| rd_wide(sum, div)).collect()
         }
-        Op::Transpose { x, perm } => {
-            let source = read.values(*x)?;
-            let moved = kernels::transposed_indices(read.shape(*x)?, perm);
-            moved
-                .into_iter()
-                .map(|i| source.get(i).map_or(0, |&v| i128::from(v)))
-                .collect()
+        Op::Div { a, b, factor } => {
+            let divisors = read.values(*b)?;
+            let positive = Interval {
+                lo: 1,
+                hi: i64::MAX,
+            };
+            if let Some(index) = divisors.iter().position(|&b| b < 1) {
+                let value = divisors.get(index).copied().unwrap_or(0);
+                return Err(outside(node, index, value.into(), positive));
+            }
+            let one = |(&a, &b): (&i64, &i64)| rd_wide(i128::from(a) * i128::from(*factor), b);
+            read.values(*a)?.iter().zip(divisors).map(one).collect()
+        }
+        Op::Max { a, b } | Op::Min { a, b } => {
+            let max = matches!(node.op, Op::Max { .. });
+            let one = |(&a, &b): (&i64, &i64)| i128::from(if max { a.max(b) } else { a.min(b) });
+            let (a, b) = (read.values(*a)?, read.values(*b)?);
+            a.iter().zip(b).map(one).collect()
+        }
+        Op::Table { x, table } => {
+            let table = graph.table(*table, &node.name)?;
+            let one = |(index, &x): (usize, &i64)| match table.get(x) {
+                Some(y) => Ok(i128::from(y)),
+                None => Err(outside(node, index, x.into(), table.domain())),
+            };
+            let values = read.values(*x)?.iter().enumerate().map(one);
+            values.collect::<Result<_, _>>()?
+        }
+        Op::ReduceSum { x, .. } => {
+            let length = read.shape(*x)?.last().copied().unwrap_or(1).max(1);
+            let sum = |row: &[i64]| row.iter().map(|&v| i128::from(v)).sum();
+            let sums = read.values(*x)?.chunks(length).map(sum);
+            sums.map(|sum| rd_wide(sum, div)).collect()
+        }
+        Op::Constant { values, .. } => values.iter().map(|&v| i128::from(v)).collect(),
+        Op::Parameter { w } => read.values(*w)?.iter().map(|&v| i128::from(v)).collect(),
+        Op::Reshape { .. } | Op::Transpose { .. } | Op::Gather { .. } | Op::Concat { .. } => {
+            let operands = node.op.data_operands();
+            let shapes = operands
+                .iter()
+                .map(|id| read.shape(*id))
+                .collect::<Result<Vec<_>, _>>()?;
+            let values = operands
+                .iter()
+                .map(|id| read.values(*id))
+                .collect::<Result<Vec<_>, _>>()?;
+            let at = |(operand, element): (usize, usize)| {
+                let values = values.get(operand).copied().unwrap_or_default();
+                values.get(element).map_or(0, |&v| i128::from(v))
+            };
+            let moved = sources(&node.op, &shapes).unwrap_or_default();
+            moved.into_iter().map(at).collect()
         }
     };
     finish(node, output.range, node.op.clamp(), &values)
+}
+
+fn outside(node: &Node, index: usize, value: i128, range: Interval) -> ExecError {
+    ExecError::Range {
+        node: node.name.clone(),
+        index,
+        value,
+        range,
+    }
 }
 
 /// Checks the value before the clamp, clamps, and checks the result.
@@ -339,12 +402,7 @@ fn finish(
         if i128::from(narrow) == value && range.contains(narrow) {
             return Ok(narrow);
         }
-        Err(ExecError::Range {
-            node: node.name.clone(),
-            index,
-            value,
-            range,
-        })
+        Err(outside(node, index, value, range))
     };
     let one = |(index, &value): (usize, &i128)| {
         let before = check(index, value, node.pre)?;

@@ -8,6 +8,7 @@
 //! `[n]`. A tensor's elements are in row-major order.
 
 pub mod exec;
+pub mod movement;
 pub mod ops;
 pub mod range;
 
@@ -135,16 +136,15 @@ pub enum Op {
         /// Fused activation.
         clamp: Option<Clamp>,
     },
-    /// `y = clamp(a·ca + b·cb)` elementwise with small constants (Add: 1, 1; Sub: 1, -1). Same shapes.
+    /// `y = clamp(rd(Σ factor·x + constant, div))` elementwise, with small public factors; all
+    /// terms of one shape. One term, factor 1, is a clamp alone; two are a sum or difference.
     Combine {
-        /// First operand.
-        a: TensorId,
-        /// Second operand.
-        b: TensorId,
-        /// Factor of `a`.
-        ca: i64,
-        /// Factor of `b`.
-        cb: i64,
+        /// Factor and operand of each term; at least one.
+        terms: Vec<(i64, TensorId)>,
+        /// Added before dividing.
+        constant: i64,
+        /// Divisor.
+        div: i64,
         /// Fused activation.
         clamp: Option<Clamp>,
     },
@@ -159,12 +159,54 @@ pub enum Op {
         /// Fused activation.
         clamp: Option<Clamp>,
     },
-    /// `y = clamp(x)`.
-    Clamp {
+    /// `y[b,i,j] = clamp(rd(Σ_k a[b,i,k]·b[b,k,j], div))`: products of two computed tensors.
+    /// `a: [B…,M,K]`, `b: [B…,K,N]`, `y: [B…,M,N]`, the same batch dimensions, possibly none.
+    MatMul {
+        /// Left operand.
+        a: TensorId,
+        /// Right operand.
+        b: TensorId,
+        /// Divisor (the scale).
+        div: i64,
+        /// Fused activation.
+        clamp: Option<Clamp>,
+    },
+    /// `y = rd(a·factor, b)` elementwise, `b ≥ 1`. Same shapes.
+    Div {
+        /// Dividend.
+        a: TensorId,
+        /// Divisor, at least 1 everywhere.
+        b: TensorId,
+        /// Factor of the dividend (the scale).
+        factor: i64,
+    },
+    /// `y = max(a, b)` elementwise. Same shapes.
+    Max {
+        /// First operand.
+        a: TensorId,
+        /// Second operand.
+        b: TensorId,
+    },
+    /// `y = min(a, b)` elementwise. Same shapes.
+    Min {
+        /// First operand.
+        a: TensorId,
+        /// Second operand.
+        b: TensorId,
+    },
+    /// `y = table[x]` elementwise, for `x` in the table's domain.
+    Table {
         /// Input.
         x: TensorId,
-        /// Bounds.
-        clamp: Clamp,
+        /// Index in [`Graph::tables`].
+        table: usize,
+    },
+    /// `y[..] = rd(Σ_l x[..,l], div)`: over the last dimension, which goes.
+    ReduceSum {
+        /// Input, at least one dimension.
+        x: TensorId,
+        /// Divisor (the length for a mean).
+        div: i64,
     },
     /// `y = rd(Σ window, kh·kw)`: padding counts as zeros in the sum and in the divisor.
     AvgPool {
@@ -192,6 +234,62 @@ pub enum Op {
         /// Permutation of the dimensions.
         perm: Vec<usize>,
     },
+    /// `y[.., i, ..] = x[.., indices[i], ..]` along one dimension: slices, repetitions, reversals.
+    Gather {
+        /// Input.
+        x: TensorId,
+        /// The dimension.
+        axis: usize,
+        /// Source index of each index; not empty.
+        indices: Vec<usize>,
+    },
+    /// The operands one after another along a dimension.
+    Concat {
+        /// Operands, at least one; of one shape but for the dimension.
+        xs: Vec<TensorId>,
+        /// The dimension.
+        axis: usize,
+    },
+    /// Public numbers, part of the architecture.
+    Constant {
+        /// Shape.
+        shape: Vec<usize>,
+        /// Values, row-major.
+        values: Vec<i64>,
+    },
+    /// A weight tensor as an operand of operations that read computed tensors.
+    Parameter {
+        /// The weights.
+        w: TensorId,
+    },
+}
+
+/// A function on integers, by its values: public, part of the architecture.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// What it approximates, for `inspect`.
+    pub name: String,
+    /// First argument.
+    pub lo: i64,
+    /// Values at `lo`, `lo + 1`, ….
+    pub values: Vec<i64>,
+}
+
+impl Table {
+    /// The arguments that it has values for.
+    pub fn domain(&self) -> Interval {
+        let len = i64::try_from(self.values.len()).unwrap_or(i64::MAX);
+        Interval {
+            lo: self.lo,
+            hi: self.lo.saturating_add(len.saturating_sub(1)),
+        }
+    }
+
+    /// The value at `x`.
+    pub fn get(&self, x: i64) -> Option<i64> {
+        let at = usize::try_from(x.checked_sub(self.lo)?).ok()?;
+        self.values.get(at).copied()
+    }
 }
 
 /// One computed tensor.
@@ -220,6 +318,9 @@ pub struct Graph {
     pub inputs: Vec<TensorId>,
     /// Output tensors, in the model's order.
     pub outputs: Vec<TensorId>,
+    /// Functions that nodes look up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<Table>,
 }
 
 /// The model's integer weights, by tensor; the private half of a model.

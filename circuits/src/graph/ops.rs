@@ -2,7 +2,7 @@
 
 mod validate;
 
-use super::{Clamp, Graph, Interval, Op, Tensor, TensorId, Window};
+use super::{Clamp, Graph, Interval, Op, Table, Tensor, TensorId, Window};
 use thiserror::Error;
 
 /// Largest number of elements of one tensor.
@@ -142,6 +142,37 @@ impl Window {
 }
 
 impl Op {
+    /// `clamp(x)`.
+    pub fn clamped(x: TensorId, clamp: Clamp) -> Op {
+        Op::sum(vec![(1, x)], Some(clamp))
+    }
+
+    /// `clamp(Σ factor·x)`, exactly.
+    pub fn sum(terms: Vec<(i64, TensorId)>, clamp: Option<Clamp>) -> Op {
+        Op::Combine {
+            terms,
+            constant: 0,
+            div: 1,
+            clamp,
+        }
+    }
+
+    /// The operand, if all that the operation does is to clamp it.
+    pub fn only_clamps(&self) -> Option<(TensorId, Clamp)> {
+        match self {
+            Op::Combine {
+                terms,
+                constant: 0,
+                div: 1,
+                clamp: Some(clamp),
+            } => match terms.as_slice() {
+                [(1, x)] => Some((*x, *clamp)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Name as `inspect` prints it.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -149,28 +180,47 @@ impl Op {
             Op::Conv { .. } => "DepthwiseConv",
             Op::Linear { .. } => "Linear",
             Op::Scale { .. } => "Scale",
+            Op::Combine { terms, clamp, .. } if terms.len() == 1 && clamp.is_some() => "Clamp",
             Op::Combine { .. } => "Combine",
             Op::Mul { .. } => "Mul",
-            Op::Clamp { .. } => "Clamp",
+            Op::MatMul { .. } => "MatMul",
+            Op::Div { .. } => "Div",
+            Op::Max { .. } => "Max",
+            Op::Min { .. } => "Min",
+            Op::Table { .. } => "Table",
+            Op::ReduceSum { .. } => "ReduceSum",
             Op::AvgPool { .. } => "AvgPool",
             Op::MaxPool { .. } => "MaxPool",
             Op::Reshape { .. } => "Reshape",
             Op::Transpose { .. } => "Transpose",
+            Op::Gather { .. } => "Gather",
+            Op::Concat { .. } => "Concat",
+            Op::Constant { .. } => "Constant",
+            Op::Parameter { .. } => "Parameter",
         }
     }
 
     /// The operands that are computed or supplied.
     pub fn data_operands(&self) -> Vec<TensorId> {
-        match *self {
-            Op::Combine { a, b, .. } | Op::Mul { a, b, .. } => vec![a, b],
+        match self {
+            Op::Combine { terms, .. } => terms.iter().map(|(_, x)| *x).collect(),
+            Op::Mul { a, b, .. }
+            | Op::MatMul { a, b, .. }
+            | Op::Div { a, b, .. }
+            | Op::Max { a, b }
+            | Op::Min { a, b } => vec![*a, *b],
             Op::Conv { x, .. }
             | Op::Linear { x, .. }
             | Op::Scale { x, .. }
-            | Op::Clamp { x, .. }
+            | Op::Table { x, .. }
+            | Op::ReduceSum { x, .. }
             | Op::AvgPool { x, .. }
             | Op::MaxPool { x, .. }
             | Op::Reshape { x }
-            | Op::Transpose { x, .. } => vec![x],
+            | Op::Transpose { x, .. }
+            | Op::Gather { x, .. } => vec![*x],
+            Op::Concat { xs, .. } => xs.clone(),
+            Op::Constant { .. } | Op::Parameter { .. } => Vec::new(),
         }
     }
 
@@ -181,6 +231,7 @@ impl Op {
                 std::iter::once(w).chain(bias).collect()
             }
             Op::Scale { w, bias, .. } => w.into_iter().chain(bias).collect(),
+            Op::Parameter { w } => vec![w],
             _ => Vec::new(),
         }
     }
@@ -199,11 +250,21 @@ impl Op {
             | Op::Linear { clamp, .. }
             | Op::Scale { clamp, .. }
             | Op::Combine { clamp, .. }
-            | Op::Mul { clamp, .. } => clamp,
-            Op::Clamp { clamp, .. } => Some(clamp),
-            Op::AvgPool { .. } | Op::MaxPool { .. } | Op::Reshape { .. } | Op::Transpose { .. } => {
-                None
-            }
+            | Op::Mul { clamp, .. }
+            | Op::MatMul { clamp, .. } => clamp,
+            Op::Div { .. }
+            | Op::Max { .. }
+            | Op::Min { .. }
+            | Op::Table { .. }
+            | Op::ReduceSum { .. }
+            | Op::AvgPool { .. }
+            | Op::MaxPool { .. }
+            | Op::Reshape { .. }
+            | Op::Transpose { .. }
+            | Op::Gather { .. }
+            | Op::Concat { .. }
+            | Op::Constant { .. }
+            | Op::Parameter { .. } => None,
         }
     }
 
@@ -213,7 +274,10 @@ impl Op {
             Op::Conv { div, .. }
             | Op::Linear { div, .. }
             | Op::Scale { div, .. }
-            | Op::Mul { div, .. } => *div,
+            | Op::Combine { div, .. }
+            | Op::Mul { div, .. }
+            | Op::MatMul { div, .. }
+            | Op::ReduceSum { div, .. } => *div,
             Op::AvgPool { window, .. } => i64::try_from(window.area()).unwrap_or(i64::MAX),
             _ => 1,
         }
@@ -221,6 +285,16 @@ impl Op {
 }
 
 impl Graph {
+    /// A function, or an error that says who asked for it.
+    pub fn table(&self, index: usize, node: &str) -> Result<&Table, GraphError> {
+        self.tables.get(index).ok_or_else(|| GraphError::Shape {
+            node: node.to_owned(),
+            what: "table".to_owned(),
+            expected: format!("one of {}", self.tables.len()),
+            got: index.to_string(),
+        })
+    }
+
     /// A tensor, or an error that says who asked for it.
     pub fn tensor(&self, id: TensorId, place: &str) -> Result<&Tensor, GraphError> {
         self.tensors

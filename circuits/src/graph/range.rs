@@ -4,7 +4,8 @@
 //! channels, rounded outward to a power-of-two width, because the graph is public and exact
 //! bounds would say much about the weights.
 
-use super::exec::{checked_weights, transposed_indices, ExecError};
+use super::exec::{checked_weights, ExecError};
+use super::movement::sources;
 use super::ops::{elements, rd_wide, saturate, GraphError};
 use super::{Clamp, Graph, Interval, Node, Op, TensorId, Weights};
 use std::borrow::Cow;
@@ -52,6 +53,31 @@ pub enum RangeError {
         a: Interval,
         /// Interval of the second factor.
         b: Interval,
+    },
+    /// A divisor that may be zero or negative.
+    #[error("node '{node}': the divisor may lie anywhere in [{lo}, {hi}], it must be at least 1")]
+    Divisor {
+        /// Node name.
+        node: String,
+        /// Smallest possible value.
+        lo: i128,
+        /// Largest possible value.
+        hi: i128,
+    },
+    /// An argument that a table has no value for.
+    #[error(
+        "node '{node}': arguments may lie anywhere in [{lo}, {hi}], its table has values on [{}, {}]",
+        domain.lo, domain.hi
+    )]
+    Domain {
+        /// Node name.
+        node: String,
+        /// Smallest possible argument.
+        lo: i128,
+        /// Largest possible argument.
+        hi: i128,
+        /// Domain of the table.
+        domain: Interval,
     },
 }
 
@@ -289,6 +315,15 @@ impl Step<'_> {
             ),
             Op::Scale { x, w: Some(w), .. } => (1, self.range(*x)?, self.range(*w)?),
             Op::Mul { a, b, .. } => (1, self.range(*a)?, self.range(*b)?),
+            Op::MatMul { a, b, .. } => {
+                let terms = self.shape(*a)?.last().copied().unwrap_or(1);
+                (terms, self.range(*a)?, self.range(*b)?)
+            }
+            Op::Div { a, factor, .. } => (1, self.range(*a)?, point_range(*factor)),
+            Op::ReduceSum { x, .. } => {
+                let terms = self.shape(*x)?.last().copied().unwrap_or(1);
+                (terms, self.range(*x)?, point_range(1))
+            }
             _ => return Ok(()),
         };
         let top = |v: Interval| u128::from(v.lo.unsigned_abs().max(v.hi.unsigned_abs()));
@@ -335,10 +370,61 @@ impl Step<'_> {
                 };
                 self.data(*x)?.iter().enumerate().map(one).collect()
             }
-            Op::Combine { a, b, ca, cb, .. } => {
+            Op::Combine {
+                terms, constant, ..
+            } => {
+                let count = channels(self.shape(self.node.output)?);
+                let mut sums = vec![point(*constant); count];
+                for (factor, x) in terms {
+                    for (sum, v) in sums.iter_mut().zip(self.data(*x)?.iter()) {
+                        *sum = sum.add(v.times(*factor));
+                    }
+                }
+                sums.into_iter().map(|sum| sum.divided(div)).collect()
+            }
+            Op::MatMul { a, b, .. } => {
+                let length = self.shape(*a)?.last().copied().unwrap_or(1);
+                let product = unite(&self.data(*a)?).product(unite(&self.data(*b)?));
+                let sum = product.times(i64::try_from(length).unwrap_or(i64::MAX));
+                vec![sum.divided(div)]
+            }
+            Op::Div { a, b, factor } => {
+                let (a, b) = (unite(&self.data(*a)?), unite(&self.data(*b)?));
+                if b.lo < 1 {
+                    return Err(RangeError::Divisor {
+                        node: self.node.name.clone(),
+                        lo: b.lo,
+                        hi: b.hi,
+                    });
+                }
+                let (least, most) = (saturate(b.lo), saturate(b.hi));
+                let a = a.times(*factor);
+                vec![a.divided(least).union(a.divided(most))]
+            }
+            Op::Max { a, b } | Op::Min { a, b } => {
+                let max = matches!(self.node.op, Op::Max { .. });
+                let pick = |a: i128, b: i128| if max { a.max(b) } else { a.min(b) };
                 let (a_each, b_each) = (self.data(*a)?, self.data(*b)?);
-                let pairs = a_each.iter().zip(b_each.iter());
-                pairs.map(|(a, b)| a.times(*ca).add(b.times(*cb))).collect()
+                let one = |(a, b): (&Wide, &Wide)| Wide {
+                    lo: pick(a.lo, b.lo),
+                    hi: pick(a.hi, b.hi),
+                };
+                a_each.iter().zip(b_each.iter()).map(one).collect()
+            }
+            Op::Table { x, table } => vec![self.image(unite(&self.data(*x)?), *table)?],
+            Op::ReduceSum { x, .. } => {
+                let length = self.shape(*x)?.last().copied().unwrap_or(1);
+                let all = unite(&self.data(*x)?);
+                let sum = all.times(i64::try_from(length).unwrap_or(i64::MAX));
+                vec![sum.divided(div)]
+            }
+            Op::Constant { values, .. } => {
+                let points: Vec<Wide> = values.iter().map(|&v| point(v)).collect();
+                vec![unite(&points)]
+            }
+            Op::Parameter { w } => {
+                let points: Vec<Wide> = self.weight(*w)?.iter().map(|&v| point(v)).collect();
+                vec![unite(&points)]
             }
             Op::Mul { a, b, .. } => {
                 let (a_each, b_each) = (self.data(*a)?, self.data(*b)?);
@@ -359,18 +445,48 @@ impl Step<'_> {
                 let padded = window.pads != [0; 4];
                 self.data(*x)?.iter().map(|v| v.with_zero(padded)).collect()
             }
-            Op::Clamp { x, .. } | Op::MaxPool { x, .. } => self.data(*x)?.to_vec(),
+            Op::MaxPool { x, .. } => self.data(*x)?.to_vec(),
             // Where all elements share one interval, moving them changes nothing.
-            Op::Reshape { x } | Op::Transpose { x, .. } if self.shared(*x).is_some() => {
-                self.shared(*x).into_iter().collect()
-            }
-            Op::Reshape { x } => self.gather(self.spread(*x)?.into_iter())?,
-            Op::Transpose { x, perm } => {
-                let elements = self.spread(*x)?;
-                let moved = transposed_indices(self.shape(*x)?, perm);
-                self.gather(moved.into_iter().filter_map(|i| elements.get(i).copied()))?
+            Op::Reshape { .. } | Op::Transpose { .. } | Op::Gather { .. } | Op::Concat { .. } => {
+                let operands = self.node.op.data_operands();
+                let shared: Vec<Wide> = operands.iter().filter_map(|x| self.shared(*x)).collect();
+                if shared.len() == operands.len() {
+                    return Ok(vec![unite(&shared)]);
+                }
+                let each = operands
+                    .iter()
+                    .map(|x| self.spread(*x))
+                    .collect::<Result<Vec<_>, _>>()?;
+                let shapes = operands
+                    .iter()
+                    .map(|x| self.shape(*x))
+                    .collect::<Result<Vec<_>, _>>()?;
+                let moved = sources(&self.node.op, &shapes).unwrap_or_default();
+                let at = |(operand, e): (usize, usize)| each.get(operand)?.get(e).copied();
+                self.gather(moved.into_iter().filter_map(at))?
             }
         })
+    }
+
+    /// The values of a table on an interval, which must lie in its domain.
+    fn image(&self, x: Wide, table: usize) -> Result<Wide, RangeError> {
+        let table = self.graph.table(table, &self.node.name)?;
+        let domain = table.domain();
+        let from = usize::try_from(x.lo - i128::from(domain.lo));
+        let until = usize::try_from(x.hi - i128::from(domain.lo) + 1);
+        let values = match (from, until) {
+            (Ok(from), Ok(until)) => table.values.get(from..until),
+            _ => None,
+        };
+        let points = values.map(|values| values.iter().map(|&v| point(v)).collect::<Vec<_>>());
+        points
+            .map(|points| unite(&points))
+            .ok_or_else(|| RangeError::Domain {
+                node: self.node.name.clone(),
+                lo: x.lo,
+                hi: x.hi,
+                domain,
+            })
     }
 
     /// Sums of products with kernels `[outputs, channels / groups, taps]`.
@@ -435,8 +551,16 @@ impl Step<'_> {
         let (lo, hi) = narrow(&place, exact)?;
         // What only moves elements keeps its operand's range, so that cells can be shared.
         let inherited = match &self.node.op {
-            Op::Reshape { x } | Op::Transpose { x, .. } | Op::MaxPool { x, .. } => {
-                Some(self.range(*x)?)
+            Op::Reshape { x }
+            | Op::Transpose { x, .. }
+            | Op::Gather { x, .. }
+            | Op::MaxPool { x, .. } => Some(self.range(*x)?),
+            // What is public needs no rounding.
+            Op::Constant { .. } => Some(Interval { lo, hi }),
+            Op::Table { x, table } => {
+                let image = self.image(Wide::of(self.range(*x)?), *table)?;
+                let (lo, hi) = narrow(&place, image)?;
+                Some(Interval { lo, hi })
             }
             Op::AvgPool { x, window } => {
                 let range = self.range(*x)?;
@@ -444,11 +568,12 @@ impl Step<'_> {
                 let (lo, hi) = (range.lo.min(0), range.hi.max(0));
                 Some(if padded { Interval { lo, hi } } else { range })
             }
-            Op::Clamp { x, .. } => {
-                let range = self.range(*x)?;
-                return Ok((range, after_clamp(lo, hi, self.node.op.clamp())));
-            }
-            _ => None,
+            op => match op.only_clamps() {
+                Some((x, clamp)) => {
+                    return Ok((self.range(x)?, after_clamp(lo, hi, Some(clamp))));
+                }
+                None => None,
+            },
         };
         if let Some(range) = inherited {
             return Ok((range, range));
@@ -474,6 +599,10 @@ fn after_clamp(lo: i64, hi: i64, clamp: Option<Clamp>) -> Interval {
         lo: rounded.lo.max(clamp.lo),
         hi: if hi == end { end } else { rounded.hi.min(end) },
     }
+}
+
+fn point_range(v: i64) -> Interval {
+    Interval { lo: v, hi: v }
 }
 
 fn point(v: i64) -> Wide {

@@ -32,6 +32,7 @@ impl<W: Copy> Draft<W> {
                 nodes: Vec::new(),
                 inputs: Vec::new(),
                 outputs: Vec::new(),
+                tables: Vec::new(),
             },
             weights: BTreeMap::new(),
             source: Source {

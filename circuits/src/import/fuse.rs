@@ -24,8 +24,8 @@ pub(super) fn activations_and_biases<W: Copy>(draft: &mut Draft<W>) {
     let mut kept: Vec<Node> = Vec::with_capacity(draft.graph.nodes.len());
     for node in std::mem::take(&mut draft.graph.nodes) {
         let x = match &node.op {
-            Op::Clamp { x, .. } | Op::Scale { x, w: None, .. } => Some(*x),
-            _ => None,
+            Op::Scale { x, w: None, .. } => Some(*x),
+            op => op.only_clamps().map(|(x, _)| x),
         };
         let at = x
             .filter(|x| counts.get(x.0) == Some(&1))
@@ -54,18 +54,20 @@ pub(super) fn activations_and_biases<W: Copy>(draft: &mut Draft<W>) {
 /// `after` applied to `before`, as one operation.
 fn merge(before: &Op, after: &Op) -> Option<Op> {
     let mut merged = before.clone();
+    if let Some((_, outer)) = after.only_clamps() {
+        let (Op::Conv { clamp, .. }
+        | Op::Linear { clamp, .. }
+        | Op::Scale { clamp, .. }
+        | Op::Combine { clamp, .. }
+        | Op::Mul { clamp, .. }
+        | Op::MatMul { clamp, .. }) = &mut merged
+        else {
+            return None;
+        };
+        *clamp = Some(clamp.map_or(outer, |inner| compose(inner, outer)));
+        return Some(merged);
+    }
     match (&mut merged, after) {
-        (
-            Op::Conv { clamp, .. }
-            | Op::Linear { clamp, .. }
-            | Op::Scale { clamp, .. }
-            | Op::Combine { clamp, .. }
-            | Op::Mul { clamp, .. },
-            Op::Clamp { clamp: outer, .. },
-        ) => *clamp = Some(clamp.map_or(*outer, |inner| compose(inner, *outer))),
-        (Op::Clamp { clamp, .. }, Op::Clamp { clamp: outer, .. }) => {
-            *clamp = compose(*clamp, *outer)
-        }
         (
             Op::Conv {
                 bias: bias @ None,

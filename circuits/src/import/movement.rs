@@ -25,12 +25,22 @@ fn map_operands(op: &mut Op, f: impl Fn(TensorId) -> TensorId) {
         Op::Scale { x, w, bias, .. } => {
             std::iter::once(x).chain(w).chain(bias).for_each(each);
         }
-        Op::Combine { a, b, .. } | Op::Mul { a, b, .. } => [a, b].into_iter().for_each(each),
-        Op::Clamp { x, .. }
+        Op::Combine { terms, .. } => terms.iter_mut().map(|(_, x)| x).for_each(each),
+        Op::Mul { a, b, .. }
+        | Op::MatMul { a, b, .. }
+        | Op::Div { a, b, .. }
+        | Op::Max { a, b }
+        | Op::Min { a, b } => [a, b].into_iter().for_each(each),
+        Op::Concat { xs, .. } => xs.iter_mut().for_each(each),
+        Op::Parameter { w: x }
+        | Op::Table { x, .. }
+        | Op::ReduceSum { x, .. }
         | Op::AvgPool { x, .. }
         | Op::MaxPool { x, .. }
         | Op::Reshape { x }
-        | Op::Transpose { x, .. } => each(x),
+        | Op::Transpose { x, .. }
+        | Op::Gather { x, .. } => each(x),
+        Op::Constant { .. } => {}
     }
 }
 

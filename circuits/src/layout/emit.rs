@@ -89,10 +89,12 @@ pub enum Accumulator {
         /// Where the channel index is.
         axis: Axis,
     },
-    /// `acc = Σ terms`, elementwise.
+    /// `acc = Σ terms + constant`, elementwise.
     Sum {
         /// Summands.
         terms: Vec<Term>,
+        /// Added to every cell.
+        constant: i64,
     },
 }
 

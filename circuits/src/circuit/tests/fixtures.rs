@@ -34,6 +34,7 @@ impl Model {
                 nodes: Vec::new(),
                 inputs: Vec::new(),
                 outputs: Vec::new(),
+                tables: Vec::new(),
             },
             weights: Weights::new(),
             visibilities: Visibilities::default(),

@@ -79,23 +79,8 @@ fn pools_sums_and_clamps() {
                 Op::AvgPool { x, window }
             };
             let y = model.node(&[2, h, w], op);
-            let clamped = model.node(
-                &[2, h, w],
-                Op::Clamp {
-                    x: y,
-                    clamp: relu6().unwrap(),
-                },
-            );
-            let sum = model.node(
-                &[2, h, w],
-                Op::Combine {
-                    a: y,
-                    b: clamped,
-                    ca: 1,
-                    cb: -1,
-                    clamp: None,
-                },
-            );
+            let clamped = model.node(&[2, h, w], Op::clamped(y, relu6().unwrap()));
+            let sum = model.node(&[2, h, w], Op::sum(vec![(1, y), (-1, clamped)], None));
             let turned = model.node(
                 &[h, w, 2],
                 Op::Transpose {

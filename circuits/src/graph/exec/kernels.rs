@@ -138,6 +138,27 @@ pub(super) fn linear(x: &[i64], w: &[i64]) -> Vec<i128> {
     }
 }
 
+/// `Σ_k a[b,i,k]·b[b,k,j]` of `[B, m, k]` and `[B, k, n]`, row-major.
+pub(super) fn products(a: &[i64], b: &[i64], [m, k, n]: [usize; 3]) -> Vec<i128> {
+    let batches = a
+        .chunks((m * k).max(1))
+        .zip(b.chunks((k * n).max(1)))
+        .collect::<Vec<_>>();
+    let row = |(a, b): (&[i64], &[i64])| {
+        let mut sums = vec![0i128; n];
+        for (&factor, line) in a.iter().zip(b.chunks(n.max(1))) {
+            for (sum, &v) in sums.iter_mut().zip(line) {
+                *sum += i128::from(factor) * i128::from(v);
+            }
+        }
+        sums
+    };
+    batches
+        .into_par_iter()
+        .flat_map_iter(|(a, b)| a.chunks(k.max(1)).flat_map(move |a| row((a, b))))
+        .collect()
+}
+
 /// Calls `visit(output index, value)` for every image element under every pooling window;
 /// padding is not visited.
 pub(super) fn windows(

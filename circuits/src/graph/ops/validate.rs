@@ -6,6 +6,15 @@ use crate::graph::{Graph, Node, Op, Role, TensorId, Window};
 /// Largest magnitude of the constants of [`Op::Combine`], and of a padding.
 const MAX_SMALL: i64 = 1 << 20;
 
+/// Largest magnitude of a public number.
+const MAX_CONSTANT: u64 = 1 << 40;
+
+/// Largest factor of [`Op::Div`].
+const MAX_FACTOR: i64 = 1 << 40;
+
+/// Most terms of [`Op::Combine`].
+const MAX_TERMS: usize = 1 << 10;
+
 fn shape_error(
     node: &str,
     what: &str,
@@ -119,12 +128,46 @@ impl Graph {
                 }
                 Ok(shape)
             }
-            Op::Combine { a, b, .. } | Op::Mul { a, b, .. } => {
+            Op::Combine { terms, .. } => {
+                let Some((_, first)) = terms.first() else {
+                    return Err(shape_error(node, "terms", "at least one", "none"));
+                };
+                let shape = self.shape(*first, node)?.to_vec();
+                for (_, x) in terms {
+                    self.expect(*x, node, "operand", &shape)?;
+                }
+                Ok(shape)
+            }
+            Op::Mul { a, b, .. } | Op::Div { a, b, .. } | Op::Max { a, b } | Op::Min { a, b } => {
                 let shape = self.shape(*a, node)?.to_vec();
                 self.expect(*b, node, "second operand", &shape)?;
                 Ok(shape)
             }
-            Op::Clamp { x, .. } => Ok(self.shape(*x, node)?.to_vec()),
+            Op::MatMul { a, b, .. } => {
+                let (left, right) = (self.shape(*a, node)?, self.shape(*b, node)?);
+                match (left, right) {
+                    ([batch @ .., m, k], [same @ .., rows, n]) if batch == same && k == rows => {
+                        Ok([batch, &[*m, *n]].concat())
+                    }
+                    _ => Err(shape_error(
+                        node,
+                        "operands",
+                        "[B…, M, K] and [B…, K, N]",
+                        format!("{left:?} and {right:?}"),
+                    )),
+                }
+            }
+            Op::Table { x, table } => {
+                if *table >= self.tables.len() {
+                    let expected = format!("one of {}", self.tables.len());
+                    return Err(shape_error(node, "table", expected, table.to_string()));
+                }
+                Ok(self.shape(*x, node)?.to_vec())
+            }
+            Op::ReduceSum { x, .. } => match self.shape(*x, node)? {
+                [kept @ .., _] => Ok(kept.to_vec()),
+                [] => Err(shape_error(node, "input", "at least one dimension", "[]")),
+            },
             Op::AvgPool { x, window } | Op::MaxPool { x, window } => {
                 let [c, height, width] = self.image(*x, node)?;
                 let [kh, kw] = window.kernel;
@@ -153,6 +196,56 @@ impl Graph {
                 }
                 Ok(perm.iter().filter_map(|&p| shape.get(p).copied()).collect())
             }
+            Op::Gather { x, axis, indices } => {
+                let mut shape = self.shape(*x, node)?.to_vec();
+                let rank = shape.len();
+                let Some(size) = shape.get_mut(*axis) else {
+                    let expected = format!("less than {rank}");
+                    return Err(shape_error(node, "axis", expected, axis.to_string()));
+                };
+                if let Some(bad) = indices.iter().find(|&&i| i >= *size) {
+                    let expected = format!("less than {size}");
+                    return Err(shape_error(node, "index", expected, bad.to_string()));
+                }
+                *size = indices.len();
+                Ok(shape)
+            }
+            Op::Concat { xs, axis } => {
+                let mut shape = match xs.first() {
+                    Some(first) => self.shape(*first, node)?.to_vec(),
+                    None => return Err(shape_error(node, "operands", "at least one", "none")),
+                };
+                let mut total = 0usize;
+                for x in xs {
+                    let part = self.shape(*x, node)?;
+                    let size = part.get(*axis).copied();
+                    let mut expected = shape.clone();
+                    match (size, expected.get_mut(*axis)) {
+                        (Some(size), Some(slot)) => {
+                            *slot = size;
+                            total = total.saturating_add(size);
+                        }
+                        _ => {
+                            let expected = format!("less than {}", part.len());
+                            return Err(shape_error(node, "axis", expected, axis.to_string()));
+                        }
+                    }
+                    self.expect(*x, node, "operand", &expected)?;
+                }
+                if let Some(size) = shape.get_mut(*axis) {
+                    *size = total;
+                }
+                Ok(shape)
+            }
+            Op::Constant { shape, values } => {
+                if elements(shape) != Some(values.len()) {
+                    let expected = format!("as many values as {shape:?} has elements");
+                    let got = values.len().to_string();
+                    return Err(shape_error(node, "constant", expected, got));
+                }
+                Ok(shape.clone())
+            }
+            Op::Parameter { w } => Ok(self.shape(*w, node)?.to_vec()),
         }
     }
 
@@ -191,6 +284,14 @@ impl Graph {
                 tensor: tensor.name.clone(),
                 problem,
             });
+        }
+        for table in &self.tables {
+            let fits = |v: &i64| v.unsigned_abs() <= MAX_CONSTANT;
+            if table.values.is_empty() || !fits(&table.lo) || !table.values.iter().all(fits) {
+                let place = format!("table '{}'", table.name);
+                let expected = "at least one value, all below 2^40 in size";
+                return Err(shape_error(&place, "values", expected, "others"));
+            }
         }
         let mut known: Vec<bool> = self
             .tensors
@@ -285,16 +386,27 @@ impl Graph {
                 ));
             }
         }
-        if let Op::Combine { ca, cb, .. } = node.op {
-            if ca.unsigned_abs().max(cb.unsigned_abs()) > MAX_SMALL.unsigned_abs() {
-                let got = format!("{ca}, {cb}");
-                return Err(shape_error(
-                    &node.name,
-                    "factors",
-                    format!("at most {MAX_SMALL}"),
-                    got,
-                ));
+        let limit = MAX_SMALL.unsigned_abs();
+        let small = match &node.op {
+            Op::Combine {
+                terms, constant, ..
+            } => {
+                terms.iter().all(|(f, _)| f.unsigned_abs() <= limit)
+                    && constant.unsigned_abs() <= MAX_CONSTANT
+                    && terms.len() <= MAX_TERMS
             }
+            Op::Div { factor, .. } => (1..=MAX_FACTOR).contains(factor),
+            Op::Constant { values, .. } => values.iter().all(|v| v.unsigned_abs() <= MAX_CONSTANT),
+            _ => true,
+        };
+        if !small {
+            let expected = format!("factors up to {MAX_SMALL}, constants up to 2^40");
+            return Err(shape_error(
+                &node.name,
+                "factors",
+                expected,
+                "larger ones or more",
+            ));
         }
         match node.op.clamp() {
             Some(c) if c.hi.is_some_and(|hi| hi < c.lo) => {

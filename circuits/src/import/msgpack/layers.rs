@@ -324,13 +324,7 @@ impl Importer {
         match other {
             Other::Data(y) => {
                 let (a, b) = (self.natural(x, &place.name)?, self.natural(y, &place.name)?);
-                let combine = |cb: i64, clamp| Op::Combine {
-                    a,
-                    b,
-                    ca: 1,
-                    cb,
-                    clamp,
-                };
+                let combine = |cb: i64, clamp| Op::sum(vec![(1, a), (cb, b)], clamp);
                 let op = match kind {
                     "Add" => combine(1, clamp),
                     "Sub" => combine(-1, None),

@@ -24,20 +24,8 @@ impl Importer {
                 }
                 let div = self.draft.graph.scale;
                 let op = match node.kind() {
-                    "Add" => Op::Combine {
-                        a,
-                        b,
-                        ca: 1,
-                        cb: 1,
-                        clamp: None,
-                    },
-                    "Sub" => Op::Combine {
-                        a,
-                        b,
-                        ca: 1,
-                        cb: -1,
-                        clamp: None,
-                    },
+                    "Add" => Op::sum(vec![(1, a), (1, b)], None),
+                    "Sub" => Op::sum(vec![(1, a), (-1, b)], None),
                     "Mul" => Op::Mul {
                         a,
                         b,
@@ -108,7 +96,7 @@ impl Importer {
         };
         let y = match clamp {
             None => x,
-            Some(clamp) => self.draft.node(&node.name, Op::Clamp { x, clamp })?,
+            Some(clamp) => self.draft.node(&node.name, Op::clamped(x, clamp))?,
         };
         self.define(node, y, shape)
     }

@@ -1,11 +1,11 @@
 //! Per-channel scaling, sums and clamps: identities between folds of equal geometry.
 
-use super::{folds_of, term, Builder, Home, LayoutError, Operand, Variable};
+use super::{folds_of, term, Builder, Home, LayoutError, Limb, Operand, Variable};
 use crate::{
-    graph::{Clamp, Op, TensorId},
+    graph::{ops::rd, Interval, Op, TensorId},
     layout::{
         block::Geometry,
-        emit::{Axis, Output},
+        emit::{Axis, Emit, Output, Term},
         Accumulator,
     },
 };
@@ -145,6 +145,7 @@ impl Builder<'_> {
             },
             None => Accumulator::Sum {
                 terms: vec![term(1, &home)],
+                constant: 0,
             },
         };
         let positions = home.positions;
@@ -152,14 +153,22 @@ impl Builder<'_> {
         Ok("one product a channel".into())
     }
 
-    /// Lowers sums and stand-alone clamps: `p = Σ factor·x`.
+    /// Lowers [`Op::Combine`]: `f·(Σ factor·x + constant) = D·p + rem − h`, in total.
     pub fn lower_combine(
         &mut self,
         node: usize,
-        operands: &[(i64, TensorId)],
-        clamp: Option<Clamp>,
+        op: &Op,
         output: TensorId,
     ) -> Result<String, LayoutError> {
+        let Op::Combine {
+            terms: operands,
+            constant,
+            div,
+            clamp,
+        } = op
+        else {
+            return Err(LayoutError::Graph("not a combination".into()));
+        };
         let mut homes: Vec<Home> = Vec::with_capacity(operands.len());
         for (_, id) in operands {
             let mut home = self.home(*id)?;
@@ -175,43 +184,63 @@ impl Builder<'_> {
         };
         let geometry = first.geometry;
         let positions = first.positions.clone();
-        // Cells that hold no element may hold anything in the operands' own ranges.
-        let mut pre = self.graph.nodes[node].pre;
-        let (mut lo, mut hi) = (0i64, 0i64);
-        for ((factor, _), home) in operands.iter().zip(&homes) {
-            let reach = self.stored_span(home);
-            let ends = [home.offset, home.offset.saturating_add(reach)].map(|v| v * factor);
-            lo = lo.saturating_add(ends[0].min(ends[1]));
-            hi = hi.saturating_add(ends[0].max(ends[1]));
-        }
-        pre.lo = pre.lo.min(lo);
-        pre.hi = pre.hi.max(hi);
+        let terms: Vec<Term> = operands
+            .iter()
+            .zip(&homes)
+            .map(|((factor, _), home)| term(*factor, home))
+            .collect();
+        let pre = self.reach(node, &terms, *constant, *div);
         let emit = self.emit(Output {
             geometry,
-            div: 1,
+            div: *div,
             pre,
-            clamp,
+            clamp: *clamp,
             bias: None,
             packed: false,
         })?;
-        let mut folds = Vec::new();
-        let mut offset = 0i64;
-        let mut terms = Vec::new();
-        for ((factor, _), home) in operands.iter().zip(&homes) {
-            folds.extend(folds_of(&home.limbs, *factor));
-            offset += factor * home.offset;
-            terms.push(term(*factor, home));
-        }
-        let left = self.segment_total(&folds, offset);
-        let right = self.rounded_total(&emit);
-        self.program.assert_equal(left, right);
-        self.define(node, Accumulator::Sum { terms }, emit, output, positions);
+        self.assert_terms(&terms, *constant, &emit);
+        let accumulator = Accumulator::Sum {
+            terms,
+            constant: *constant,
+        };
+        self.define(node, accumulator, emit, output, positions);
         Ok("sum of folds".into())
     }
 
+    /// The interval before the clamp of every cell: those that hold no element may hold anything
+    /// in the operands' own ranges.
+    fn reach(&self, node: usize, terms: &[Term], constant: i64, div: i64) -> Interval {
+        let (mut lo, mut hi) = (i128::from(constant), i128::from(constant));
+        for term in terms {
+            let end = term.offset.saturating_add(self.stored_span(&term.limbs));
+            let ends = [term.offset, end].map(|v| i128::from(v) * i128::from(term.coefficient));
+            lo += ends[0].min(ends[1]);
+            hi += ends[0].max(ends[1]);
+        }
+        let pre = self.graph.nodes[node].pre;
+        Interval {
+            lo: pre.lo.min(rd(lo, div)),
+            hi: pre.hi.max(rd(hi, div)),
+        }
+    }
+
+    /// `f·(Σ terms + constant) = D·p + rem − h`, in total over all cells.
+    pub fn assert_terms(&mut self, terms: &[Term], constant: i64, emit: &Emit) {
+        let mut folds = Vec::new();
+        let mut offset = constant;
+        for term in terms {
+            folds.extend(folds_of(&term.limbs, term.coefficient));
+            offset += term.coefficient * term.offset;
+        }
+        let sum = self.segment_total(&folds, offset);
+        let left = self.combine([(emit.factor, sum)]);
+        let right = self.rounded_total(emit);
+        self.program.assert_equal(left, right);
+    }
+
     /// The largest stored value of a home.
-    pub fn stored_span(&self, home: &Home) -> i64 {
-        home.limbs
+    pub fn stored_span(&self, limbs: &[Limb]) -> i64 {
+        limbs
             .iter()
             .map(|limb| {
                 let (crate::layout::Range::Exact(n) | crate::layout::Range::AtLeast(n)) =

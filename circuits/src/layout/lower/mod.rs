@@ -17,7 +17,7 @@ use super::{
     program::Operand,
     LayoutError, NodeReport, Step,
 };
-use crate::graph::{Op, TensorId, Visibility};
+use crate::graph::{movement::sources, Op, TensorId, Visibility};
 
 impl Builder<'_> {
     /// Lowers inputs, nodes and outputs.
@@ -77,17 +77,19 @@ impl Builder<'_> {
             Op::Conv { .. } => self.lower_conv(index, op, output),
             Op::Linear { .. } => self.lower_linear(index, op, output),
             Op::Scale { .. } => self.lower_scale(index, op, output),
-            Op::Combine {
-                a,
-                b,
-                ca,
-                cb,
-                clamp,
-            } => self.lower_combine(index, &[(*ca, *a), (*cb, *b)], *clamp, output),
-            Op::Clamp { x, clamp } => self.lower_combine(index, &[(1, *x)], Some(*clamp), output),
-            Op::Mul { .. } => Err(self.unsupported(
-                "the product of two computed tensors has no circuit yet",
-                "multiply by a constant tensor, or export the model without the gate",
+            Op::Combine { .. } => self.lower_combine(index, op, output),
+            Op::Mul { .. }
+            | Op::MatMul { .. }
+            | Op::Div { .. }
+            | Op::Max { .. }
+            | Op::Min { .. }
+            | Op::Table { .. }
+            | Op::ReduceSum { .. }
+            | Op::Concat { .. }
+            | Op::Constant { .. }
+            | Op::Parameter { .. } => Err(self.unsupported(
+                format!("{} has no circuit yet", op.kind()),
+                "export the model without it",
             )),
             Op::AvgPool { x, window } => self.lower_avg_pool(index, *x, window, output),
             Op::MaxPool { x, window } => self.lower_max_pool(index, *x, window, output),
@@ -95,12 +97,11 @@ impl Builder<'_> {
                 self.homes[output.0] = Some(self.home(*x)?);
                 Ok("same cells".into())
             }
-            Op::Transpose { x, perm } => {
+            Op::Transpose { x, .. } | Op::Gather { x, .. } => {
                 let mut home = self.home(*x)?;
-                let shape = &self.tensor(*x)?.shape;
-                let order = transposed(shape, perm)
-                    .ok_or_else(|| LayoutError::Graph(format!("bad permutation {perm:?}")))?;
-                home.positions = order.into_iter().map(|e| home.positions[e]).collect();
+                let order = sources(op, &[&self.tensor(*x)?.shape])
+                    .ok_or_else(|| LayoutError::Graph(format!("bad movement {op:?}")))?;
+                home.positions = order.into_iter().map(|(_, e)| home.positions[e]).collect();
                 self.homes[output.0] = Some(home);
                 Ok("same cells".into())
             }
@@ -235,31 +236,4 @@ fn cell(limb: &Limb, index: usize) -> Cell {
         block: limb.block,
         index,
     }
-}
-
-/// For each element of the transposed tensor, its index in the source.
-fn transposed(shape: &[usize], perm: &[usize]) -> Option<Vec<usize>> {
-    let mut strides = vec![1usize; shape.len()];
-    for i in (1..shape.len()).rev() {
-        strides[i - 1] = strides[i] * shape[i];
-    }
-    let mut seen = vec![false; shape.len()];
-    let mut dims = Vec::with_capacity(perm.len());
-    for &axis in perm {
-        if std::mem::replace(seen.get_mut(axis)?, true) {
-            return None;
-        }
-        dims.push((shape[axis], strides[axis]));
-    }
-    if perm.len() != shape.len() {
-        return None;
-    }
-    let mut order = vec![0usize];
-    for (size, stride) in dims {
-        order = order
-            .into_iter()
-            .flat_map(|base| (0..size).map(move |i| base + i * stride))
-            .collect();
-    }
-    Some(order)
 }

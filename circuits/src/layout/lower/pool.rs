@@ -1,6 +1,6 @@
 //! Pooling: the taps of all windows are copied side by side, one block a tap.
 
-use super::{folds_of, term, Builder, Home, LayoutError, Variable};
+use super::{term, Builder, Home, LayoutError, Variable};
 use crate::{
     graph::{Clamp, Interval, TensorId, Window},
     layout::{
@@ -31,19 +31,11 @@ impl Builder<'_> {
             bias: None::<(_, usize, Axis)>,
             packed: false,
         })?;
-        let mut folds = Vec::new();
-        let mut offset = 0;
-        for tap in &taps.homes {
-            folds.extend(folds_of(&tap.limbs, emit.factor));
-            offset += emit.factor * tap.offset;
-        }
-        let left = self.segment_total(&folds, offset);
-        let right = self.rounded_total(&emit);
-        self.program.assert_equal(left, right);
-        let terms = taps.homes.iter().map(|tap| term(1, tap)).collect();
+        let terms: Vec<Term> = taps.homes.iter().map(|tap| term(1, tap)).collect();
+        self.assert_terms(&terms, 0, &emit);
         self.define(
             node,
-            Accumulator::Sum { terms },
+            Accumulator::Sum { terms, constant: 0 },
             emit,
             output,
             taps.positions,
@@ -82,7 +74,7 @@ impl Builder<'_> {
                 bias: None,
                 packed: false,
             })?;
-            self.assert_sum(&terms, &emit);
+            self.assert_terms(&terms, 0, &emit);
             running = vec![
                 term(1, tap),
                 Term {
@@ -93,7 +85,7 @@ impl Builder<'_> {
             ];
             self.steps.push(crate::layout::Step::Compute {
                 node,
-                accumulator: Box::new(Accumulator::Sum { terms }),
+                accumulator: Box::new(Accumulator::Sum { terms, constant: 0 }),
                 emit: Box::new(emit),
             });
         }
@@ -105,27 +97,18 @@ impl Builder<'_> {
             bias: None,
             packed: false,
         })?;
-        self.assert_sum(&running, &emit);
+        self.assert_terms(&running, 0, &emit);
         self.define(
             node,
-            Accumulator::Sum { terms: running },
+            Accumulator::Sum {
+                terms: running,
+                constant: 0,
+            },
             emit,
             output,
             taps.positions,
         );
         Ok(format!("{} pairwise maxima", taps.homes.len() - 1))
-    }
-
-    fn assert_sum(&mut self, terms: &[Term], emit: &crate::layout::Emit) {
-        let mut folds = Vec::new();
-        let mut offset = 0;
-        for term in terms {
-            folds.extend(folds_of(&term.limbs, term.coefficient));
-            offset += term.coefficient * term.offset;
-        }
-        let left = self.segment_total(&folds, offset);
-        let right = self.rounded_total(emit);
-        self.program.assert_equal(left, right);
     }
 
     /// Copies every tap of the windows; `[channels]` tensors are laid out densely. Padding
