@@ -40,6 +40,7 @@ fn graph(shapes: &[&[usize]], layout: Layout) -> (Graph, Source) {
         nodes: vec![],
         inputs: (0..shapes.len()).map(TensorId).collect(),
         outputs: vec![TensorId(0)],
+        tables: Vec::new(),
     };
     let inputs = shapes.iter().enumerate().map(port).collect();
     (
