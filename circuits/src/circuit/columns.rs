@@ -46,6 +46,8 @@ pub struct Columns {
     pub cap_wide: Option<Column<Fixed>>,
     /// One-sided clamp: 1 with single limbs, 2 with two limbs each.
     pub relu: Option<Column<Fixed>>,
+    /// 1 where what is folded is the product with the cells of the row before.
+    pub product: Option<Column<Fixed>>,
     /// Tag of the table that the row's data cells belong to.
     pub tag: Column<Fixed>,
     /// Table values.
@@ -121,6 +123,7 @@ impl Columns {
             cap: clamps.two_sided.then(|| meta.fixed_column()),
             cap_wide: (clamps.two_sided && clamps.wide).then(|| meta.fixed_column()),
             relu: clamps.one_sided.then(|| meta.fixed_column()),
+            product: clamps.product.then(|| meta.fixed_column()),
             tag: meta.fixed_column(),
             table_value: meta.fixed_column(),
             table_tag: meta.fixed_column(),

@@ -2,7 +2,7 @@
 //! hold elements; at the others they are whatever the identities demand.
 
 use crate::layout::{
-    Accumulator, Axis, Block, Emit, Excess, Home, Limb, Matrix, Plan, Range, Term,
+    Accumulator, Axis, Block, Emit, Excess, Home, Limb, Matrix, Plan, Range, Step, Term,
 };
 
 type Blocks = [Vec<u64>];
@@ -19,6 +19,71 @@ pub fn run(
     let mut sums = vec![0i128; emit.geometry.segments * width];
     accumulate(blocks, accumulator, columns, width, &mut sums);
     write(plan, blocks, emit, columns, width, &sums)
+}
+
+/// Fills the cells of a function's values; `None` if an argument has none.
+pub fn function(plan: &Plan, blocks: &mut Blocks, step: &Step) -> Option<()> {
+    let Step::Function {
+        x,
+        y,
+        offset,
+        joined,
+        ..
+    } = step
+    else {
+        return None;
+    };
+    let block = &plan.blocks[*joined];
+    let Range::Function(range) = block.range else {
+        return None;
+    };
+    for i in 0..blocks[*joined].len() {
+        let argument = value(blocks, &x.limbs, 0, i);
+        let (cell, above) = plan
+            .tables
+            .joined(block.range, u64::try_from(argument).ok()?)?;
+        blocks[*joined][i] = cell;
+        let y_value = i128::from(above) + i128::from(plan.tables.least(range)?);
+        split(plan, blocks, y, i, y_value - i128::from(*offset)).ok()?;
+    }
+    Some(())
+}
+
+/// Fills the cells of quotients and remainders; `None` if one does not fit.
+pub fn divide(plan: &Plan, blocks: &mut Blocks, step: &Step) -> Option<()> {
+    let Step::Divide {
+        a,
+        b,
+        y,
+        offset,
+        remainder,
+        complement,
+        ..
+    } = step
+    else {
+        return None;
+    };
+    let cells = blocks[y.first()?.block].len();
+    for i in 0..cells {
+        let divisor = i128::from(term(blocks, b, i));
+        if divisor < 1 {
+            return None;
+        }
+        let dividend = i128::from(a.coefficient) * i128::from(term(blocks, a, i));
+        let (scaled, by) = (2 * dividend + divisor, 2 * divisor);
+        let rest = scaled.rem_euclid(by);
+        split(
+            plan,
+            blocks,
+            y,
+            i,
+            scaled.div_euclid(by) - i128::from(*offset),
+        )
+        .ok()?;
+        split(plan, blocks, remainder, i, rest).ok()?;
+        split(plan, blocks, complement, i, by - 1 - rest).ok()?;
+    }
+    Some(())
 }
 
 fn value(blocks: &Blocks, limbs: &[Limb], offset: i64, index: usize) -> i64 {
@@ -96,6 +161,33 @@ fn accumulate(
                 *sum = i128::from(factor) * i128::from(term(blocks, x, i));
             }
         }
+        Accumulator::Product { a, b } => {
+            for (i, sum) in sums.iter_mut().enumerate() {
+                *sum = i128::from(term(blocks, a, i)) * i128::from(term(blocks, b, i));
+            }
+        }
+        Accumulator::Segments { x } => {
+            let cells = x.limbs.first().map_or(0, |limb| blocks[limb.block].len());
+            for i in 0..cells {
+                sums[i % width] += i128::from(term(blocks, x, i));
+            }
+        }
+        Accumulator::MatMul { a, b, depth, rows } => {
+            let strip = |home: &Home, segment: usize| -> Vec<i64> {
+                let cells = home.geometry.rows * columns;
+                let at = segment * cells..(segment + 1) * cells;
+                at.map(|i| value(blocks, &home.limbs, home.offset, i))
+                    .collect()
+            };
+            for segment in 0..a.geometry.segments {
+                let (left, right) = (strip(a, segment), strip(b, segment));
+                let first = segment / depth * rows;
+                let results = sums[first * width..(first + rows) * width].chunks_mut(width);
+                for (factor, result) in left.iter().zip(results) {
+                    product(result, &right, 0, *factor);
+                }
+            }
+        }
         Accumulator::Sum { terms, constant } => {
             for (i, sum) in sums.iter_mut().enumerate() {
                 let each = terms
@@ -169,8 +261,7 @@ fn write(
 }
 
 fn size(block: &Block) -> i128 {
-    let (Range::Exact(size) | Range::AtLeast(size)) = block.range;
-    i128::from(size)
+    i128::from(block.range.size())
 }
 
 fn split(

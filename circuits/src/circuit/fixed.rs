@@ -14,7 +14,7 @@ pub struct DataRow {
     pub variable: Variable,
     /// Continues the fold of the row above in its slot.
     pub carry: bool,
-    /// Clamp gate.
+    /// Its gate.
     pub gate: Gate,
     /// Table tag.
     pub tag: usize,
@@ -44,17 +44,36 @@ pub fn data_rows(plan: &Plan) -> Vec<DataRow> {
     rows
 }
 
+/// The fixed values of a row that gates between data cells read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GateValues {
+    /// 2/cap of a two-sided clamp.
+    pub cap: Fr,
+    /// The same, where the excess has a second limb.
+    pub cap_wide: Fr,
+    /// 1 or 2: one-sided clamp of so many limbs.
+    pub relu: u64,
+    /// 1: products.
+    pub product: u64,
+}
+
 impl DataRow {
-    /// `(cap, cap_wide, relu)` as the gates read them.
-    pub fn gate_values(&self) -> (Fr, Fr, u64) {
+    /// What the gates read.
+    pub fn gate_values(&self) -> GateValues {
         let doubled_inverse = |cap: u64| Fr::from(2) * Fr::from(cap).invert().unwrap_or(Fr::ZERO);
+        let mut values = GateValues::default();
         match self.gate {
-            Gate::None => (Fr::ZERO, Fr::ZERO, 0),
-            Gate::TwoSided { cap, wide: false } => (doubled_inverse(cap), Fr::ZERO, 0),
-            Gate::TwoSided { cap, wide: true } => (doubled_inverse(cap), doubled_inverse(cap), 0),
-            Gate::OneSided { wide: false } => (Fr::ZERO, Fr::ZERO, 1),
-            Gate::OneSided { wide: true } => (Fr::ZERO, Fr::ZERO, 2),
+            Gate::None => {}
+            Gate::TwoSided { cap, wide } => {
+                values.cap = doubled_inverse(cap);
+                if wide {
+                    values.cap_wide = values.cap;
+                }
+            }
+            Gate::OneSided { wide } => values.relu = 1 + u64::from(wide),
+            Gate::Product => values.product = 1,
         }
+        values
     }
 }
 

@@ -62,7 +62,8 @@ pub fn configure(
 }
 
 /// `fold = carry·fold₋₄·z^w + Σ_j cell_j·z^(w−1−j)`, z the row's variable; on the row of a
-/// two-sided clamp's excess the cells are `G − κ·A·G − Λκ'·A·G'`.
+/// two-sided clamp's excess the cells are `G − κ·A·G − Λκ'·A·G'`, on that of second factors `B` the
+/// products `A·B`.
 fn fold(meta: &mut ConstraintSystem<Fr>, columns: &Columns, shape: &Shape) {
     meta.create_gate("fold", |meta| {
         let excess = row(meta, columns, Part::Excess);
@@ -96,6 +97,12 @@ fn fold(meta: &mut ConstraintSystem<Fr>, columns: &Columns, shape: &Shape) {
             let kept = row(meta, columns, Part::Kept);
             let high = row(meta, columns, Part::ExcessHigh);
             fold = fold + cap * along(products(&kept, &high));
+        }
+        if let Some(product) = columns.product {
+            let product = meta.query_fixed(product, Rotation::cur());
+            let first = row(meta, columns, Part::Kept);
+            let plain = along(excess.clone());
+            fold = fold + product * (plain - along(products(&first, &excess)));
         }
         vec![fold]
     });

@@ -43,11 +43,12 @@ pub fn data_grid(plan: &Plan, witness: &Witness, rows: usize) -> Vec<u64> {
 pub fn multiplicities(plan: &Plan, rows: &[DataRow], grid: &[u64]) -> Vec<u64> {
     let columns = plan.shape.data;
     let mut counts = vec![0u64; plan.tables.rows()];
+    let index = plan.tables.index();
     for (row, cells) in grid.chunks(columns).enumerate() {
         let tag = rows.get(row).map_or(0, |row| row.tag);
-        let first = plan.tables.first_row(tag);
         for cell in cells {
-            if let Some(count) = counts.get_mut(first + *cell as usize) {
+            let at = index.row(tag, *cell);
+            if let Some(count) = at.and_then(|at| counts.get_mut(at)) {
                 *count += 1;
             }
         }
@@ -70,18 +71,20 @@ pub fn folds(plan: &Plan, rows: &[DataRow], grid: &[u64], challenges: &Challenge
                 Variable::Position => challenges.position,
                 Variable::Channel => challenges.channel,
             };
-            let (cap, cap_wide, _) = row.gate_values();
-            let two_sided = matches!(row.gate, Gate::TwoSided { .. });
-            let wide = matches!(row.gate, Gate::TwoSided { wide: true, .. });
+            let gate = row.gate_values();
             (0..columns).fold(Fr::ZERO, |sum, j| {
                 let mut cell = at(r, j);
-                if two_sided {
-                    let kept = at(r - 1, j);
-                    let mut clamped = cap * cell;
-                    if wide {
-                        clamped += limb * cap_wide * at(r + 1, j);
+                match row.gate {
+                    Gate::None | Gate::OneSided { .. } => {}
+                    Gate::TwoSided { wide, .. } => {
+                        let kept = at(r - 1, j);
+                        let mut clamped = gate.cap * cell;
+                        if wide {
+                            clamped += limb * gate.cap_wide * at(r + 1, j);
+                        }
+                        cell -= kept * clamped;
                     }
-                    cell -= kept * clamped;
+                    Gate::Product => cell *= at(r - 1, j),
                 }
                 sum * z + cell
             })
@@ -169,13 +172,14 @@ pub fn lookups(
         })
         .collect();
     batch_invert(&mut inverses);
-    let idle = inverses[plan.tables.first_row(0)];
-    let inverse = |r: usize, j: usize| match rows.get(r) {
-        None => idle,
-        Some(row) => {
-            let index = plan.tables.first_row(row.tag) + grid[r * columns + j] as usize;
-            inverses.get(index).copied().unwrap_or(Fr::ZERO)
-        }
+    let index = plan.tables.index();
+    let inverse = |r: usize, j: usize| {
+        let at = match rows.get(r) {
+            None => Some(0),
+            Some(row) => index.row(row.tag, grid[r * columns + j]),
+        };
+        at.and_then(|at| inverses.get(at).copied())
+            .unwrap_or(Fr::ZERO)
     };
     let direct = columns.min(Columns::DIRECT);
     let helpers: Vec<Vec<Fr>> = (0..Columns::helpers_for(columns))

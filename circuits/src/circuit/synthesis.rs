@@ -71,15 +71,16 @@ impl Assigner<'_, '_> {
             self.region.assign_fixed(columns.active, row, Fr::ONE);
         }
         for (r, row) in self.rows.iter().enumerate() {
-            let (cap, cap_wide, relu) = row.gate_values();
+            let gate = row.gate_values();
             let variable = u64::from(row.variable == Variable::Channel);
             for (column, value) in [
                 (Some(columns.variable), Fr::from(variable)),
                 (Some(columns.carry), Fr::from(u64::from(row.carry))),
                 (Some(columns.tag), Fr::from(row.tag as u64)),
-                (columns.cap, cap),
-                (columns.cap_wide, cap_wide),
-                (columns.relu, Fr::from(relu)),
+                (columns.cap, gate.cap),
+                (columns.cap_wide, gate.cap_wide),
+                (columns.relu, Fr::from(gate.relu)),
+                (columns.product, Fr::from(gate.product)),
             ] {
                 match column {
                     Some(column) if value != Fr::ZERO => {
@@ -91,10 +92,10 @@ impl Assigner<'_, '_> {
             }
         }
         let idle = self.plan.shape.idle_row();
-        let clamps = [columns.cap, columns.cap_wide, columns.relu];
+        let gates = [columns.cap, columns.cap_wide, columns.relu, columns.product];
         for column in [columns.carry]
             .into_iter()
-            .chain(clamps.into_iter().flatten())
+            .chain(gates.into_iter().flatten())
         {
             self.region.assign_fixed(column, idle, Fr::ONE);
         }
@@ -236,7 +237,10 @@ impl Assigner<'_, '_> {
                         self.copy(at, constant);
                     }
                 }
-                Step::Given { .. } | Step::Compute { .. } => {}
+                Step::Given { .. }
+                | Step::Function { .. }
+                | Step::Divide { .. }
+                | Step::Compute { .. } => {}
             }
         }
         for message in 0..plan.statement.messages.len() {
@@ -286,13 +290,10 @@ impl Assigner<'_, '_> {
     fn witness(&mut self, witness: &Witness) -> Result<(), Error> {
         let plan = self.plan;
         let grid = phase2::data_grid(plan, witness, self.rows.len());
-        let counts = phase2::multiplicities(plan, &self.rows, &grid);
+        let mut counts = phase2::multiplicities(plan, &self.rows, &grid);
         let idle = self.active() - self.rows.len();
-        let counts = {
-            let mut counts = counts;
-            counts[plan.tables.first_row(0)] += (idle * plan.shape.data) as u64;
-            counts
-        };
+        // Table 0 comes first, and zero first in it.
+        counts[0] += (idle * plan.shape.data) as u64;
         let width = plan.shape.data;
         for (row, cells) in grid.chunks(width).enumerate() {
             for (j, value) in cells.iter().enumerate() {

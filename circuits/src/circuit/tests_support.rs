@@ -31,14 +31,15 @@ pub fn lookup_columns(
     let cell = |r: usize, j: usize| grid.get(r * width + j).copied().unwrap_or(0);
     let tag = |r: usize| rows.get(r).map_or(0, |row| row.tag);
     let mut counts = vec![0u64; plan.tables.rows()];
+    let index = plan.tables.index();
     let inverse = |r: usize, j: usize| {
         let denominator = pole - Fr::from(cell(r, j)) - mix * Fr::from(tag(r) as u64);
         denominator.invert().unwrap()
     };
     for r in 0..active {
         for j in 0..width {
-            if cell(r, j) < plan.tables.sizes()[tag(r)] {
-                counts[plan.tables.first_row(tag(r)) + cell(r, j) as usize] += 1;
+            if let Some(at) = index.row(tag(r), cell(r, j)) {
+                counts[at] += 1;
             }
         }
     }

@@ -6,7 +6,7 @@ use super::compute;
 use crate::{
     graph::TensorId,
     hash::{Poseidon, Trace},
-    layout::{builder_signed, Exposed, Lane, Limb, Packing, Place, Plan, Range, Statement, Step},
+    layout::{builder_signed, Exposed, Lane, Limb, Packing, Place, Plan, Statement, Step},
 };
 
 /// Errors while filling the witness. None of them shows a value of the weights.
@@ -81,6 +81,10 @@ impl Witness {
                     emit,
                 } => compute::run(plan, &mut blocks, accumulator, emit)
                     .map_err(|()| WitnessError::OutOfRange { node: names(*node) })?,
+                Step::Function { node, .. } => compute::function(plan, &mut blocks, step)
+                    .ok_or_else(|| WitnessError::OutOfRange { node: names(*node) })?,
+                Step::Divide { node, .. } => compute::divide(plan, &mut blocks, step)
+                    .ok_or_else(|| WitnessError::OutOfRange { node: names(*node) })?,
             }
         }
         let words = plan_words(plan, &blocks);
@@ -186,7 +190,7 @@ fn given(
         };
         let mut rest = i128::from(value) - i128::from(offset);
         for limb in limbs.iter().rev() {
-            let (Range::Exact(size) | Range::AtLeast(size)) = plan.blocks[limb.block].range;
+            let size = plan.blocks[limb.block].range.size();
             let digit = rest.div_euclid(i128::from(limb.base));
             rest -= digit * i128::from(limb.base);
             if !(0..i128::from(size)).contains(&digit) {

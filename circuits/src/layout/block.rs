@@ -34,6 +34,13 @@ pub struct Geometry {
     pub variable: Variable,
 }
 
+impl Geometry {
+    /// Cells, in rows of `columns`.
+    pub fn cells(&self, columns: usize) -> usize {
+        self.segments * self.rows * columns
+    }
+}
+
 /// The table a block's cells are looked up in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Range {
@@ -41,9 +48,35 @@ pub enum Range {
     Exact(u64),
     /// Some `[0, m)` with `m ≥ n`.
     AtLeast(u64),
+    /// Arguments of a function joined with its values.
+    Function(FunctionRange),
 }
 
-/// The clamp gate on a block's rows (blocks of excesses only, in slot 1).
+/// The numbers `(x − offset) + stride·(f(x) − least)`, for the arguments `x` of a function `f` with
+/// `0 ≤ x − offset < stride`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FunctionRange {
+    /// Index in the graph's tables.
+    pub table: usize,
+    /// Subtracted from arguments.
+    pub offset: i64,
+    /// Factor of values; more than every argument.
+    pub stride: u64,
+    /// All numbers are below it.
+    pub size: u64,
+}
+
+impl Range {
+    /// A bound of its numbers: all are below it, so far as is known before tables are made.
+    pub fn size(&self) -> u64 {
+        match *self {
+            Range::Exact(n) | Range::AtLeast(n) => n,
+            Range::Function(function) => function.size,
+        }
+    }
+}
+
+/// The gate on a block's rows (in slot 1: excesses of clamps, second factors).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {
     /// None.
@@ -60,6 +93,8 @@ pub enum Gate {
         /// Two limbs each.
         wide: bool,
     },
+    /// What is folded here is the product with the cell in slot 0.
+    Product,
 }
 
 /// A run of data cells.
@@ -69,7 +104,7 @@ pub struct Block {
     pub geometry: Geometry,
     /// Its table.
     pub range: Range,
-    /// Its clamp gate.
+    /// Its gate.
     pub gate: Gate,
     /// Slot (after placement).
     pub slot: usize,

@@ -33,6 +33,8 @@ pub struct Builder<'g> {
     pub steps: Vec<Step>,
     /// Homes by tensor.
     pub homes: Vec<Option<Home>>,
+    /// Public numbers by tensor, where they have no home yet.
+    pub constants: Vec<Option<Vec<i64>>>,
     /// The identities.
     pub program: Program,
     /// The statement.
@@ -74,6 +76,7 @@ impl<'g> Builder<'g> {
             groups: Vec::new(),
             steps: Vec::new(),
             homes: vec![None; graph.tensors.len()],
+            constants: vec![None; graph.tensors.len()],
             program: Program::default(),
             statement: Statement::new(),
             committed: BTreeMap::new(),
@@ -116,6 +119,7 @@ impl<'g> Builder<'g> {
         let tables = Tables::new(
             &shape,
             self.blocks.iter().map(|block| block.range),
+            &self.graph.tables,
             self.loose,
         )?;
         if let Some(block) = self
@@ -242,8 +246,11 @@ impl<'g> Builder<'g> {
         }
     }
 
-    /// The home of a tensor that has been laid out.
-    pub fn home(&self, id: TensorId) -> Result<Home, LayoutError> {
+    /// The home of a tensor. Public numbers get theirs here.
+    pub fn home(&mut self, id: TensorId) -> Result<Home, LayoutError> {
+        if let Some(values) = self.constants.get_mut(id.0).and_then(Option::take) {
+            self.homes[id.0] = Some(self.lay_constant(&values)?);
+        }
         self.homes
             .get(id.0)
             .cloned()

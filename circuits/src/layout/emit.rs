@@ -89,6 +89,29 @@ pub enum Accumulator {
         /// Where the channel index is.
         axis: Axis,
     },
+    /// `acc = a·b`, elementwise.
+    Product {
+        /// First factor.
+        a: Term,
+        /// Second factor.
+        b: Term,
+    },
+    /// `acc[q] = Σ_s x[s][q]`: the sum of the segments.
+    Segments {
+        /// Summed.
+        x: Term,
+    },
+    /// `acc[b·rows + i][j] = Σ_k a[b·depth + k][i]·b[b·depth + k][j]`, segments first.
+    MatMul {
+        /// Left operand, one segment for each `b, k`.
+        a: Home,
+        /// Right operand, one segment for each `b, k`.
+        b: Home,
+        /// Summands.
+        depth: usize,
+        /// Segments of the result for each `b`.
+        rows: usize,
+    },
     /// `acc = Σ terms + constant`, elementwise.
     Sum {
         /// Summands.
@@ -158,6 +181,7 @@ impl Emit {
             offset: self.offset,
             geometry: self.geometry,
             positions,
+            filled: false,
         }
     }
 }

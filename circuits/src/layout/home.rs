@@ -22,6 +22,8 @@ pub struct Home {
     pub geometry: Geometry,
     /// Position of each element, in row-major order of the tensor.
     pub positions: Vec<usize>,
+    /// Cells after those of elements hold what the last of them holds.
+    pub filled: bool,
 }
 
 /// A home read as image planes: element `(c, y, x)` is at `c·cells + origin + y·pitch + x`.
@@ -36,6 +38,18 @@ pub struct Planes {
 }
 
 impl Home {
+    /// Whether every cell holds an element's value: elements in the first cells, in any order, and
+    /// copies after them. Then what holds for elements holds for every cell.
+    pub fn is_full(&self, columns: usize) -> bool {
+        let count = self.positions.len();
+        let mut seen = vec![false; count];
+        let one_each = self.positions.iter().all(|&p| {
+            seen.get_mut(p)
+                .is_some_and(|slot| !std::mem::replace(slot, true))
+        });
+        one_each && (self.filled || count == self.geometry.cells(columns))
+    }
+
     /// Reads the home as `channels` planes of `height × width`, if it is laid out that way.
     ///
     /// Planes are the segments of the blocks, or a single plane made of all segments.

@@ -17,7 +17,7 @@ pub mod program;
 mod tables;
 mod weights;
 
-pub use block::{Block, BlockId, Cell, Gate, Geometry, Range, Variable};
+pub use block::{Block, BlockId, Cell, FunctionRange, Gate, Geometry, Range, Variable};
 pub use builder::{permutation_rows, signed as builder_signed};
 pub use emit::{Accumulator, Axis, Emit, Excess, Tap, Term};
 pub use error::LayoutError;
@@ -44,11 +44,11 @@ pub struct Shape {
     pub hash_width: usize,
     /// log₂ of the base of two-limb clamps.
     pub limb_bits: u32,
-    /// The clamps that have gates.
+    /// The clamps and products that have gates.
     pub clamps: Clamps,
 }
 
-/// Which clamps a circuit has gates for. Each kind costs fixed columns; a circuit that need not share
+/// Which gates between data cells a circuit has. Each kind costs fixed columns; a circuit that need not share
 /// its columns with those of other models leaves out what its model does without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,6 +59,9 @@ pub struct Clamps {
     pub one_sided: bool,
     /// Of values with two limbs.
     pub wide: bool,
+    /// Products of two cells.
+    #[serde(default)]
+    pub product: bool,
 }
 
 impl Clamps {
@@ -67,15 +70,23 @@ impl Clamps {
         two_sided: true,
         one_sided: true,
         wide: true,
+        product: true,
+    };
+
+    /// All but products: the canonical circuit of models without them.
+    pub const CLAMPS: Self = Self {
+        product: false,
+        ..Self::ALL
     };
 
     /// Every choice that has a meaning.
     pub fn choices() -> impl Iterator<Item = Self> {
-        (0..8).filter_map(|bits| {
+        (0..16).filter_map(|bits| {
             let clamps = Self {
                 two_sided: bits & 1 != 0,
                 one_sided: bits & 2 != 0,
                 wide: bits & 4 != 0,
+                product: bits & 8 != 0,
             };
             let any = clamps.two_sided || clamps.one_sided;
             (any || !clamps.wide).then_some(clamps)
@@ -87,11 +98,12 @@ impl Clamps {
         usize::from(self.two_sided)
             + usize::from(self.two_sided && self.wide)
             + usize::from(self.one_sided)
+            + usize::from(self.product)
     }
 
     /// Rows of a data column that the gates read at once.
     pub fn rows(&self) -> usize {
-        1 + usize::from(self.two_sided || self.one_sided)
+        1 + usize::from(self.two_sided || self.one_sided || self.product)
             + usize::from(self.wide)
             + usize::from(self.wide && self.one_sided)
     }
@@ -102,6 +114,7 @@ impl Clamps {
             Gate::None => true,
             Gate::TwoSided { wide, .. } => self.two_sided && (self.wide || !wide),
             Gate::OneSided { wide } => self.one_sided && (self.wide || !wide),
+            Gate::Product => self.product,
         }
     }
 }
@@ -186,6 +199,36 @@ pub enum Step {
     Fixed {
         /// `(cell, value)`; also copy constraints to constants.
         cells: Vec<(Cell, u64)>,
+    },
+    /// A function: values, and the cells that are looked up with arguments.
+    Function {
+        /// Node index in the graph.
+        node: usize,
+        /// Argument.
+        x: Term,
+        /// Limbs of the value.
+        y: Vec<Limb>,
+        /// Offset of the value.
+        offset: i64,
+        /// Joined argument and value.
+        joined: BlockId,
+    },
+    /// A quotient: `2·factor·a + b = 2·b·y + remainder`, `remainder + complement = 2·b − 1`.
+    Divide {
+        /// Node index in the graph.
+        node: usize,
+        /// Dividend, its factor as coefficient.
+        a: Term,
+        /// Divisor.
+        b: Term,
+        /// Limbs of the quotient.
+        y: Vec<Limb>,
+        /// Offset of the quotient.
+        offset: i64,
+        /// Limbs of the remainder.
+        remainder: Vec<Limb>,
+        /// Limbs of its complement.
+        complement: Vec<Limb>,
     },
     /// An operation: accumulate, then emit.
     Compute {

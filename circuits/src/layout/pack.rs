@@ -8,7 +8,7 @@
 use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr};
 
 use super::{
-    block::{BlockId, Geometry, Range, Variable},
+    block::{BlockId, Geometry, Variable},
     builder::Builder,
     home::Limb,
     program::Operand,
@@ -129,7 +129,7 @@ impl Builder<'_> {
         let largest: u128 = limbs
             .iter()
             .map(|limb| {
-                let (Range::Exact(n) | Range::AtLeast(n)) = self.blocks[limb.block].range;
+                let n = self.blocks[limb.block].range.size();
                 u128::from(limb.base) * u128::from(n - 1)
             })
             .sum();

@@ -8,7 +8,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Clamps, LayoutError, Plan, Shape, Visibilities};
-use crate::{circuit::Columns, gas, graph::Graph};
+use crate::{
+    circuit::Columns,
+    gas,
+    graph::{Graph, Node, Op},
+};
 
 /// What a layout is optimised for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,22 +119,30 @@ pub fn candidates(goal: Goal) -> Vec<Shape> {
     shapes
 }
 
-/// The shape as a goal has it. What is aggregated keeps to the canonical circuit, which all models
-/// share; a contract of the model's own need not know the gates that the model does without.
+/// The shape as a goal has it. What is aggregated keeps to a canonical circuit, which all models
+/// share, or all without products; a contract of the model's own need not know the gates that the
+/// model does without.
 fn variants(shape: Shape, goal: Goal) -> Vec<Shape> {
     match goal {
         Goal::Direct | Goal::Prove => Clamps::choices()
             .map(|clamps| Shape { clamps, ..shape })
             .collect(),
         Goal::Onchain if shape.data == 1 => Vec::new(),
-        Goal::Onchain => vec![shape],
+        Goal::Onchain => [Clamps::CLAMPS, Clamps::ALL]
+            .map(|clamps| Shape { clamps, ..shape })
+            .to_vec(),
     }
 }
 
 /// The cheapest shape that the model fits.
 pub fn choose(graph: &Graph, visibilities: &Visibilities, goal: Goal) -> Result<Plan, LayoutError> {
     let mut last = None;
+    let product = |node: &Node| matches!(node.op, Op::Mul { .. } | Op::Div { .. });
+    let products = graph.nodes.iter().any(product);
     for shape in candidates(goal) {
+        if shape.clamps.product != products {
+            continue;
+        }
         match Plan::new(graph, visibilities, shape) {
             Ok(plan) => return Ok(plan),
             // No shape makes an unsupported operation provable.

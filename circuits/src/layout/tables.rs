@@ -1,11 +1,59 @@
-//! Range tables `[0, n)`, all in one look-up argument, told apart by tags.
+//! Look-up tables, all in one argument, told apart by tags: ranges `[0, n)`, then functions.
 
-use super::{block::Range, LayoutError, Shape};
+use super::{
+    block::{FunctionRange, Range},
+    LayoutError, Shape,
+};
+use crate::graph::Table;
 
-/// The tables of a layout; a table's tag is its index.
+/// The tables of a layout; a table's tag is its index, ranges first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tables {
     sizes: Vec<u64>,
+    functions: Vec<Function>,
+}
+
+/// A function's table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Function {
+    range: FunctionRange,
+    /// The least value.
+    least: i64,
+    /// Argument of the first entry, less the offset.
+    first: u64,
+    entries: Vec<u64>,
+}
+
+impl Function {
+    fn new(range: FunctionRange, table: &Table) -> Self {
+        let least = least_value(table);
+        let mut first = None;
+        let mut entries = Vec::new();
+        for (x, y) in (table.lo..).zip(&table.values) {
+            let argument = i128::from(x) - i128::from(range.offset);
+            if (0..i128::from(range.stride)).contains(&argument) {
+                let argument = argument as u64;
+                first = first.or(Some(argument));
+                entries.push(argument + range.stride * (y - least) as u64);
+            }
+        }
+        Self {
+            range,
+            least,
+            first: first.unwrap_or(0),
+            entries,
+        }
+    }
+
+    fn row(&self, cell: u64) -> Option<usize> {
+        let at = (cell % self.range.stride).checked_sub(self.first)? as usize;
+        (self.entries.get(at) == Some(&cell)).then_some(at)
+    }
+}
+
+/// The least value of a function: offset of what is stored.
+pub fn least_value(table: &Table) -> i64 {
+    table.values.iter().copied().min().unwrap_or(0)
 }
 
 impl Tables {
@@ -19,20 +67,30 @@ impl Tables {
     pub fn new(
         shape: &Shape,
         ranges: impl Iterator<Item = Range>,
+        functions: &[Table],
         loose: u64,
     ) -> Result<Self, LayoutError> {
-        let mut sizes = vec![shape.limb_base()];
+        let mut tables = Self {
+            sizes: vec![shape.limb_base()],
+            functions: Vec::new(),
+        };
         if loose > shape.limb_base() {
-            sizes.push(loose);
+            tables.sizes.push(loose);
         }
         for range in ranges {
-            if let Range::Exact(n) = range {
-                sizes.push(n);
+            match range {
+                Range::Exact(n) => tables.sizes.push(n),
+                Range::AtLeast(_) => {}
+                Range::Function(range) => {
+                    let known = tables.functions.iter().any(|known| known.range == range);
+                    if let Some(table) = functions.get(range.table).filter(|_| !known) {
+                        tables.functions.push(Function::new(range, table));
+                    }
+                }
             }
         }
-        sizes.sort_unstable();
-        sizes.dedup();
-        let tables = Self { sizes };
+        tables.sizes.sort_unstable();
+        tables.sizes.dedup();
         let available = shape.usable_rows() - 1;
         if tables.rows() > available {
             return Err(LayoutError::TooSmall {
@@ -46,14 +104,9 @@ impl Tables {
         Ok(tables)
     }
 
-    /// Table sizes by tag.
-    pub fn sizes(&self) -> &[u64] {
-        &self.sizes
-    }
-
     /// Rows of all tables.
     pub fn rows(&self) -> usize {
-        self.sizes.iter().map(|size| *size as usize).sum()
+        self.first_row(self.sizes.len() + self.functions.len())
     }
 
     /// The tag for a range: the smallest table that does.
@@ -61,19 +114,79 @@ impl Tables {
         match range {
             Range::Exact(n) => self.sizes.iter().position(|size| *size == n),
             Range::AtLeast(n) => self.sizes.iter().position(|size| *size >= n),
+            Range::Function(range) => {
+                let at = self.functions.iter().position(|f| f.range == range)?;
+                Some(self.sizes.len() + at)
+            }
         }
     }
 
     /// First table row of a tag.
     pub fn first_row(&self, tag: usize) -> usize {
-        self.sizes[..tag].iter().map(|size| *size as usize).sum()
+        let sizes = self.sizes.iter().map(|size| *size as usize);
+        let functions = self.functions.iter().map(|f| f.entries.len());
+        sizes.chain(functions).take(tag).sum()
+    }
+
+    /// The cell that joins an argument, less the offset, with its value, and the value, less the least
+    /// one.
+    pub fn joined(&self, range: Range, argument: u64) -> Option<(u64, u64)> {
+        let Range::Function(range) = range else {
+            return None;
+        };
+        let function = self.functions.iter().find(|f| f.range == range)?;
+        let at = argument.checked_sub(function.first)? as usize;
+        let cell = *function.entries.get(at)?;
+        Some((cell, cell / range.stride))
+    }
+
+    /// The least value of a function.
+    pub fn least(&self, range: FunctionRange) -> Option<i64> {
+        let function = self.functions.iter().find(|f| f.range == range)?;
+        Some(function.least)
+    }
+
+    /// First row of every tag.
+    pub fn index(&self) -> Index<'_> {
+        let firsts = (0..self.sizes.len() + self.functions.len())
+            .map(|tag| self.first_row(tag))
+            .collect();
+        Index {
+            tables: self,
+            firsts,
+        }
     }
 
     /// `(tag, value)` of every table row, in order.
     pub fn entries(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
-        self.sizes
+        let ranges = self
+            .sizes
             .iter()
             .enumerate()
-            .flat_map(|(tag, size)| (0..*size).map(move |value| (tag, value)))
+            .flat_map(|(tag, size)| (0..*size).map(move |value| (tag, value)));
+        let functions = (self.sizes.len()..)
+            .zip(&self.functions)
+            .flat_map(|(tag, f)| f.entries.iter().map(move |value| (tag, *value)));
+        ranges.chain(functions)
+    }
+}
+
+/// Tables with the first row of each at hand.
+pub struct Index<'t> {
+    tables: &'t Tables,
+    firsts: Vec<usize>,
+}
+
+impl Index<'_> {
+    /// The table row of a cell under a tag, if it has one.
+    pub fn row(&self, tag: usize, cell: u64) -> Option<usize> {
+        let first = *self.firsts.get(tag)?;
+        match self.tables.sizes.get(tag) {
+            Some(size) => (cell < *size).then(|| first + cell as usize),
+            None => {
+                let function = self.tables.functions.get(tag - self.tables.sizes.len())?;
+                Some(first + function.row(cell)?)
+            }
+        }
     }
 }

@@ -243,8 +243,7 @@ impl Builder<'_> {
         limbs
             .iter()
             .map(|limb| {
-                let (crate::layout::Range::Exact(n) | crate::layout::Range::AtLeast(n)) =
-                    self.blocks[limb.block].range;
+                let n = self.blocks[limb.block].range.size();
                 (limb.base as i64).saturating_mul(n as i64 - 1)
             })
             .fold(0i64, i64::saturating_add)
@@ -257,7 +256,7 @@ impl Builder<'_> {
         for (element, &position) in like.positions.iter().enumerate() {
             elements[position] = Some(element);
         }
-        self.gather(home, like.geometry, &elements, true)
+        self.gather(home, like.geometry, &elements, home.offset <= 0)
     }
 
     /// Copies a home so that each channel is a segment (or, with one element each, a cell).

@@ -55,7 +55,45 @@ impl Builder<'_> {
             offset: home.offset,
             geometry,
             positions,
+            filled: false,
         })
+    }
+
+    /// Copies a home so that every cell of its blocks holds an element's value, in dense blocks.
+    pub fn filled(&mut self, home: Home) -> Result<Home, LayoutError> {
+        if home.is_full(self.shape.data) {
+            return Ok(home);
+        }
+        let count = home.positions.len();
+        let geometry = Geometry {
+            segments: 1,
+            rows: self.rows_for(count),
+            variable: Variable::Position,
+        };
+        self.fill(&home, geometry, &(0..count).collect::<Vec<_>>())
+    }
+
+    /// Copies a home to blocks of another: elements at the same positions, the last one repeated.
+    pub fn filled_like(&mut self, home: &Home, like: &Home) -> Result<Home, LayoutError> {
+        self.fill(home, like.geometry, &like.positions)
+    }
+
+    fn fill(
+        &mut self,
+        home: &Home,
+        geometry: Geometry,
+        positions: &[usize],
+    ) -> Result<Home, LayoutError> {
+        let mut elements = vec![None; geometry.cells(self.shape.data)];
+        for (element, &position) in positions.iter().enumerate() {
+            elements[position] = Some(element);
+        }
+        let last = elements[positions.len() - 1];
+        elements[positions.len()..].fill(last);
+        let mut filled = self.gather(home, geometry, &elements, false)?;
+        filled.positions = positions.to_vec();
+        filled.filled = true;
+        Ok(filled)
     }
 
     /// Whether a home can be packed as it is: dense, in order, in tables of known size.
@@ -64,12 +102,10 @@ impl Builder<'_> {
             .limbs
             .iter()
             .all(|limb| matches!(self.blocks[limb.block].range, Range::Exact(_)));
-        let bits = home
-            .limbs
-            .iter()
-            .map(|limb| match self.blocks[limb.block].range {
-                Range::Exact(n) | Range::AtLeast(n) => u128::from(limb.base) * u128::from(n - 1),
-            });
+        let bits = home.limbs.iter().map(|limb| {
+            let n = self.blocks[limb.block].range.size();
+            u128::from(limb.base) * u128::from(n - 1)
+        });
         let bits = 128 - bits.sum::<u128>().leading_zeros();
         let per_word = (crate::layout::pack::WORD_BITS / bits.max(1)) as usize;
         let dense = home.positions.iter().enumerate().all(|(e, p)| e == *p);

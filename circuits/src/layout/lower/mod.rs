@@ -7,7 +7,11 @@ mod conv;
 mod elementwise;
 mod gather;
 mod linear;
+mod matmul;
+mod movement;
 mod pool;
+mod product;
+mod table;
 
 use super::{
     block::{Cell, Variable},
@@ -78,34 +82,47 @@ impl Builder<'_> {
             Op::Linear { .. } => self.lower_linear(index, op, output),
             Op::Scale { .. } => self.lower_scale(index, op, output),
             Op::Combine { .. } => self.lower_combine(index, op, output),
-            Op::Mul { .. }
-            | Op::MatMul { .. }
-            | Op::Div { .. }
-            | Op::Max { .. }
-            | Op::Min { .. }
-            | Op::Table { .. }
-            | Op::ReduceSum { .. }
-            | Op::Concat { .. }
-            | Op::Constant { .. }
-            | Op::Parameter { .. } => Err(self.unsupported(
-                format!("{} has no circuit yet", op.kind()),
-                "export the model without it",
-            )),
+            Op::Mul { a, b, div, clamp } => self.lower_mul(index, [*a, *b], *div, *clamp, output),
+            Op::Div { a, b, factor } => self.lower_div(index, [*a, *b], *factor, output),
+            Op::Max { a, b } => self.lower_extremum(index, [*a, *b], true, output),
+            Op::Min { a, b } => self.lower_extremum(index, [*a, *b], false, output),
+            Op::MatMul { a, b, div, clamp } => {
+                self.lower_matmul(index, [*a, *b], *div, *clamp, output)
+            }
+            Op::Table { x, table } => self.lower_table(index, *x, *table, output),
+            Op::ReduceSum { x, div } => self.lower_reduce_sum(index, *x, *div, output),
+            Op::Concat { xs, .. } => self.lower_concat(index, op, xs, output),
+            // Laid out where it is first read as cells.
+            Op::Constant { values, .. } => {
+                self.constants[output.0] = Some(values.clone());
+                Ok("public numbers".into())
+            }
+            Op::Parameter { w } => self.lower_parameter(*w, output),
             Op::AvgPool { x, window } => self.lower_avg_pool(index, *x, window, output),
             Op::MaxPool { x, window } => self.lower_max_pool(index, *x, window, output),
-            Op::Reshape { x } => {
-                self.homes[output.0] = Some(self.home(*x)?);
-                Ok("same cells".into())
-            }
-            Op::Transpose { x, .. } | Op::Gather { x, .. } => {
-                let mut home = self.home(*x)?;
-                let order = sources(op, &[&self.tensor(*x)?.shape])
-                    .ok_or_else(|| LayoutError::Graph(format!("bad movement {op:?}")))?;
-                home.positions = order.into_iter().map(|(_, e)| home.positions[e]).collect();
-                self.homes[output.0] = Some(home);
+            Op::Reshape { x } | Op::Transpose { x, .. } | Op::Gather { x, .. } => {
+                let order = self.moved(op)?;
+                if let Some(values) = &self.constants[x.0] {
+                    let moved = order.iter().map(|(_, e)| values[*e]).collect();
+                    self.constants[output.0] = Some(moved);
+                } else {
+                    let mut home = self.home(*x)?;
+                    home.positions = order.into_iter().map(|(_, e)| home.positions[e]).collect();
+                    self.homes[output.0] = Some(home);
+                }
                 Ok("same cells".into())
             }
         }
+    }
+
+    /// Where each element of a movement's result comes from.
+    fn moved(&self, op: &Op) -> Result<Vec<(usize, usize)>, LayoutError> {
+        let operands = op.data_operands();
+        let shapes = operands
+            .iter()
+            .map(|x| Ok(self.tensor(*x)?.shape.as_slice()))
+            .collect::<Result<Vec<_>, LayoutError>>()?;
+        sources(op, &shapes).ok_or_else(|| LayoutError::Graph(format!("{} moves", op.kind())))
     }
 
     /// Inputs live in natural order, folded along positions, packed across segments.
@@ -128,6 +145,7 @@ impl Builder<'_> {
             offset: range.lo,
             geometry,
             positions: (0..elements).collect(),
+            filled: false,
         });
         Ok(())
     }

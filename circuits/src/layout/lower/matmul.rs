@@ -1,0 +1,194 @@
+//! Products of two computed matrices, and sums over a dimension.
+//!
+//! `Σ_k A_k(u)·B_k(v) = Σ_i u^(M−1−i)·C_i(v)`: columns of the left operand are folded along channels,
+//! rows of the right one along positions, and the rows of the result are segments.
+
+use super::{term, Builder, Home, LayoutError, Operand, Variable};
+use crate::{
+    graph::{ops::rd, Clamp, TensorId},
+    layout::{block::Geometry, emit::Output, Accumulator},
+};
+
+impl Builder<'_> {
+    /// Lowers [`crate::graph::Op::MatMul`].
+    pub fn lower_matmul(
+        &mut self,
+        node: usize,
+        [a, b]: [TensorId; 2],
+        div: i64,
+        clamp: Option<Clamp>,
+        output: TensorId,
+    ) -> Result<String, LayoutError> {
+        let graph = self.graph;
+        let dims = match (&graph.tensors[a.0].shape[..], &graph.tensors[b.0].shape[..]) {
+            ([batch @ .., m, k], [.., n]) => (batch.iter().product::<usize>(), *m, *k, *n),
+            _ => return Err(LayoutError::Graph("a product of vectors".into())),
+        };
+        let (batches, m, depth, n) = dims;
+        let left = self.home(a)?;
+        let right = self.home(b)?;
+        // Long rows waste fewer cells: the transposed product where that has them.
+        let swapped = n < m;
+        let column = move |batch: usize, k: usize, i: usize| (batch * m + i) * depth + k;
+        let row = move |batch: usize, k: usize, j: usize| (batch * depth + k) * n + j;
+        let (rows, length) = if swapped { (n, m) } else { (m, n) };
+        let (left, right) = match swapped {
+            false => (
+                self.strips(&left, [batches, depth, m], Variable::Channel, column)?,
+                self.strips(&right, [batches, depth, n], Variable::Position, row)?,
+            ),
+            true => (
+                self.strips(&right, [batches, depth, n], Variable::Channel, row)?,
+                self.strips(&left, [batches, depth, m], Variable::Position, column)?,
+            ),
+        };
+        let geometry = Geometry {
+            segments: batches * rows,
+            rows: self.rows_for(length),
+            variable: Variable::Position,
+        };
+        let mut pre = graph.nodes[node].pre;
+        // Cells after a row's end are sums of products with zero.
+        (pre.lo, pre.hi) = (pre.lo.min(0), pre.hi.max(0));
+        let emit = self.emit(Output {
+            geometry,
+            div,
+            pre,
+            clamp,
+            bias: None,
+            packed: false,
+        })?;
+        let per_batch = self.power(Variable::Channel, rows);
+        let mut sum = self.zero();
+        for batch in 0..batches {
+            let mut products = self.zero();
+            for segment in batch * depth..(batch + 1) * depth {
+                let [first, second] = [&left, &right].map(|x| self.strip(x, segment));
+                products = self.program.mul_add(first, second, products);
+            }
+            sum = self.program.mul_add(sum, per_batch, products);
+        }
+        let sum = self.combine([(emit.factor, sum)]);
+        // A strip of the left operand ends at its padded width.
+        let padding = left.geometry.rows * self.shape.data - rows;
+        let shift = self.power(Variable::Channel, padding);
+        let right_side = self.rounded_total(&emit);
+        let right_side = self.mul(right_side, shift);
+        self.program.assert_equal(sum, right_side);
+        let width = geometry.rows * self.shape.data;
+        let positions = (0..batches * m * n)
+            .map(|e| {
+                let (batch, i, j) = (e / (m * n), e / n % m, e % n);
+                let (segment, at) = if swapped { (j, i) } else { (i, j) };
+                (batch * rows + segment) * width + at
+            })
+            .collect();
+        let accumulator = Accumulator::MatMul {
+            a: left,
+            b: right,
+            depth,
+            rows,
+        };
+        self.define(node, accumulator, emit, output, positions);
+        Ok(format!("{depth} products of folds, {batches} times"))
+    }
+
+    /// Copies a home to one segment for each batch and summand, ends padded with zero.
+    fn strips(
+        &mut self,
+        home: &Home,
+        [batches, depth, length]: [usize; 3],
+        variable: Variable,
+        element: impl Fn(usize, usize, usize) -> usize,
+    ) -> Result<Home, LayoutError> {
+        let geometry = Geometry {
+            segments: batches * depth,
+            rows: self.rows_for(length),
+            variable,
+        };
+        let width = geometry.rows * self.shape.data;
+        let mut elements = vec![None; geometry.cells(self.shape.data)];
+        for batch in 0..batches {
+            for k in 0..depth {
+                for i in 0..length {
+                    elements[(batch * depth + k) * width + i] = Some(element(batch, k, i));
+                }
+            }
+        }
+        let mut strips = self.gather(home, geometry, &elements, true)?;
+        strips.positions = Vec::new();
+        Ok(strips)
+    }
+
+    /// The fold of a segment, with the offset on its whole width.
+    fn strip(&mut self, home: &Home, segment: usize) -> Operand {
+        let ones = self.ones(home.geometry.variable, home.geometry.rows * self.shape.data);
+        self.value(
+            &home.limbs,
+            home.offset,
+            |block| Operand::Fold { block, segment },
+            ones,
+        )
+    }
+
+    /// Lowers [`crate::graph::Op::ReduceSum`]: summands are segments, `f·Σ_s X_s + h = D·p + rem`.
+    pub fn lower_reduce_sum(
+        &mut self,
+        node: usize,
+        x: TensorId,
+        div: i64,
+        output: TensorId,
+    ) -> Result<String, LayoutError> {
+        let home = self.home(x)?;
+        let sums = self.elements(output)?;
+        let length = home.positions.len() / sums.max(1);
+        let rows = self.rows_for(sums);
+        let width = rows * self.shape.data;
+        let segments = Geometry {
+            segments: length,
+            rows,
+            variable: Variable::Position,
+        };
+        let mut elements = vec![None; length * width];
+        for (e, slot) in (0..sums * length).map(|e| (e, e % length * width + e / length)) {
+            elements[slot] = Some(e);
+        }
+        let terms = self.gather(&home, segments, &elements, false)?;
+        // Cells without elements hold the least value that can be stored.
+        let idle = rd(i128::from(terms.offset) * length as i128, div);
+        let mut pre = self.graph.nodes[node].pre;
+        (pre.lo, pre.hi) = (pre.lo.min(idle), pre.hi.max(idle));
+        let geometry = Geometry {
+            segments: 1,
+            ..segments
+        };
+        let emit = self.emit(Output {
+            geometry,
+            div,
+            pre,
+            clamp: None,
+            bias: None,
+            packed: false,
+        })?;
+        let one = self.one();
+        let ones = self.ones(Variable::Position, width);
+        let mut sum = self.zero();
+        for segment in 0..length {
+            let value = self.value(
+                &terms.limbs,
+                0,
+                |block| Operand::Fold { block, segment },
+                one,
+            );
+            sum = self.combine([(1, sum), (1, value)]);
+        }
+        let total = terms.offset.saturating_mul(length as i64);
+        let sum = self.combine([(1, sum), (total, ones)]);
+        let left = self.combine([(emit.factor, sum)]);
+        let right = self.rounded_total(&emit);
+        self.program.assert_equal(left, right);
+        let accumulator = Accumulator::Segments { x: term(1, &terms) };
+        self.define(node, accumulator, emit, output, (0..sums).collect());
+        Ok(format!("sums of {length} segments"))
+    }
+}

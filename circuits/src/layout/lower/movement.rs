@@ -1,0 +1,209 @@
+//! Tensors put together, public numbers, and weights that are read like computed tensors.
+
+use std::collections::BTreeMap;
+
+use super::{cell, term, Builder, Home, LayoutError};
+use crate::{
+    graph::{Interval, Op, TensorId},
+    layout::{
+        block::{Cell, Geometry, Range, Variable},
+        emit::{span, Output},
+        pack::WORD_BITS,
+        Accumulator, Step,
+    },
+};
+
+impl Builder<'_> {
+    /// Lowers [`Op::Concat`]: operands are brought to one stored form and copied to one block; public
+    /// numbers are fixed there.
+    pub fn lower_concat(
+        &mut self,
+        node: usize,
+        op: &Op,
+        operands: &[TensorId],
+        output: TensorId,
+    ) -> Result<String, LayoutError> {
+        let order = self.moved(op)?;
+        let numbers: Vec<Option<Vec<i64>>> = operands
+            .iter()
+            .map(|x| self.constants[x.0].clone())
+            .collect();
+        if numbers.iter().all(Option::is_some) {
+            let at = |(operand, e): &(usize, usize)| {
+                let values = numbers[*operand].as_ref();
+                values.map_or(0, |values| values[*e])
+            };
+            self.constants[output.0] = Some(order.iter().map(at).collect());
+            return Ok("public numbers".into());
+        }
+        let mut homes: BTreeMap<usize, Home> = BTreeMap::new();
+        for (i, x) in operands.iter().enumerate() {
+            if numbers[i].is_none() {
+                homes.insert(i, self.home(*x)?);
+            }
+        }
+        let fixed: Vec<i64> = numbers.iter().flatten().flatten().copied().collect();
+        if !self.one_form(&homes, &fixed) {
+            let all = homes
+                .iter()
+                .map(|(_, home)| Interval {
+                    lo: home.offset,
+                    hi: home.offset + self.stored_span(&home.limbs),
+                })
+                .chain(fixed.iter().map(|&v| Interval { lo: v, hi: v }))
+                .reduce(|a, b| Interval {
+                    lo: a.lo.min(b.lo),
+                    hi: a.hi.max(b.hi),
+                });
+            let all = all.unwrap_or(Interval { lo: 0, hi: 0 });
+            for home in homes.values_mut() {
+                *home = self.restored(node, home, all)?;
+            }
+        }
+        let Some(first) = homes.values().next().cloned() else {
+            return Err(LayoutError::Graph("nothing to put together".into()));
+        };
+        let geometry = Geometry {
+            segments: 1,
+            rows: self.rows_for(order.len()),
+            variable: Variable::Position,
+        };
+        let mut limbs = first.limbs.clone();
+        for (l, limb) in limbs.iter_mut().enumerate() {
+            let ranges = homes
+                .values()
+                .map(|home| self.blocks[home.limbs[l].block].range);
+            let range = ranges.reduce(wider).unwrap_or(Range::AtLeast(1));
+            limb.block = self.block(geometry, range);
+        }
+        let (mut copies, mut cells) = (Vec::new(), Vec::new());
+        let last = order.len() - 1;
+        for at in 0..geometry.cells(self.shape.data) {
+            let (operand, element) = order[at.min(last)];
+            match (&numbers[operand], homes.get(&operand)) {
+                (Some(values), _) => {
+                    let mut rest = (values[element] - first.offset).unsigned_abs();
+                    for limb in limbs.iter().rev() {
+                        cells.push((cell(limb, at), rest / limb.base));
+                        rest %= limb.base;
+                    }
+                }
+                (None, Some(home)) => {
+                    for (to, from) in limbs.iter().zip(&home.limbs) {
+                        copies.push((cell(to, at), cell(from, home.positions[element])));
+                    }
+                }
+                (None, None) => return Err(LayoutError::Graph("an operand without a home".into())),
+            }
+        }
+        self.steps.push(Step::Gather { copies });
+        self.steps.push(Step::Fixed { cells });
+        self.homes[output.0] = Some(Home {
+            limbs,
+            offset: first.offset,
+            geometry,
+            positions: (0..order.len()).collect(),
+            filled: true,
+        });
+        Ok(format!("{} tensors copied", operands.len()))
+    }
+
+    /// Whether the homes store values alike, and the numbers can be stored so.
+    fn one_form(&self, homes: &BTreeMap<usize, Home>, fixed: &[i64]) -> bool {
+        let Some(first) = homes.values().next() else {
+            return true;
+        };
+        let alike = homes.values().all(|home| {
+            home.offset == first.offset
+                && home.limbs.len() == first.limbs.len()
+                && home
+                    .limbs
+                    .iter()
+                    .zip(&first.limbs)
+                    .all(|(a, b)| a.base == b.base)
+        });
+        let top = first.offset + self.stored_span(&first.limbs);
+        alike && fixed.iter().all(|v| (first.offset..=top).contains(v))
+    }
+
+    /// The same values stored for the interval `all`.
+    fn restored(&mut self, node: usize, home: &Home, all: Interval) -> Result<Home, LayoutError> {
+        let emit = self.emit(Output {
+            geometry: home.geometry,
+            div: 1,
+            pre: all,
+            clamp: None,
+            bias: None,
+            packed: false,
+        })?;
+        let terms = vec![term(1, home)];
+        self.assert_terms(&terms, 0, &emit);
+        let restored = emit.home(home.positions.clone());
+        self.steps.push(Step::Compute {
+            node,
+            accumulator: Box::new(Accumulator::Sum { terms, constant: 0 }),
+            emit: Box::new(emit),
+        });
+        Ok(restored)
+    }
+
+    /// Public numbers in cells, tied to constants.
+    pub fn lay_constant(&mut self, values: &[i64]) -> Result<Home, LayoutError> {
+        let lo = values.iter().copied().min().unwrap_or(0).min(0);
+        let hi = values.iter().copied().max().unwrap_or(0).max(0);
+        let geometry = Geometry {
+            segments: 1,
+            rows: self.rows_for(values.len()),
+            variable: Variable::Position,
+        };
+        let limbs = self.limbs("constant", span(lo, hi), false, geometry)?;
+        let mut cells: Vec<(Cell, u64)> = Vec::new();
+        for at in 0..geometry.cells(self.shape.data) {
+            let value = values[at.min(values.len() - 1)];
+            let mut rest = (value - lo).unsigned_abs();
+            for limb in limbs.iter().rev() {
+                cells.push((cell(limb, at), rest / limb.base));
+                rest %= limb.base;
+            }
+        }
+        self.steps.push(Step::Fixed { cells });
+        Ok(Home {
+            limbs,
+            offset: lo,
+            geometry,
+            positions: (0..values.len()).collect(),
+            filled: true,
+        })
+    }
+
+    /// Lowers [`Op::Parameter`]: as many segments as share a word of the commitment.
+    pub fn lower_parameter(
+        &mut self,
+        w: TensorId,
+        output: TensorId,
+    ) -> Result<String, LayoutError> {
+        let elements = self.elements(w)?;
+        let range = self.weight_range(&[w]);
+        let lanes = (WORD_BITS / Self::bits_of(range.lo, range.hi)).max(1) as usize;
+        let width = self.rows_for(elements.div_ceil(lanes)) * self.shape.data;
+        let all: Vec<(TensorId, usize)> = (0..elements).map(|e| (w, e)).collect();
+        let segments: Vec<Vec<(TensorId, usize)>> = all.chunks(width).map(<[_]>::to_vec).collect();
+        let matrix = self.weights(&segments, range)?;
+        self.homes[output.0] = Some(Home {
+            limbs: matrix.limbs,
+            offset: matrix.offset,
+            geometry: matrix.geometry,
+            positions: (0..elements).collect(),
+            filled: false,
+        });
+        Ok("weights in cells".into())
+    }
+}
+
+/// The range that holds both.
+fn wider(a: Range, b: Range) -> Range {
+    match a.size() >= b.size() {
+        true if a == b => a,
+        _ => Range::AtLeast(a.size().max(b.size())),
+    }
+}
