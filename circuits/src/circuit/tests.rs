@@ -1,5 +1,6 @@
 //! The circuit against honest and cheating witnesses.
 
+mod cheats;
 mod computed;
 mod fixtures;
 mod forge;

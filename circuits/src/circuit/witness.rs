@@ -59,33 +59,7 @@ impl Witness {
             .map(|block| vec![0; block.rows() * plan.shape.data])
             .collect();
         for step in &plan.steps {
-            match step {
-                Step::Given {
-                    limbs,
-                    offset,
-                    elements,
-                } => given(plan, &mut blocks, limbs, *offset, elements, values)?,
-                Step::Gather { copies } => {
-                    for (to, from) in copies {
-                        blocks[to.block][to.index] = blocks[from.block][from.index];
-                    }
-                }
-                Step::Fixed { cells } => {
-                    for (cell, value) in cells {
-                        blocks[cell.block][cell.index] = *value;
-                    }
-                }
-                Step::Compute {
-                    node,
-                    accumulator,
-                    emit,
-                } => compute::run(plan, &mut blocks, accumulator, emit)
-                    .map_err(|()| WitnessError::OutOfRange { node: names(*node) })?,
-                Step::Function { node, .. } => compute::function(plan, &mut blocks, step)
-                    .ok_or_else(|| WitnessError::OutOfRange { node: names(*node) })?,
-                Step::Divide { node, .. } => compute::divide(plan, &mut blocks, step)
-                    .ok_or_else(|| WitnessError::OutOfRange { node: names(*node) })?,
-            }
+            fill(plan, &mut blocks, step, names, values)?;
         }
         let words = plan_words(plan, &blocks);
         Self::finish(plan, blocks, words, salts, context)
@@ -133,6 +107,46 @@ impl Witness {
             sbox,
         })
     }
+}
+
+/// Fills the cells of one step, those of the steps before being filled.
+pub(super) fn fill(
+    plan: &Plan,
+    blocks: &mut [Vec<u64>],
+    step: &Step,
+    names: &dyn Fn(usize) -> String,
+    values: &Values<'_>,
+) -> Result<(), WitnessError> {
+    let outside = |node: &usize| WitnessError::OutOfRange { node: names(*node) };
+    match step {
+        Step::Given {
+            limbs,
+            offset,
+            elements,
+        } => given(plan, blocks, limbs, *offset, elements, values)?,
+        Step::Gather { copies } => {
+            for (to, from) in copies {
+                blocks[to.block][to.index] = blocks[from.block][from.index];
+            }
+        }
+        Step::Fixed { cells } => {
+            for (cell, value) in cells {
+                blocks[cell.block][cell.index] = *value;
+            }
+        }
+        Step::Compute {
+            node,
+            accumulator,
+            emit,
+        } => compute::run(plan, blocks, accumulator, emit).map_err(|()| outside(node))?,
+        Step::Function { node, .. } => {
+            compute::function(plan, blocks, step).ok_or_else(|| outside(node))?;
+        }
+        Step::Divide { node, .. } => {
+            compute::divide(plan, blocks, step).ok_or_else(|| outside(node))?;
+        }
+    }
+    Ok(())
 }
 
 /// The words of a message: salt, then those absorbed.

@@ -36,7 +36,7 @@ pub fn failures(circuit: &ModelCircuit, k: u32, instances: Vec<Fr>) -> BTreeSet<
 
 const SHAPE: (u32, usize, usize) = (12, 5, 3);
 
-fn the_shape() -> Shape {
+pub fn the_shape() -> Shape {
     shape(SHAPE.0, SHAPE.1, SHAPE.2)
 }
 
@@ -83,12 +83,12 @@ fn cheat_in(
 
 /// Nothing but the look-up argument fails. Which of its gates depends on the column: the honest
 /// algorithm has no reciprocal for a cell that is in no table.
-fn assert_only_lookups(result: &BTreeSet<String>) {
+pub fn assert_only_lookups(result: &BTreeSet<String>) {
     let only = result.iter().all(|name| name.starts_with("lookup"));
     assert!(only && !result.is_empty(), "{result:?}");
 }
 
-fn set(names: &[&str]) -> BTreeSet<String> {
+pub fn set(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_string()).collect()
 }
 
