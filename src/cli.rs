@@ -4,7 +4,7 @@ use crate::commands::{aggregate, demo, evm, inspect, prove, run, setup, srs, ver
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use zkml_circuits::{
-    graph::Visibility,
+    graph::{batch::MAX_BATCH, Visibility},
     import::ImportOptions,
     layout,
     prove::{ProveError, Transcript},
@@ -108,6 +108,9 @@ pub struct ModelArgs {
     /// Range of the input values as real numbers, both ends included [default: -4,4]
     #[arg(long, value_name = "LO,HI", value_parser = parse_range, allow_hyphen_values = true)]
     pub input_range: Option<(f64, f64)>,
+    /// Inputs of one run and proof: they share the work on the weights
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = parse_batch)]
+    pub batch: usize,
 }
 
 impl ModelArgs {
@@ -117,7 +120,7 @@ impl ModelArgs {
             scale: self.scale,
             input_range: self.input_range,
         };
-        Ok(zkml_circuits::import::load(&self.model, &options)?)
+        Ok(zkml_circuits::import::load(&self.model, &options)?.batched(self.batch))
     }
 
     /// Puts the model's name before what keeps it from being laid out.
@@ -126,6 +129,13 @@ impl ModelArgs {
             Some(ProveError::Layout(_)) => error.context(self.model.display().to_string()),
             _ => error,
         }
+    }
+}
+
+fn parse_batch(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if (1..=MAX_BATCH).contains(&count) => Ok(count),
+        _ => Err(format!("expected 1 to {MAX_BATCH} inputs; got '{text}'")),
     }
 }
 

@@ -7,6 +7,7 @@
 //! Shapes carry no batch dimension. An image tensor is `[channels, height, width]`, a vector
 //! `[n]`. A tensor's elements are in row-major order.
 
+pub mod batch;
 pub mod exec;
 pub mod movement;
 pub mod ops;

@@ -243,6 +243,35 @@ impl Op {
         all
     }
 
+    /// Applies `f` to every tensor id that an operation reads.
+    pub fn map_operands(&mut self, f: impl Fn(TensorId) -> TensorId) {
+        let each = |id: &mut TensorId| *id = f(*id);
+        match self {
+            Op::Conv { x, w, bias, .. } | Op::Linear { x, w, bias, .. } => {
+                [x, w].into_iter().chain(bias).for_each(each);
+            }
+            Op::Scale { x, w, bias, .. } => {
+                std::iter::once(x).chain(w).chain(bias).for_each(each);
+            }
+            Op::Combine { terms, .. } => terms.iter_mut().map(|(_, x)| x).for_each(each),
+            Op::Mul { a, b, .. }
+            | Op::MatMul { a, b, .. }
+            | Op::Div { a, b, .. }
+            | Op::Max { a, b }
+            | Op::Min { a, b } => [a, b].into_iter().for_each(each),
+            Op::Concat { xs, .. } => xs.iter_mut().for_each(each),
+            Op::Parameter { w: x }
+            | Op::Table { x, .. }
+            | Op::ReduceSum { x, .. }
+            | Op::AvgPool { x, .. }
+            | Op::MaxPool { x, .. }
+            | Op::Reshape { x }
+            | Op::Transpose { x, .. }
+            | Op::Gather { x, .. } => each(x),
+            Op::Constant { .. } => {}
+        }
+    }
+
     /// The fused activation, if any.
     pub fn clamp(&self) -> Option<Clamp> {
         match *self {

@@ -90,6 +90,27 @@ pub struct Model {
     pub source: Source,
 }
 
+impl Model {
+    /// The model on `count` inputs at once: see [`Graph::batched`].
+    pub fn batched(self, count: usize) -> Model {
+        let repeated = |ports: &[Port]| {
+            std::iter::repeat_n(ports, count)
+                .flatten()
+                .cloned()
+                .collect()
+        };
+        Model {
+            source: Source {
+                inputs: repeated(&self.source.inputs),
+                outputs: repeated(&self.source.outputs),
+                ..self.source
+            },
+            graph: self.graph.batched(count),
+            weights: self.weights,
+        }
+    }
+}
+
 /// Reads a model, its format taken from the extension, or else from the content.
 pub fn load(path: &Path, options: &ImportOptions) -> Result<Model, ImportError> {
     let bytes = read_bounded(path, MAX_FILE)?;

@@ -15,35 +15,6 @@ fn moves_nothing(shape: &[usize], perm: &[usize]) -> bool {
     long.windows(2).all(|pair| pair.first() < pair.last())
 }
 
-/// Applies `f` to every tensor id that an operation reads.
-fn map_operands(op: &mut Op, f: impl Fn(TensorId) -> TensorId) {
-    let each = |id: &mut TensorId| *id = f(*id);
-    match op {
-        Op::Conv { x, w, bias, .. } | Op::Linear { x, w, bias, .. } => {
-            [x, w].into_iter().chain(bias).for_each(each);
-        }
-        Op::Scale { x, w, bias, .. } => {
-            std::iter::once(x).chain(w).chain(bias).for_each(each);
-        }
-        Op::Combine { terms, .. } => terms.iter_mut().map(|(_, x)| x).for_each(each),
-        Op::Mul { a, b, .. }
-        | Op::MatMul { a, b, .. }
-        | Op::Div { a, b, .. }
-        | Op::Max { a, b }
-        | Op::Min { a, b } => [a, b].into_iter().for_each(each),
-        Op::Concat { xs, .. } => xs.iter_mut().for_each(each),
-        Op::Parameter { w: x }
-        | Op::Table { x, .. }
-        | Op::ReduceSum { x, .. }
-        | Op::AvgPool { x, .. }
-        | Op::MaxPool { x, .. }
-        | Op::Reshape { x }
-        | Op::Transpose { x, .. }
-        | Op::Gather { x, .. } => each(x),
-        Op::Constant { .. } => {}
-    }
-}
-
 /// Composes chains of transposes and of reshapes, turns transposes that move nothing into
 /// reshapes, and drops what is then the identity.
 pub(super) fn simplify<W: Copy>(draft: &mut Draft<W>) {
@@ -54,7 +25,8 @@ pub(super) fn simplify<W: Copy>(draft: &mut Draft<W>) {
     let mut same: Vec<TensorId> = (0..shapes.len()).map(TensorId).collect();
     let mut moved: BTreeMap<TensorId, Op> = BTreeMap::new();
     for node in &mut graph.nodes {
-        map_operands(&mut node.op, |id| same.get(id.0).copied().unwrap_or(id));
+        node.op
+            .map_operands(|id| same.get(id.0).copied().unwrap_or(id));
         let mut op = node.op.clone();
         if let Op::Transpose { x, perm } = &op {
             if let Some(Op::Transpose {
@@ -198,7 +170,7 @@ fn renumber<W>(
         .map(|(t, _)| t)
         .collect();
     for node in &mut nodes {
-        map_operands(&mut node.op, renamed);
+        node.op.map_operands(renamed);
         node.output = renamed(node.output);
     }
     graph.nodes = nodes;

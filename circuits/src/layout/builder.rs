@@ -10,10 +10,11 @@ use super::{
     pack::{Lane, Statement},
     program::{Operand, Program},
     tables::Tables,
+    weights::Matrix,
     LayoutError, NodeReport, Plan, Shape, Step, Usage, Visibilities,
 };
 use crate::{
-    graph::{Graph, TensorId},
+    graph::{Graph, Interval, TensorId},
     hash::Poseidon,
 };
 
@@ -39,6 +40,8 @@ pub struct Builder<'g> {
     pub program: Program,
     /// The statement.
     pub statement: Statement,
+    /// Weights laid out so far: segments, range, cells.
+    pub matrices: Vec<(Vec<Vec<(TensorId, usize)>>, Interval, Matrix)>,
     /// Weight segments to commit to, by their rows.
     pub committed: BTreeMap<usize, Vec<Lane>>,
     /// Name of the node being lowered.
@@ -79,6 +82,7 @@ impl<'g> Builder<'g> {
             constants: vec![None; graph.tensors.len()],
             program: Program::default(),
             statement: Statement::new(),
+            matrices: Vec::new(),
             committed: BTreeMap::new(),
             node: String::new(),
             loose,

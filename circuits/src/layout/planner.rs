@@ -76,6 +76,11 @@ impl Cost {
         }
     }
 
+    fn is_small(&self) -> bool {
+        let limit = PROOF_LIMIT.max(PROOF_PER_SECOND * self.prove_cpu_s);
+        self.proof_bytes as f64 <= limit
+    }
+
     fn weight(&self, shape: &Shape, goal: Goal) -> f64 {
         match goal {
             Goal::Direct => {
@@ -89,9 +94,13 @@ impl Cost {
     }
 }
 
-/// Proofs above this size are not considered for [`Goal::Prove`].
-const PROOF_LIMIT: usize = 3_360;
+/// Bytes of a proof that [`Goal::Prove`] may take: so many, or more for each CPU second of a proof
+/// that takes long anyway.
+const PROOF_LIMIT: f64 = 3_360.0;
+const PROOF_PER_SECOND: f64 = 2_000.0;
 const MAX_K: u32 = 24;
+/// Numbers of data columns that use the look-up argument's helpers fully.
+const DATA_COLUMNS: [usize; 11] = [1, 2, 5, 8, 11, 14, 17, 20, 26, 32, 44];
 /// Public values that [`Goal::Direct`] reckons with: they hardly depend on the shape.
 const TYPICAL_INSTANCES: usize = 40;
 /// Gas that [`Goal::Direct`] pays to save the prover a second.
@@ -101,7 +110,7 @@ const GAS_FOR_A_SECOND: f64 = 7_000.0;
 pub fn candidates(goal: Goal) -> Vec<Shape> {
     let mut shapes: Vec<Shape> = (10..=MAX_K)
         .flat_map(|k| {
-            [1usize, 2, 5, 8, 11, 14].into_iter().flat_map(move |data| {
+            DATA_COLUMNS.into_iter().flat_map(move |data| {
                 [3usize, 5].into_iter().map(move |hash_width| Shape {
                     k,
                     data,
@@ -112,7 +121,7 @@ pub fn candidates(goal: Goal) -> Vec<Shape> {
             })
         })
         .flat_map(|shape| variants(shape, goal))
-        .filter(|shape| goal != Goal::Prove || Cost::of(shape).proof_bytes <= PROOF_LIMIT)
+        .filter(|shape| goal != Goal::Prove || Cost::of(shape).is_small())
         .collect();
     let key = |shape: &Shape| (Cost::of(shape).weight(shape, goal) * 1e6) as u64;
     shapes.sort_by_cached_key(key);

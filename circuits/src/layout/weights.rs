@@ -24,8 +24,27 @@ pub struct Matrix {
 }
 
 impl Builder<'_> {
-    /// Lays out `segments` of weights with values in `range`, and marks them for C.
+    /// Lays out `segments` of weights with values in `range`, and marks them for C; once.
     pub fn weights(
+        &mut self,
+        segments: &[Vec<(TensorId, usize)>],
+        range: Interval,
+    ) -> Result<Matrix, LayoutError> {
+        // Runs of a batch read the same weights.
+        let laid = self
+            .matrices
+            .iter()
+            .find(|laid| laid.0 == segments && laid.1 == range);
+        if let Some((_, _, matrix)) = laid {
+            return Ok(matrix.clone());
+        }
+        let matrix = self.lay_weights(segments, range)?;
+        self.matrices
+            .push((segments.to_vec(), range, matrix.clone()));
+        Ok(matrix)
+    }
+
+    fn lay_weights(
         &mut self,
         segments: &[Vec<(TensorId, usize)>],
         range: Interval,
