@@ -1,5 +1,7 @@
 //! zkml's MessagePack models: integers already, images with channels last.
 
+mod computed;
+mod functions;
 mod layers;
 
 use super::{Draft, Format, ImportError, ImportOptions, Layout, Model, Port};
@@ -15,6 +17,8 @@ const MAX_ENDS: usize = 256;
 #[derive(Debug, Deserialize)]
 struct File {
     global_sf: i64,
+    #[serde(default)]
+    k: u32,
     inp_idxes: Vec<i64>,
     out_idxes: Vec<i64>,
     tensors: Vec<RawTensor>,
@@ -76,16 +80,11 @@ pub(crate) fn checked_shape(shape: &[i64], place: &str) -> Result<Vec<usize>, Im
     }
 }
 
-/// Drops the batch dimension.
-fn without_batch(shape: Vec<usize>, place: &str) -> Result<Vec<usize>, ImportError> {
+/// Drops a batch dimension of 1.
+fn without_batch(shape: Vec<usize>) -> Vec<usize> {
     match shape.as_slice() {
-        [] | [_] => Ok(shape),
-        [1, rest @ ..] => Ok(rest.to_vec()),
-        [n, ..] => Err(ImportError::malformed(
-            format!("{place}: batch dimension"),
-            "1",
-            n,
-        )),
+        [1, rest @ ..] if !rest.is_empty() => rest.to_vec(),
+        _ => shape,
     }
 }
 
@@ -101,6 +100,10 @@ struct Importer {
     /// Tensors with values.
     weights: BTreeMap<i64, (Vec<usize>, Vec<i64>)>,
     known: BTreeMap<i64, Known>,
+    /// Shapes of computed tensors in the file, batch included.
+    shapes: BTreeMap<i64, Vec<usize>>,
+    /// What stands for infinity: half of zkml's table.
+    bound: i64,
 }
 
 pub(super) fn load(bytes: &[u8], options: &ImportOptions) -> Result<Model, ImportError> {
@@ -128,6 +131,8 @@ pub(super) fn load(bytes: &[u8], options: &ImportOptions) -> Result<Model, Impor
         draft: Draft::new(scale, Format::Msgpack),
         weights: BTreeMap::new(),
         known: BTreeMap::new(),
+        shapes: BTreeMap::new(),
+        bound: 1 << file.k.clamp(1, 40).saturating_sub(1),
     };
     let empty = file.tensors.iter().all(|t| t.data.is_empty());
     for tensor in file.tensors {
@@ -214,7 +219,8 @@ impl Importer {
         self.draft.source.inputs.push(port(idx, &shape));
         let id = self
             .draft
-            .input(&idx.to_string(), without_batch(shape, &place)?, interval);
+            .input(&idx.to_string(), without_batch(shape.clone()), interval);
+        self.shapes.insert(idx, shape);
         self.known.insert(
             idx,
             Known {

@@ -421,27 +421,19 @@ impl Builder<'_> {
         geometry: Geometry,
     ) -> Result<Vec<Limb>, LayoutError> {
         let limit = self.single_limit();
-        if values <= limit {
-            let block = self.block(geometry, Range::Exact(values));
-            return Ok(vec![Limb { block, base: 1 }]);
+        let (mut limbs, mut base, mut rest) = (Vec::new(), 1u64, values);
+        while rest > limit {
+            let low = 1u64 << rest.trailing_zeros().min(self.shape.limb_bits);
+            if low == 1 {
+                return Err(self.too_wide(what, rest));
+            }
+            let block = self.block(geometry, Range::Exact(low));
+            limbs.push(Limb { block, base });
+            (base, rest) = (base * low, rest / low);
         }
-        let low = 1u64 << values.trailing_zeros().min(self.shape.limb_bits);
-        let high = values / low;
-        if high > limit {
-            return Err(self.too_wide(what, values));
-        }
-        let first = self.block(geometry, Range::Exact(low));
-        let second = self.block(geometry, Range::Exact(high));
-        Ok(vec![
-            Limb {
-                block: first,
-                base: 1,
-            },
-            Limb {
-                block: second,
-                base: low,
-            },
-        ])
+        let block = self.block(geometry, Range::Exact(rest));
+        limbs.push(Limb { block, base });
+        Ok(limbs)
     }
 }
 

@@ -1,27 +1,49 @@
 //! Layers to nodes.
 
+use super::computed::permutation;
 use super::{checked_shape, without_batch, Importer, Known, Layer};
 use crate::graph::{Clamp, Op, TensorId, Window};
 use crate::import::ImportError;
 
-const SUPPORTED: [&str; 17] = [
+const SUPPORTED: [&str; 38] = [
     "Add",
     "AveragePool2D",
+    "BatchMatMul",
+    "Broadcast",
+    "Concatenation",
     "Conv2D",
     "DepthwiseConv2D",
+    "Div",
+    "DivVar",
+    "ExpandDims",
+    "Flatten",
     "FullyConnected",
+    "Logistic",
+    "MaskNegInf",
     "MaxPool2D",
+    "Mean",
     "Mul",
     "Noop",
+    "Pack",
+    "Pad",
     "Permute",
+    "Pow",
+    "Relu",
     "Reshape",
+    "ResizeNN",
+    "Rotate",
+    "Rsqrt",
+    "Slice",
+    "Softmax",
+    "Split",
+    "Sqrt",
     "Square",
     "SquaredDifference",
-    "Sub",
-    "Transpose",
-    "Flatten",
     "Squeeze",
-    "ExpandDims",
+    "Sub",
+    "Tanh",
+    "Transpose",
+    "Update",
 ];
 
 /// One error for every layer that cannot be imported.
@@ -45,31 +67,32 @@ enum Made {
 
 /// The other operand of an elementwise layer.
 enum Other {
-    Data(i64),
+    Data,
     Weight(i64),
 }
 
-struct Place<'a> {
-    layer: &'a Layer,
-    name: String,
+/// A layer, and what messages call it.
+pub(super) struct Place<'a> {
+    pub layer: &'a Layer,
+    pub name: String,
 }
 
 impl Place<'_> {
-    fn input(&self, at: usize) -> Result<i64, ImportError> {
+    pub fn input(&self, at: usize) -> Result<i64, ImportError> {
         self.layer.inp_idxes.get(at).copied().ok_or_else(|| {
             let expected = format!("at least {} inputs", at + 1);
             ImportError::malformed(&self.name, expected, self.layer.inp_idxes.len())
         })
     }
 
-    fn param(&self, at: usize) -> Result<i64, ImportError> {
+    pub fn param(&self, at: usize) -> Result<i64, ImportError> {
         self.layer.params.get(at).copied().ok_or_else(|| {
             let expected = format!("at least {} params", at + 1);
             ImportError::malformed(&self.name, expected, self.layer.params.len())
         })
     }
 
-    fn size(&self, at: usize) -> Result<usize, ImportError> {
+    pub fn size(&self, at: usize) -> Result<usize, ImportError> {
         let value = self.param(at)?;
         match usize::try_from(value) {
             Ok(size) if (1..=1 << 20).contains(&size) => Ok(size),
@@ -77,12 +100,12 @@ impl Place<'_> {
         }
     }
 
-    fn bad_param(&self, at: usize, expected: &str, got: i64) -> ImportError {
+    pub fn bad_param(&self, at: usize, expected: &str, got: i64) -> ImportError {
         ImportError::malformed(format!("{}: params[{at}]", self.name), expected, got)
     }
 
     /// The activation that a parameter names.
-    fn activation(&self, at: usize, scale: i64) -> Result<Option<Clamp>, ImportError> {
+    pub fn activation(&self, at: usize, scale: i64) -> Result<Option<Clamp>, ImportError> {
         match self.layer.params.get(at).copied().unwrap_or(0) {
             0 => Ok(None),
             1 => Ok(Some(Clamp::RELU)),
@@ -99,13 +122,17 @@ impl Importer {
     pub(super) fn lower(&mut self, at: usize, layer: &Layer) -> Result<(), ImportError> {
         let name = format!("{}.{at}", layer.layer_type.to_lowercase());
         let place = Place { layer, name };
-        if !layer.mask.is_empty() {
+        let masks = ["Softmax", "Sqrt", "Rsqrt"];
+        if !layer.mask.is_empty() && !masks.contains(&layer.layer_type.as_str()) {
             let place = format!("{}: mask", place.name);
             return Err(ImportError::malformed(
                 place,
                 "none",
                 format!("{:?}", layer.mask),
             ));
+        }
+        if layer.layer_type == "Split" {
+            return self.split_layer(&place);
         }
         let ([out], [out_shape]) = (layer.out_idxes.as_slice(), layer.out_shapes.as_slice()) else {
             let got = format!("{} and {}", layer.out_idxes.len(), layer.out_shapes.len());
@@ -115,35 +142,29 @@ impl Importer {
                 got,
             ));
         };
-        let natural = without_batch(checked_shape(out_shape, &place.name)?, &place.name)?;
+        let in_file = checked_shape(out_shape, &place.name)?;
+        let natural = without_batch(in_file.clone());
         let made = match layer.layer_type.as_str() {
             "Conv2D" | "DepthwiseConv2D" => self.convolution(&place)?,
             "FullyConnected" => self.fully_connected(&place)?,
             "AveragePool2D" | "MaxPool2D" => self.pool(&place)?,
-            "Add" | "Sub" | "Mul" | "SquaredDifference" => self.elementwise(&place)?,
+            "Add" | "Sub" | "Mul" => self.elementwise(&place)?,
             "Square" => {
                 let a = self.natural(place.input(0)?, &place.name)?;
                 let div = self.draft.graph.scale;
-                Made::Natural(self.draft.node(
-                    &place.name,
-                    Op::Mul {
-                        a,
-                        b: a,
-                        div,
-                        clamp: None,
-                    },
-                )?)
+                Made::Natural(self.product(&place.name, a, a, div)?)
             }
             "Permute" | "Transpose" => self.permute(&place)?,
             "Noop" => {
                 let choice = usize::try_from(place.param(0)?).unwrap_or(usize::MAX);
                 Made::Natural(self.natural(place.input(choice)?, &place.name)?)
             }
-            // Reshape, Flatten, Squeeze, ExpandDims: the output's shape says it all.
-            _ => {
+            // The output's shape says it all.
+            "Reshape" | "Flatten" | "Squeeze" | "ExpandDims" => {
                 let x = self.natural(place.input(0)?, &place.name)?;
                 Made::Natural(self.draft.reshape(&place.name, x, natural.clone())?)
             }
+            _ => self.computed_layer(&place)?,
         };
         let (known, shape) = match made {
             Made::Natural(id) => (
@@ -180,6 +201,31 @@ impl Importer {
                 "a new tensor as output",
                 got,
             ));
+        }
+        self.shapes.insert(*out, in_file);
+        Ok(())
+    }
+
+    fn computed_layer(&mut self, place: &Place<'_>) -> Result<Made, ImportError> {
+        let y = self.computed(place)?;
+        Ok(Made::Natural(self.natural_of(&place.name, y)?))
+    }
+
+    fn split_layer(&mut self, place: &Place<'_>) -> Result<(), ImportError> {
+        let parts = self.split(place)?;
+        for (&out, part) in place.layer.out_idxes.iter().zip(parts) {
+            let shape = self.draft.shape(part).to_vec();
+            let known = Known {
+                natural: Some(self.natural_of(&place.name, part)?),
+                ..Known::default()
+            };
+            let taken = self.weights.contains_key(&out);
+            if taken || self.known.insert(out, known).is_some() {
+                let got = format!("tensor {out}, which exists already");
+                let expected = "new tensors as outputs";
+                return Err(ImportError::malformed(&place.name, expected, got));
+            }
+            self.shapes.insert(out, shape);
         }
         Ok(())
     }
@@ -290,21 +336,16 @@ impl Importer {
     }
 
     fn permute(&mut self, place: &Place<'_>) -> Result<Made, ImportError> {
-        let x = self.natural(place.input(0)?, &place.name)?;
-        let perm: Option<Vec<usize>> = match place.layer.params.as_slice() {
-            [0, rest @ ..] => rest.iter().map(|&p| usize::try_from(p - 1).ok()).collect(),
-            _ => None,
-        };
-        let Some(perm) = perm else {
+        let x = self.in_file_shape(place.input(0)?, &place.name)?;
+        let rank = self.draft.shape(x).len();
+        let Some(perm) = permutation(&place.layer.params, rank) else {
             let got = format!("{:?}", place.layer.params);
+            let expected = format!("a permutation of {rank} dimensions");
             let place = format!("{}: params", place.name);
-            return Err(ImportError::malformed(
-                place,
-                "a permutation that keeps the batch first",
-                got,
-            ));
+            return Err(ImportError::malformed(place, expected, got));
         };
-        Ok(Made::Natural(self.draft.transpose(&place.name, x, perm)?))
+        let y = self.draft.transpose(&place.name, x, perm)?;
+        Ok(Made::Natural(self.natural_of(&place.name, y)?))
     }
 
     fn elementwise(&mut self, place: &Place<'_>) -> Result<Made, ImportError> {
@@ -319,34 +360,10 @@ impl Importer {
         let (x, other) = match (swapped, self.weights.contains_key(&second)) {
             (true, false) => (second, Other::Weight(first)),
             (false, true) => (first, Other::Weight(second)),
-            _ => (first, Other::Data(second)),
+            _ => (first, Other::Data),
         };
         match other {
-            Other::Data(y) => {
-                let (a, b) = (self.natural(x, &place.name)?, self.natural(y, &place.name)?);
-                let combine = |cb: i64, clamp| Op::sum(vec![(1, a), (cb, b)], clamp);
-                let op = match kind {
-                    "Add" => combine(1, clamp),
-                    "Sub" => combine(-1, None),
-                    "Mul" => Op::Mul {
-                        a,
-                        b,
-                        div: scale,
-                        clamp: None,
-                    },
-                    _ => {
-                        let name = format!("{}/difference", place.name);
-                        let a = self.draft.node(&name, combine(-1, None))?;
-                        Op::Mul {
-                            a,
-                            b: a,
-                            div: scale,
-                            clamp: None,
-                        }
-                    }
-                };
-                Ok(Made::Natural(self.draft.node(&place.name, op)?))
-            }
+            Other::Data => self.computed_layer(place),
             Other::Weight(w) => {
                 let (shape, values) = self.weight_values(w, &place.name)?;
                 let mut constant = (shape.to_vec(), values.to_vec());
@@ -360,12 +377,8 @@ impl Importer {
                     constant.1.iter_mut().for_each(|v| *v = v.saturating_neg());
                     return self.scale(place, x, None, Some(&constant), 1, None);
                 }
-                let expected = "a layer of computed tensors";
-                Err(ImportError::malformed(
-                    &place.name,
-                    expected,
-                    format!("weights {w}"),
-                ))
+                // The weights less the tensor.
+                self.computed_layer(place)
             }
         }
     }
