@@ -87,14 +87,15 @@ impl Poseidon {
     pub const FULL_ROUNDS: usize = 8;
 
     /// The widths that [`Poseidon::new`] knows.
-    pub const WIDTHS: [usize; 2] = [3, 5];
+    pub const WIDTHS: [usize; 3] = [3, 5, 9];
 
-    /// The permutation of width 3 or 5 (rate 2 or 4); `None` for any other width.
+    /// The permutation of width 3, 5 or 9 (rate one less); `None` for any other width.
     pub fn new(width: usize) -> Option<Self> {
         // Partial rounds for 128-bit security at x⁵, from the reference parameter table.
         match width {
             3 => Some(Self::from_spec::<3, 57, 2>()),
             5 => Some(Self::from_spec::<5, 60, 4>()),
+            9 => Some(Self::from_spec::<9, 63, 8>()),
             _ => None,
         }
     }

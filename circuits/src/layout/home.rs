@@ -26,6 +26,15 @@ pub struct Home {
     pub filled: bool,
 }
 
+/// Whether positions below `cells` differ from one another.
+pub fn distinct(positions: &[usize], cells: usize) -> bool {
+    let mut seen = vec![false; cells];
+    positions.iter().all(|&p| {
+        seen.get_mut(p)
+            .is_some_and(|slot| !std::mem::replace(slot, true))
+    })
+}
+
 /// A home read as image planes: element `(c, y, x)` is at `c·cells + origin + y·pitch + x`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Planes {
@@ -38,16 +47,17 @@ pub struct Planes {
 }
 
 impl Home {
+    /// Whether every element has a cell of its own. Repeated elements share one after a
+    /// [`crate::graph::Op::Gather`], and what is computed from them in place would share one too.
+    pub fn is_distinct(&self, columns: usize) -> bool {
+        distinct(&self.positions, self.geometry.cells(columns))
+    }
+
     /// Whether every cell holds an element's value: elements in the first cells, in any order, and
     /// copies after them. Then what holds for elements holds for every cell.
     pub fn is_full(&self, columns: usize) -> bool {
         let count = self.positions.len();
-        let mut seen = vec![false; count];
-        let one_each = self.positions.iter().all(|&p| {
-            seen.get_mut(p)
-                .is_some_and(|slot| !std::mem::replace(slot, true))
-        });
-        one_each && (self.filled || count == self.geometry.cells(columns))
+        distinct(&self.positions, count) && (self.filled || count == self.geometry.cells(columns))
     }
 
     /// Reads the home as `channels` planes of `height × width`, if it is laid out that way.

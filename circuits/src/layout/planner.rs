@@ -7,11 +7,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Clamps, LayoutError, Plan, Shape, Visibilities};
+use super::{Clamps, LayoutError, Plan, Shape, Visibilities, SLOTS, WORD_BITS};
 use crate::{
     circuit::Columns,
     gas,
-    graph::{Graph, Node, Op},
+    graph::{Graph, Node, Op, TensorId},
+    hash::Poseidon,
 };
 
 /// What a layout is optimised for.
@@ -99,6 +100,9 @@ impl Cost {
 const PROOF_LIMIT: f64 = 3_360.0;
 const PROOF_PER_SECOND: f64 = 2_000.0;
 const MAX_K: u32 = 24;
+/// How much shorter than the rows the table of limbs is, in bits: the shorter, the more rows remain for a
+/// wide clamp's.
+const LIMBS_BELOW_K: [u32; 2] = [2, 3];
 /// Numbers of data columns that use the look-up argument's helpers fully.
 const DATA_COLUMNS: [usize; 11] = [1, 2, 5, 8, 11, 14, 17, 20, 26, 32, 44];
 /// Public values that [`Goal::Direct`] reckons with: they hardly depend on the shape.
@@ -111,12 +115,14 @@ pub fn candidates(goal: Goal) -> Vec<Shape> {
     let mut shapes: Vec<Shape> = (10..=MAX_K)
         .flat_map(|k| {
             DATA_COLUMNS.into_iter().flat_map(move |data| {
-                [3usize, 5].into_iter().map(move |hash_width| Shape {
-                    k,
-                    data,
-                    hash_width,
-                    limb_bits: k - 2,
-                    clamps: Clamps::ALL,
+                Poseidon::WIDTHS.into_iter().flat_map(move |hash_width| {
+                    LIMBS_BELOW_K.map(|below| Shape {
+                        k,
+                        data,
+                        hash_width,
+                        limb_bits: k - below,
+                        clamps: Clamps::ALL,
+                    })
                 })
             })
         })
@@ -143,13 +149,71 @@ fn variants(shape: Shape, goal: Goal) -> Vec<Shape> {
     }
 }
 
+/// What any layout needs at least: shapes without it are not tried.
+struct Least {
+    /// Data cells.
+    cells: usize,
+    /// Words to commit to.
+    words: usize,
+}
+
+impl Least {
+    fn of(graph: &Graph) -> Self {
+        let size = |id: TensorId| {
+            let shape = graph.tensors.get(id.0).map(|t| &t.shape);
+            shape.map_or(0, |shape| shape.iter().product::<usize>())
+        };
+        let moves = |op: &Op| {
+            matches!(
+                op,
+                Op::Reshape { .. }
+                    | Op::Transpose { .. }
+                    | Op::Gather { .. }
+                    | Op::Concat { .. }
+                    | Op::Constant { .. }
+                    | Op::Parameter { .. }
+            )
+        };
+        let mut weights: Vec<TensorId> = graph
+            .nodes
+            .iter()
+            .flat_map(|node| node.op.weight_operands())
+            .collect();
+        weights.sort_unstable();
+        weights.dedup();
+        let computed = graph.nodes.iter().filter(|node| !moves(&node.op));
+        let cells = computed.map(|node| size(node.output)).sum::<usize>()
+            + weights.iter().map(|id| size(*id)).sum::<usize>();
+        let bits = |id: &TensorId| {
+            let range = graph.tensors.get(id.0).map(|t| t.range);
+            let bits = range.map_or(0, |r| 64 - (r.hi.abs_diff(r.lo)).leading_zeros());
+            size(*id) * bits as usize
+        };
+        Self {
+            cells,
+            words: weights.iter().map(bits).sum::<usize>() / WORD_BITS as usize,
+        }
+    }
+
+    fn fits(&self, shape: &Shape) -> bool {
+        let Some(rate) = shape.hash_width.checked_sub(1) else {
+            return false;
+        };
+        // Nine states at least, and a row for each partial round.
+        let permutation = 9 * shape.hash_width + 57;
+        self.cells <= shape.slot_rows() * SLOTS * shape.data
+            && self.words / rate.max(1) * permutation <= shape.usable_rows()
+    }
+}
+
 /// The cheapest shape that the model fits.
 pub fn choose(graph: &Graph, visibilities: &Visibilities, goal: Goal) -> Result<Plan, LayoutError> {
     let mut last = None;
     let product = |node: &Node| matches!(node.op, Op::Mul { .. } | Op::Div { .. });
     let products = graph.nodes.iter().any(product);
+    let least = Least::of(graph);
     for shape in candidates(goal) {
-        if shape.clamps.product != products {
+        if shape.clamps.product != products || !least.fits(&shape) {
             continue;
         }
         match Plan::new(graph, visibilities, shape) {

@@ -57,9 +57,9 @@ pub fn least_value(table: &Table) -> i64 {
 }
 
 impl Tables {
-    /// The largest range that may ask for a table of its own.
+    /// The largest range that may ask for a table of its own: with the one of the limbs it fits.
     pub fn single_limit(shape: &Shape) -> u64 {
-        1 << (shape.k - 2)
+        ((shape.usable_rows() as u64).saturating_sub(1)).saturating_sub(shape.limb_base())
     }
 
     /// Collects the tables for `ranges`. What rows remain become one large table for the ranges

@@ -139,7 +139,7 @@ fn check_shape(shape: &Shape) -> Result<(), ProveError> {
         Ok(())
     } else {
         Err(ProveError::Invalid(format!(
-            "shape {shape:?} cannot be: expected k in 6..=24, 1 to 64 data columns, a hash width of 3 or 5, limb bits in 1..=k-2"
+            "shape {shape:?} cannot be: expected k in 6..=24, 1 to 64 data columns, a hash width of 3, 5 or 9, limb bits in 1..=k-2"
         )))
     }
 }

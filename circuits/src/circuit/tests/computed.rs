@@ -179,3 +179,57 @@ fn movement() {
     );
     accepted(&mut model.finish(y));
 }
+
+/// Elements that a gather repeats share a cell, and what is computed from them must not.
+#[test]
+fn repeated_elements() {
+    let repeated = |model: &mut Model| {
+        let x = model.input(&[4], 6);
+        let gather = Op::Gather {
+            x,
+            axis: 0,
+            indices: vec![2, 0, 2, 2, 1, 0],
+        };
+        let spread = model.node(&[6], gather);
+        let other = model.input(&[6], 6);
+        [spread, other]
+    };
+    type Make = fn(&mut Model, TensorId, TensorId) -> Op;
+    let makes: [Make; 7] = [
+        |_, a, b| Op::sum(vec![(1, a), (2, b)], None),
+        |_, a, b| Op::sum(vec![(1, b), (2, a)], None),
+        |_, a, _| Op::clamped(a, Clamp { lo: 0, hi: None }),
+        |_, a, b| Op::Mul {
+            a,
+            b,
+            div: 1,
+            clamp: None,
+        },
+        |_, a, b| Op::Max { a, b },
+        |model, a, _| {
+            model.graph.tables = vec![Table {
+                name: "doubles".into(),
+                lo: -32,
+                values: (-32..32).map(|x| 2 * x).collect(),
+            }];
+            Op::Table { x: a, table: 0 }
+        },
+        |model, a, _| {
+            let w = model.weight(&[6], 9);
+            Op::Scale {
+                x: a,
+                w: Some(w),
+                bias: None,
+                div: 4,
+                clamp: None,
+            }
+        },
+    ];
+    for make in makes {
+        let mut model = Model::new(10);
+        let [a, b] = repeated(&mut model);
+        let op = make(&mut model, a, b);
+        let y = model.node(&[6], op);
+        accepted(&mut model.finish(y));
+    }
+}

@@ -166,7 +166,7 @@ impl Builder<'_> {
                 matrix,
             }
         };
-        self.define(node, accumulator, emit, output, positions);
+        self.define(node, accumulator, emit, output, positions)?;
         Ok(format!(
             "polynomial product, planes of {rows}×{} cells",
             self.shape.data

@@ -55,7 +55,7 @@ impl Builder<'_> {
                     && home.positions.iter().enumerate().all(|(e, p)| e == *p)
             }
         };
-        if !fits {
+        if !fits || !home.is_distinct(self.shape.data) {
             home = self.gather_channels(&home, channels)?;
         }
         let parts: Vec<TensorId> = [*w, *bias].into_iter().flatten().collect();
@@ -149,7 +149,7 @@ impl Builder<'_> {
             },
         };
         let positions = home.positions;
-        self.define(node, accumulator, emit, output, positions);
+        self.define(node, accumulator, emit, output, positions)?;
         Ok("one product a channel".into())
     }
 
@@ -172,6 +172,9 @@ impl Builder<'_> {
         let mut homes: Vec<Home> = Vec::with_capacity(operands.len());
         for (_, id) in operands {
             let mut home = self.home(*id)?;
+            if homes.is_empty() && !home.is_distinct(self.shape.data) {
+                home = self.filled(home)?;
+            }
             if let Some(first) = homes.first() {
                 if first.geometry != home.geometry || first.positions != home.positions {
                     home = self.gather_like(&home, first)?;
@@ -203,7 +206,7 @@ impl Builder<'_> {
             terms,
             constant: *constant,
         };
-        self.define(node, accumulator, emit, output, positions);
+        self.define(node, accumulator, emit, output, positions)?;
         Ok("sum of folds".into())
     }
 

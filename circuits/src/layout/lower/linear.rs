@@ -91,7 +91,7 @@ impl Builder<'_> {
             emit,
             output,
             (0..outputs).collect(),
-        );
+        )?;
         Ok(format!("matmul, {inputs}×{outputs} weights folded once"))
     }
 

@@ -89,7 +89,7 @@ impl Builder<'_> {
             depth,
             rows,
         };
-        self.define(node, accumulator, emit, output, positions);
+        self.define(node, accumulator, emit, output, positions)?;
         Ok(format!("{depth} products of folds, {batches} times"))
     }
 
@@ -188,7 +188,7 @@ impl Builder<'_> {
         let right = self.rounded_total(&emit);
         self.program.assert_equal(left, right);
         let accumulator = Accumulator::Segments { x: term(1, &terms) };
-        self.define(node, accumulator, emit, output, (0..sums).collect());
+        self.define(node, accumulator, emit, output, (0..sums).collect())?;
         Ok(format!("sums of {length} segments"))
     }
 }

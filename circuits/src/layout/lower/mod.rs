@@ -107,7 +107,10 @@ impl Builder<'_> {
                     self.constants[output.0] = Some(moved);
                 } else {
                     let mut home = self.home(*x)?;
+                    let all = home.positions.len();
                     home.positions = order.into_iter().map(|(_, e)| home.positions[e]).collect();
+                    // Cells of elements left out hold neither an element nor the last one.
+                    home.filled &= home.positions.len() == all;
                     self.homes[output.0] = Some(home);
                 }
                 Ok("same cells".into())
@@ -181,13 +184,21 @@ impl Builder<'_> {
         emit: Emit,
         output: TensorId,
         positions: Vec<usize>,
-    ) {
-        self.homes[output.0] = Some(emit.home(positions));
+    ) -> Result<(), LayoutError> {
+        let home = emit.home(positions);
+        if !home.is_distinct(self.shape.data) {
+            return Err(LayoutError::Graph(format!(
+                "two elements of tensor {} in one cell",
+                output.0
+            )));
+        }
+        self.homes[output.0] = Some(home);
         self.steps.push(Step::Compute {
             node,
             accumulator: Box::new(accumulator),
             emit: Box::new(emit),
         });
+        Ok(())
     }
 
     /// `total` of a combination of blocks plus `offset` on every cell, over segments.

@@ -39,7 +39,7 @@ impl Builder<'_> {
             emit,
             output,
             taps.positions,
-        );
+        )?;
         Ok(format!("{} copied taps", kh * kw))
     }
 
@@ -107,7 +107,7 @@ impl Builder<'_> {
             emit,
             output,
             taps.positions,
-        );
+        )?;
         Ok(format!("{} pairwise maxima", taps.homes.len() - 1))
     }
 

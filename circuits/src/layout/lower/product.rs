@@ -49,7 +49,7 @@ impl Builder<'_> {
             a: term(1, &factors.a),
             b: term(1, &factors.b),
         };
-        self.define(node, accumulator, emit, output, factors.b.positions);
+        self.define(node, accumulator, emit, output, factors.b.positions)?;
         self.mark_filled(output);
         Ok("products of copied cells".into())
     }
@@ -152,7 +152,7 @@ impl Builder<'_> {
             terms: sum,
             constant: 0,
         };
-        self.define(node, accumulator, emit, output, positions);
+        self.define(node, accumulator, emit, output, positions)?;
         self.mark_filled(output);
         Ok("differences and their positive parts".into())
     }
