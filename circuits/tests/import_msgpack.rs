@@ -343,7 +343,7 @@ fn errors_name_the_place() {
         ),
         (
             change(|m| m["layers"][0]["inp_shapes"][0] = json!([2, 4, 5, 2])),
-            "batch",
+            "height",
         ),
         (
             change(|m| m["layers"][0]["inp_shapes"][0] = json!([1, 4, 5, 3])),
