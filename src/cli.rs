@@ -1,14 +1,22 @@
 //! What the command line takes, apart from each command's own arguments.
 
-use crate::commands::{aggregate, demo, evm, inspect, prove, run, setup, srs, verify};
+use crate::commands::{
+    aggregate, calibrate, demo, eval, evm, inspect, prove, run, setup, srs, verify,
+};
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
 use zkml_circuits::{
-    graph::{batch::MAX_BATCH, Visibility},
-    import::ImportOptions,
+    files,
+    graph::{batch::MAX_BATCH, real::RealWeights, Visibility},
+    import::{self, ImportOptions, Model},
     layout,
     prove::{ProveError, Transcript},
 };
+
+/// Largest settings file.
+const MAX_SETTINGS: u64 = 1 << 16;
 
 /// Proves that a machine-learning model ran as promised, and lets an Ethereum contract check it.
 ///
@@ -59,6 +67,10 @@ pub enum Command {
     Inspect(inspect::InspectArgs),
     /// Run a model without proving anything
     Run(run::RunArgs),
+    /// Measure a model's accuracy in real numbers and in fixed point
+    Eval(eval::EvalArgs),
+    /// Choose a scale by sample data
+    Calibrate(calibrate::CalibrateArgs),
     /// Make the keys of a model and commit to its weights
     Setup(setup::SetupArgs),
     /// Prove what a model says about an input
@@ -83,6 +95,8 @@ impl Command {
         match self {
             Command::Inspect(_) => "inspect",
             Command::Run(_) => "run",
+            Command::Eval(_) => "eval",
+            Command::Calibrate(_) => "calibrate",
             Command::Setup(_) => "setup",
             Command::Prove(_) => "prove",
             Command::Verify(_) => "verify",
@@ -97,6 +111,37 @@ impl Command {
     }
 }
 
+/// How to read a model, as `zkml calibrate` found it best.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The scale.
+    pub scale: Option<i64>,
+    /// Range of the input values as real numbers.
+    pub input_range: Option<(f64, f64)>,
+}
+
+impl Settings {
+    fn read(path: &Path) -> anyhow::Result<Self> {
+        let bytes = files::read_bounded(path, MAX_SETTINGS)?;
+        let expected = || {
+            format!(
+                "{}: expected the settings that zkml calibrate writes",
+                path.display()
+            )
+        };
+        serde_json::from_slice(&bytes).with_context(expected)
+    }
+
+    /// Writes the file.
+    pub fn write(&self, path: &Path) -> anyhow::Result<()> {
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        files::write_atomic(path, &mut |file| file.write_all(text.as_bytes()))?;
+        Ok(())
+    }
+}
+
 /// A model file and how to read it.
 #[derive(Args)]
 pub struct ModelArgs {
@@ -108,6 +153,9 @@ pub struct ModelArgs {
     /// Range of the input values as real numbers, both ends included [default: -4,4]
     #[arg(long, value_name = "LO,HI", value_parser = parse_range, allow_hyphen_values = true)]
     pub input_range: Option<(f64, f64)>,
+    /// Settings file of `zkml calibrate`; --scale and --input-range go before it
+    #[arg(long, value_name = "FILE")]
+    pub settings: Option<PathBuf>,
     /// Inputs of one run and proof: they share the work on the weights
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = parse_batch)]
     pub batch: usize,
@@ -115,12 +163,24 @@ pub struct ModelArgs {
 
 impl ModelArgs {
     /// Reads the model.
-    pub fn load(&self) -> anyhow::Result<zkml_circuits::import::Model> {
-        let options = ImportOptions {
-            scale: self.scale,
-            input_range: self.input_range,
+    pub fn load(&self) -> anyhow::Result<Model> {
+        Ok(import::load(&self.model, &self.options()?)?.batched(self.batch))
+    }
+
+    /// Reads one run of the model, and its weights before they were rounded.
+    pub fn load_real(&self) -> anyhow::Result<(Model, RealWeights)> {
+        Ok(import::load_real(&self.model, &self.options()?)?)
+    }
+
+    fn options(&self) -> anyhow::Result<ImportOptions> {
+        let settings = match &self.settings {
+            Some(path) => Settings::read(path)?,
+            None => Settings::default(),
         };
-        Ok(zkml_circuits::import::load(&self.model, &options)?.batched(self.batch))
+        Ok(ImportOptions {
+            scale: self.scale.or(settings.scale),
+            input_range: self.input_range.or(settings.input_range),
+        })
     }
 
     /// Puts the model's name before what keeps it from being laid out.

@@ -7,6 +7,7 @@
 
 pub mod aggregate;
 pub mod circuit;
+pub mod evaluate;
 pub mod files;
 pub mod gas;
 pub mod graph;

@@ -3,6 +3,7 @@
 //! A factor `w` of a product that is divided by `div` becomes `round(w·div)`, an offset
 //! `round(b·scale)`: half away from zero, as zkml's converter rounds.
 
+use crate::graph::real::RealWeights;
 use crate::graph::{Op, TensorId};
 use crate::import::{FloatModel, ImportError, Model};
 use std::collections::BTreeMap;
@@ -14,8 +15,8 @@ pub fn quantise(value: f64, scale: i64) -> Option<i64> {
 }
 
 impl FloatModel {
-    /// The integer model.
-    pub fn quantise(self) -> Result<Model, ImportError> {
+    /// What each weight tensor is multiplied by: the divisor of its products, or the scale.
+    fn factors(&self) -> Result<BTreeMap<TensorId, i64>, ImportError> {
         let mut factors: BTreeMap<TensorId, i64> = BTreeMap::new();
         for node in &self.graph.nodes {
             let (w, bias, div) = match &node.op {
@@ -36,6 +37,22 @@ impl FloatModel {
                 }
             }
         }
+        Ok(factors)
+    }
+
+    /// The weights in the integers' units, not rounded.
+    pub fn real_weights(&self) -> Result<RealWeights, ImportError> {
+        let factors = self.factors()?;
+        let one = |(id, values): (&TensorId, &Vec<f64>)| {
+            let factor = factors.get(id).copied().unwrap_or(self.graph.scale) as f64;
+            (*id, values.iter().map(|v| v * factor).collect())
+        };
+        Ok(self.weights.iter().map(one).collect())
+    }
+
+    /// The integer model.
+    pub fn quantise(self) -> Result<Model, ImportError> {
+        let factors = self.factors()?;
         let mut weights = BTreeMap::new();
         for (&id, values) in &self.weights {
             let factor = factors.get(&id).copied().unwrap_or(self.graph.scale);

@@ -1,7 +1,9 @@
 //! One module a command: its arguments, and what it does with the libraries.
 
 pub mod aggregate;
+pub mod calibrate;
 pub mod demo;
+pub mod eval;
 pub mod evm;
 pub mod inspect;
 pub mod prove;
@@ -19,6 +21,8 @@ pub fn run(command: Command, ui: &Ui) -> Result<Value> {
     match command {
         Command::Inspect(args) => inspect::run(&args, ui),
         Command::Run(args) => run::run(&args, ui),
+        Command::Eval(args) => eval::run(&args, ui),
+        Command::Calibrate(args) => calibrate::run(&args, ui),
         Command::Setup(args) => setup::run(&args, ui),
         Command::Prove(args) => prove::run(&args, ui),
         Command::Verify(args) => verify::run(&args, ui),

@@ -12,6 +12,7 @@ pub mod exec;
 pub mod movement;
 pub mod ops;
 pub mod range;
+pub mod real;
 
 use serde::{Deserialize, Serialize};
 

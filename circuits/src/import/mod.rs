@@ -16,6 +16,7 @@ pub use error::ImportError;
 pub(crate) use msgpack::{parse as parse_msgpack, RawTensor};
 
 use crate::files::read_bounded;
+use crate::graph::real::RealWeights;
 use crate::graph::{Graph, Interval, Weights};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -119,6 +120,28 @@ pub fn load(path: &Path, options: &ImportOptions) -> Result<Model, ImportError> 
         Format::Onnx => onnx::load(&bytes, options).and_then(FloatModel::quantise),
     };
     model.map_err(|error| error.in_file(path))
+}
+
+/// Reads a model together with its weights before they were rounded. zkml's files hold integers, so
+/// theirs are those.
+pub fn load_real(
+    path: &Path,
+    options: &ImportOptions,
+) -> Result<(Model, RealWeights), ImportError> {
+    let bytes = read_bounded(path, MAX_FILE)?;
+    let both = match format(path, &bytes)? {
+        Format::Msgpack => msgpack::load(&bytes, options).map(|model| {
+            let real = |values: &Vec<i64>| values.iter().map(|v| *v as f64).collect();
+            let weights = model.weights.iter();
+            let real = weights.map(|(id, values)| (*id, real(values))).collect();
+            (model, real)
+        }),
+        Format::Onnx => onnx::load(&bytes, options).and_then(|model| {
+            let real = model.real_weights()?;
+            Ok((model.quantise()?, real))
+        }),
+    };
+    both.map_err(|error| error.in_file(path))
 }
 
 /// Reads an ONNX model without quantising its weights: what error bounds are measured against.

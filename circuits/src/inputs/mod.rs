@@ -3,6 +3,7 @@
 //! `.npy`, `.json` and `.png` hold real numbers, quantised here at the graph's scale; zkml's
 //! `.msgpack` holds integers already. Every value is checked against its declared range.
 
+pub mod dataset;
 mod json;
 mod npy;
 mod png;
