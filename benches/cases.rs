@@ -13,7 +13,7 @@ use snark_verifier_sdk::Snark;
 use zkml_circuits::{
     aggregate::{self, AggregateProof, AggregationKey, AggregationShape},
     graph::Visibility,
-    import::{self, ImportOptions},
+    import::{self, ImportOptions, Model},
     inputs,
     layout::{Goal, Plan, Visibilities},
     prove::{self, Architecture, Keys, Opening, Proof, Request, Verifier},
@@ -28,7 +28,7 @@ use zkml_evm_verifier::{
     exec::Fork,
 };
 
-use crate::meter::measure;
+use crate::{meter::measure, models};
 
 /// What a case finds ready in its folder.
 pub fn needs(case: &str) -> &'static [&'static str] {
@@ -76,6 +76,9 @@ pub fn run(case: &str, folder: &Path) -> Result<Value> {
         "mnist/setup" => setup_case(case),
         "mnist/prove" => prove_case(case, &folder.join("prove")),
         "mnist/verify" => verify_case(case, &folder.join("prove")),
+        "mnist/batch-16" => models::batch(case),
+        "mnist/accuracy" => models::accuracy(case),
+        "v2/prove" => models::v2(case),
         "aggregate/1" => aggregate_case(case, folder),
         "evm/1" => evm_case(case, folder),
         "evm/direct" => direct_case(case, &folder.join("direct")),
@@ -88,11 +91,20 @@ pub fn run(case: &str, folder: &Path) -> Result<Value> {
     }
 }
 
-struct Made {
-    architecture: Architecture,
-    plan: Arc<Plan>,
-    srs: Srs,
-    keys: Keys,
+pub struct Made {
+    pub architecture: Architecture,
+    pub plan: Arc<Plan>,
+    pub srs: Srs,
+    pub keys: Keys,
+}
+
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Where models and data are that the repository does not ship.
+pub fn shared() -> PathBuf {
+    std::env::var_os("ZKML_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from)
 }
 
 fn rng() -> rand::rngs::OsRng {
@@ -100,11 +112,8 @@ fn rng() -> rand::rngs::OsRng {
 }
 
 /// zkml's MNIST model where the shared data is, else the example; its name and files.
-fn model() -> (&'static str, [PathBuf; 2]) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let shared = std::env::var_os("ZKML_SHARED")
-        .map_or_else(|| root.join("../shared"), PathBuf::from)
-        .join("data/zkml/mnist");
+pub fn model() -> (&'static str, [PathBuf; 2]) {
+    let shared = shared().join("data/zkml/mnist");
     let files = ["model.msgpack", "inp.msgpack"].map(|name| shared.join(name));
     if files.iter().all(|file| file.exists()) {
         ("zkml mnist/model.msgpack", files)
@@ -115,7 +124,7 @@ fn model() -> (&'static str, [PathBuf; 2]) {
 
 /// The shipped model and input.
 fn example() -> [PathBuf; 2] {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/digits");
+    let folder = root().join("examples/digits");
     ["model.onnx", "seven.png"].map(|name| folder.join(name))
 }
 
@@ -138,6 +147,10 @@ fn setup(
     goal: Goal,
 ) -> Result<(Made, Opening)> {
     let model = import::load(file, &ImportOptions::default())?;
+    set_up(model, visibilities, goal)
+}
+
+pub fn set_up(model: Model, visibilities: Visibilities, goal: Goal) -> Result<(Made, Opening)> {
     let (architecture, plan) = Architecture::new(model.graph, model.source, visibilities, goal)?;
     let srs = cached(plan.shape.k)?;
     let keys = Keys::new(&plan, &srs)?;
@@ -167,7 +180,7 @@ fn shape(plan: &Plan) -> Value {
     })
 }
 
-fn with(mut object: Value, key: &str, value: Value) -> Value {
+pub fn with(mut object: Value, key: &str, value: Value) -> Value {
     object[key] = value;
     object
 }

@@ -5,19 +5,23 @@
 
 mod cases;
 mod meter;
+mod models;
 
 use std::{path::PathBuf, process::ExitCode};
 
 /// All cases, in the order in which they run.
-const CASES: [&str; 8] = [
+const CASES: [&str; 11] = [
     "mnist/setup",
     "mnist/prove",
     "mnist/verify",
+    "mnist/batch-16",
+    "mnist/accuracy",
     "aggregate/1",
     "evm/1",
     "evm/direct",
     "evm/batch-4",
     "srs/20",
+    "v2/prove",
 ];
 
 fn main() -> ExitCode {

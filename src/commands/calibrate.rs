@@ -1,12 +1,6 @@
 //! `zkml calibrate`: a scale and an input range from sample data.
 
-use crate::{
-    cli::Settings,
-    commands::eval::sample_size,
-    plot::bars,
-    ui::Ui,
-    values::tensor,
-};
+use crate::{cli::Settings, commands::eval::sample_size, plot::bars, ui::Ui, values::tensor};
 use anyhow::{bail, Context, Result};
 use clap::{Args, ValueEnum};
 use serde_json::{json, Value};
