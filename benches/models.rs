@@ -22,14 +22,12 @@ const BATCH: usize = 16;
 
 /// One proof for sixteen images; one after another they would take as many proofs.
 pub fn batch(case: &str) -> Result<Value> {
-    let model = import::load(&model().1[0], &ImportOptions::default())?.batched(BATCH);
+    let model = import::load(&model().1[0], &ImportOptions::default())?.batched(BATCH)?;
     let size = model.graph.tensors[model.graph.inputs[0].0]
         .shape
         .iter()
         .product();
-    let inputs = (0..BATCH)
-        .map(|i| pattern(size, i, model.graph.scale))
-        .collect();
+    let inputs = vec![pattern(size, 0, model.graph.scale)];
     let line = prove_case(case, model, inputs)?;
     let each = line["wall_s"].as_f64().map(|wall| wall / BATCH as f64);
     Ok(with(line, "wall_s_per_image", json!(each)))

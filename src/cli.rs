@@ -164,7 +164,7 @@ pub struct ModelArgs {
 impl ModelArgs {
     /// Reads the model.
     pub fn load(&self) -> anyhow::Result<Model> {
-        Ok(import::load(&self.model, &self.options()?)?.batched(self.batch))
+        Ok(import::load(&self.model, &self.options()?)?.batched(self.batch)?)
     }
 
     /// Reads one run of the model, and its weights before they were rounded.

@@ -1,114 +1,127 @@
-//! One graph for several inputs: the activations are there once for each, the weights once for all.
+//! One graph for several inputs, which share the weights.
+//!
+//! Inputs and outputs get a first dimension, the batch. Where all operations allow it ([`stack`])
+//! images stand below one another in one tall image, so that each operation is there once; else the
+//! nodes are repeated for each input. Either way each output depends on its own input alone.
 
-use super::{Graph, Node, Role, TensorId};
+mod stack;
+
+use super::{Graph, Node, Op, Role, Tensor, TensorId};
 
 /// Most inputs of one proof.
 pub const MAX_BATCH: usize = 1 << 12;
 
 impl Graph {
-    /// The graph that runs this one on `count` inputs. Inputs and outputs are those of the first run,
-    /// then those of the second, and so on; their names end in `#0`, `#1`, ….
-    ///
-    /// Nothing is computed across runs, so each output depends on its own input alone.
+    /// The graph that runs this one on `count` inputs. Ranges of what is computed are to be
+    /// propagated again.
     pub fn batched(&self, count: usize) -> Graph {
         if count <= 1 {
             return self.clone();
         }
-        let mut batch = Graph {
-            tensors: self.tensors.clone(),
-            nodes: Vec::with_capacity(self.nodes.len() * count),
-            inputs: Vec::with_capacity(self.inputs.len() * count),
-            outputs: Vec::with_capacity(self.outputs.len() * count),
-            ..self.clone()
-        };
+        stack::stacked(self, count).unwrap_or_else(|| self.repeated(count))
+    }
+
+    fn repeated(&self, count: usize) -> Graph {
+        let mut draft = Draft::new(self, count);
+        let mut outputs: Vec<Vec<TensorId>> = vec![Vec::with_capacity(count); self.outputs.len()];
         for run in 0..count {
             let mut ids: Vec<TensorId> = (0..self.tensors.len()).map(TensorId).collect();
-            for (id, tensor) in self.tensors.iter().enumerate() {
-                if tensor.role == Role::Weight {
-                    continue;
-                }
-                let mut tensor = tensor.clone();
-                tensor.name = format!("{}#{run}", tensor.name);
-                match (run, batch.tensors.get_mut(id), ids.get_mut(id)) {
-                    (0, Some(first), _) => *first = tensor,
-                    (_, _, Some(slot)) => {
-                        *slot = TensorId(batch.tensors.len());
-                        batch.tensors.push(tensor);
-                    }
-                    _ => {}
-                }
+            for &id in &self.inputs {
+                let tensor = draft.tensor(id);
+                let (name, shape) = (tensor.name.clone(), self.shape_of(id));
+                let one = draft.node(
+                    format!("{name}#{run}"),
+                    Op::Gather {
+                        x: id,
+                        axis: 0,
+                        indices: vec![run],
+                    },
+                    [&[1], shape.as_slice()].concat(),
+                );
+                let own = draft.node(format!("{name}#{run}"), Op::Reshape { x: one }, shape);
+                set(&mut ids, id, own);
             }
-            let renamed = |id: TensorId| ids.get(id.0).copied().unwrap_or(id);
-            batch.nodes.extend(self.nodes.iter().map(|node| {
+            for node in &self.nodes {
                 let mut op = node.op.clone();
-                op.map_operands(renamed);
-                Node {
-                    name: format!("{}#{run}", node.name),
-                    op,
-                    output: renamed(node.output),
-                    pre: node.pre,
-                }
-            }));
-            batch
-                .inputs
-                .extend(self.inputs.iter().copied().map(renamed));
-            batch
-                .outputs
-                .extend(self.outputs.iter().copied().map(renamed));
+                op.map_operands(|id| ids.get(id.0).copied().unwrap_or(id));
+                let shape = self.shape_of(node.output);
+                let own = draft.node(format!("{}#{run}", node.name), op, shape);
+                set(&mut ids, node.output, own);
+            }
+            for (all, &id) in outputs.iter_mut().zip(&self.outputs) {
+                let own = ids.get(id.0).copied().unwrap_or(id);
+                let shape = [&[1], self.shape_of(id).as_slice()].concat();
+                all.push(draft.node(format!("output#{run}"), Op::Reshape { x: own }, shape));
+            }
         }
-        batch
+        for (xs, &id) in outputs.into_iter().zip(&self.outputs) {
+            let shape = [&[count], self.shape_of(id).as_slice()].concat();
+            let name = draft.tensor(id).name.clone();
+            let output = draft.node(name, Op::Concat { xs, axis: 0 }, shape);
+            draft.graph.outputs.push(output);
+        }
+        draft.graph
+    }
+
+    fn shape_of(&self, id: TensorId) -> Vec<usize> {
+        self.tensors
+            .get(id.0)
+            .map_or_else(Vec::new, |t| t.shape.clone())
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use crate::graph::{exec, range, Graph, Interval, Node, Op, Role, Tensor, TensorId, Weights};
+fn set(ids: &mut [TensorId], at: TensorId, to: TensorId) {
+    if let Some(slot) = ids.get_mut(at.0) {
+        *slot = to;
+    }
+}
 
-    fn tensor(name: &str, shape: &[usize], role: Role) -> Tensor {
-        Tensor {
-            name: name.to_owned(),
-            shape: shape.to_vec(),
-            role,
-            range: Interval { lo: -64, hi: 63 },
+/// A batch in the making. Tensors of the single graph keep their ids: weights as they are, inputs with
+/// the batch in front, and the others, which nothing reads, as before.
+struct Draft {
+    graph: Graph,
+}
+
+impl Draft {
+    fn new(single: &Graph, count: usize) -> Self {
+        let mut graph = Graph {
+            nodes: Vec::new(),
+            outputs: Vec::new(),
+            ..single.clone()
+        };
+        for id in &single.inputs {
+            if let Some(tensor) = graph.tensors.get_mut(id.0) {
+                tensor.shape.insert(0, count);
+            }
         }
+        Self { graph }
     }
 
-    #[test]
-    fn runs_are_independent_and_share_their_weights() {
-        let mut graph = Graph {
-            scale: 1,
-            tensors: vec![
-                tensor("x", &[2], Role::Input),
-                tensor("w", &[1, 2], Role::Weight),
-                tensor("y", &[1], Role::Activation),
-            ],
-            nodes: vec![Node {
-                name: "fc".to_owned(),
-                op: Op::Linear {
-                    x: TensorId(0),
-                    w: TensorId(1),
-                    bias: None,
-                    div: 1,
-                    clamp: None,
-                },
-                output: TensorId(2),
-                pre: Interval { lo: 0, hi: 0 },
-            }],
-            inputs: vec![TensorId(0)],
-            outputs: vec![TensorId(2)],
-            tables: Vec::new(),
+    fn tensor(&self, id: TensorId) -> Tensor {
+        let none = || Tensor {
+            name: String::new(),
+            shape: Vec::new(),
+            role: Role::Activation,
+            range: super::Interval { lo: 0, hi: 0 },
         };
-        let weights = Weights::from([(TensorId(1), vec![3, -5])]);
-        range::propagate(&mut graph, &weights).unwrap();
-        let batch = graph.batched(3);
-        assert_eq!(batch.tensors.len(), 7);
-        assert_eq!(batch.tensors[batch.inputs[2].0].name, "x#2");
-        let inputs = [vec![1, 1], vec![2, 0], vec![-1, 7]];
-        let trace = exec::run(&batch, &weights, &inputs).unwrap();
-        let together = exec::outputs(&batch, &trace);
-        for (input, output) in inputs.iter().zip(together) {
-            let alone = exec::run(&graph, &weights, std::slice::from_ref(input)).unwrap();
-            assert_eq!(exec::outputs(&graph, &alone), [output]);
-        }
+        self.graph.tensors.get(id.0).cloned().unwrap_or_else(none)
+    }
+
+    fn node(&mut self, name: String, op: Op, shape: Vec<usize>) -> TensorId {
+        let output = TensorId(self.graph.tensors.len());
+        let zero = super::Interval { lo: 0, hi: 0 };
+        self.graph.tensors.push(Tensor {
+            name: name.clone(),
+            shape,
+            role: Role::Activation,
+            range: zero,
+        });
+        self.graph.nodes.push(Node {
+            name,
+            op,
+            output,
+            pre: zero,
+        });
+        output
     }
 }

@@ -16,6 +16,7 @@ pub use error::ImportError;
 pub(crate) use msgpack::{parse as parse_msgpack, RawTensor};
 
 use crate::files::read_bounded;
+use crate::graph::range::propagate;
 use crate::graph::real::RealWeights;
 use crate::graph::{Graph, Interval, Weights};
 use serde::{Deserialize, Serialize};
@@ -92,23 +93,26 @@ pub struct Model {
 }
 
 impl Model {
-    /// The model on `count` inputs at once: see [`Graph::batched`].
-    pub fn batched(self, count: usize) -> Model {
-        let repeated = |ports: &[Port]| {
-            std::iter::repeat_n(ports, count)
-                .flatten()
-                .cloned()
-                .collect()
-        };
-        Model {
-            source: Source {
-                inputs: repeated(&self.source.inputs),
-                outputs: repeated(&self.source.outputs),
-                ..self.source
-            },
-            graph: self.graph.batched(count),
-            weights: self.weights,
+    /// The model on `count` inputs at once: see [`Graph::batched`]. Inputs and outputs have them in
+    /// their first dimension.
+    pub fn batched(self, count: usize) -> Result<Model, ImportError> {
+        if count <= 1 {
+            return Ok(self);
         }
+        let mut source = self.source;
+        for port in source.inputs.iter_mut().chain(&mut source.outputs) {
+            match port.shape.first_mut() {
+                Some(batch @ 1) => *batch = count,
+                _ => port.shape.insert(0, count),
+            }
+        }
+        let mut graph = self.graph.batched(count);
+        propagate(&mut graph, &self.weights)?;
+        Ok(Model {
+            graph,
+            weights: self.weights,
+            source,
+        })
     }
 }
 

@@ -96,17 +96,8 @@ fn parse(
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
     match extension.as_deref() {
         Some("npy") => {
-            let array = npy::parse(bytes)?;
-            if let Some(tensors) = batch(graph, &array.shape) {
-                let each = array
-                    .values
-                    .chunks(array.values.len() / tensors.len().max(1));
-                return each
-                    .zip(tensors)
-                    .map(|(values, tensor)| integers(&tensor.name, values, graph.scale))
-                    .collect();
-            }
             let tensor = only_input(graph, "a .npy file")?;
+            let array = npy::parse(bytes)?;
             check_shape(tensor, &array.shape)?;
             Ok(vec![integers(&tensor.name, &array.values, graph.scale)?])
         }
@@ -145,19 +136,6 @@ fn only_input<'g>(graph: &'g Graph, what: &str) -> Result<&'g Tensor, Problem> {
             Err(problem("model", expected, format!("{} inputs", all.len())))
         }
     }
-}
-
-/// The inputs, where an array has as many entries as there are, each of their common shape.
-fn batch<'g>(graph: &'g Graph, shape: &[usize]) -> Option<Vec<&'g Tensor>> {
-    let (&count, each) = shape.split_first()?;
-    let tensors: Vec<&Tensor> = graph
-        .inputs
-        .iter()
-        .filter_map(|id| graph.tensors.get(id.0))
-        .collect();
-    let fits =
-        count > 1 && count == tensors.len() && tensors.iter().all(|t| check_shape(t, each).is_ok());
-    fits.then_some(tensors)
 }
 
 /// The same shape up to dimensions of 1, or one flat list.

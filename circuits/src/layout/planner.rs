@@ -104,7 +104,7 @@ const MAX_K: u32 = 24;
 /// wide clamp's.
 const LIMBS_BELOW_K: [u32; 2] = [2, 3];
 /// Numbers of data columns that use the look-up argument's helpers fully.
-const DATA_COLUMNS: [usize; 11] = [1, 2, 5, 8, 11, 14, 17, 20, 26, 32, 44];
+const DATA_COLUMNS: [usize; 12] = [1, 2, 5, 8, 11, 14, 17, 20, 26, 32, 44, 62];
 /// Public values that [`Goal::Direct`] reckons with: they hardly depend on the shape.
 const TYPICAL_INSTANCES: usize = 40;
 /// Gas that [`Goal::Direct`] pays to save the prover a second.
