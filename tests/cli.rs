@@ -6,9 +6,11 @@ mod support;
 
 use support::{digits, json, known_answer, text, Folder, Zkml};
 
-const COMMANDS: [&[&str]; 20] = [
+const COMMANDS: [&[&str]; 22] = [
     &["inspect"],
     &["run"],
+    &["eval"],
+    &["calibrate"],
     &["setup"],
     &["prove"],
     &["verify"],

@@ -18,6 +18,9 @@ use crate::{
     hash::Poseidon,
 };
 
+/// Segments of weights, their range, and their cells.
+pub type LaidWeights = (Vec<Vec<(TensorId, usize)>>, Interval, Matrix);
+
 /// A layout in the making.
 pub struct Builder<'g> {
     /// The graph.
@@ -41,7 +44,7 @@ pub struct Builder<'g> {
     /// The statement.
     pub statement: Statement,
     /// Weights laid out so far: segments, range, cells.
-    pub matrices: Vec<(Vec<Vec<(TensorId, usize)>>, Interval, Matrix)>,
+    pub matrices: Vec<LaidWeights>,
     /// Weight segments to commit to, by their rows.
     pub committed: BTreeMap<usize, Vec<Lane>>,
     /// Name of the node being lowered.

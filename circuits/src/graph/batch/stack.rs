@@ -36,7 +36,7 @@ pub(super) fn stacked(single: &Graph, count: usize) -> Option<Graph> {
         stacks: vec![None; single.tensors.len()],
     };
     for &id in &single.inputs {
-        let flat = stacker.from_batch(id)?;
+        let flat = stacker.stack_input(id)?;
         stacker.define(id, flat.0, flat.1);
     }
     for node in &single.nodes {
@@ -44,7 +44,7 @@ pub(super) fn stacked(single: &Graph, count: usize) -> Option<Graph> {
         stacker.define(node.output, id, stack);
     }
     for &id in &single.outputs {
-        let output = stacker.to_batch(id)?;
+        let output = stacker.batch_output(id)?;
         stacker.draft.graph.outputs.push(output);
     }
     Some(stacker.draft.graph)
@@ -76,7 +76,7 @@ impl Stacker<'_> {
     }
 
     /// `[B, C, H, W]` to `[C, B·H, W]`.
-    fn from_batch(&mut self, id: TensorId) -> Option<(TensorId, Stack)> {
+    fn stack_input(&mut self, id: TensorId) -> Option<(TensorId, Stack)> {
         let [c, h, w] = self.image(id)?;
         let name = self.draft.tensor(id).name;
         let parts = vec![self.count, c, h, w];
@@ -126,7 +126,7 @@ impl Stacker<'_> {
     }
 
     /// `[C, B·H, W]` to `[B, …]` with the single tensor's shape.
-    fn to_batch(&mut self, id: TensorId) -> Option<TensorId> {
+    fn batch_output(&mut self, id: TensorId) -> Option<TensorId> {
         let [c, h, w] = self.image(id)?;
         let x = self.dense(id)?;
         let name = self.single.tensors.get(id.0)?.name.clone();
