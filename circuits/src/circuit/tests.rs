@@ -5,6 +5,7 @@ mod computed;
 mod fixtures;
 mod forge;
 mod honest;
+mod random;
 mod reject;
 
 use halo2_proofs::{
