@@ -153,16 +153,26 @@ fn butterflies(low: &mut [Fr], high: &mut [Fr], twiddles: &[Fr]) {
 
 /// values[i] ·= base^i.
 pub fn scale_by_powers(values: &mut [Fr], base: Fr) {
+    let ifma = Ifma::detect();
     values
         .par_chunks_mut(TASK)
         .enumerate()
         .for_each(|(task, values)| {
-            let mut power = base.pow_vartime([(task * TASK) as u64]);
-            for value in values {
-                *value *= power;
-                power *= base;
+            let first = base.pow_vartime([(task * TASK) as u64]);
+            match (ifma, values.as_chunks_mut::<8>()) {
+                (Some(ifma), (blocks, [])) => ifma.scale_by_powers(blocks, first, base),
+                _ => scale_one_by_one(values, first, base),
             }
         });
+}
+
+/// values[i] ·= first·base^i.
+pub(super) fn scale_one_by_one(values: &mut [Fr], first: Fr, base: Fr) {
+    let mut power = first;
+    for value in values {
+        *value *= power;
+        power *= base;
+    }
 }
 
 #[cfg(test)]
@@ -195,6 +205,18 @@ mod tests {
             domain.evaluate(&mut values);
             domain.interpolate(&mut values);
             assert_eq!(values, coefficients, "k = {k}");
+        }
+    }
+    #[test]
+    fn values_are_scaled_the_same_in_vectors() {
+        let mut rng = ChaCha20Rng::seed_from_u64(2);
+        for count in [0, 1, 7, 8, 64, 3 * TASK] {
+            let mut values: Vec<Fr> = (0..count).map(|_| Fr::random(&mut rng)).collect();
+            let mut expected = values.clone();
+            let base = Fr::random(&mut rng);
+            scale_one_by_one(&mut expected, Fr::ONE, base);
+            scale_by_powers(&mut values, base);
+            assert_eq!(values, expected, "{count} values");
         }
     }
 }

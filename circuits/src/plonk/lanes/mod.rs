@@ -14,6 +14,8 @@ mod fft;
 mod none;
 #[cfg(target_arch = "x86_64")]
 mod points;
+#[cfg(target_arch = "x86_64")]
+mod rows;
 
 #[cfg(target_arch = "x86_64")]
 pub use fft::Twiddles;
