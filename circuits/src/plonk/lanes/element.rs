@@ -317,12 +317,12 @@ impl<F: Words> Lanes<F> {
         let minus_inverse = _mm512_set1_epi64(Constants::<F>::MINUS_INVERSE as i64);
         let mut sum = [zero; LIMBS + 1];
         for a in self.limbs {
-            for j in 0..LIMBS {
-                sum[j] = _mm512_madd52lo_epu64(sum[j], a, other.limbs[j]);
+            for (sum, b) in sum.iter_mut().zip(other.limbs) {
+                *sum = _mm512_madd52lo_epu64(*sum, a, b);
             }
             let m = _mm512_and_si512(_mm512_madd52lo_epu64(zero, sum[0], minus_inverse), mask);
-            for j in 0..LIMBS {
-                sum[j] = _mm512_madd52lo_epu64(sum[j], m, p[j]);
+            for (sum, p) in sum.iter_mut().zip(p) {
+                *sum = _mm512_madd52lo_epu64(*sum, m, p);
             }
             let carry = _mm512_srli_epi64::<52>(sum[0]);
             for j in 0..LIMBS {
