@@ -6,6 +6,8 @@ use halo2_proofs::{
 };
 use rayon::prelude::*;
 
+use super::lanes::{Ifma, Twiddles};
+
 /// Up to so many values a transform runs layer by layer on one thread, inside a core's cache.
 const SERIAL: usize = 1 << 12;
 /// Values of one task.
@@ -20,11 +22,17 @@ pub struct Domain {
     inverse_n: Fr,
     /// The factors of the layer that merges runs of m values start at m.
     twiddles: Vec<Fr>,
+    /// The same for the vector unit, where there is one and the domain is large enough.
+    vector: Option<Twiddles>,
 }
 
 impl Domain {
     /// The domain of 2^k rows, k ≤ 28.
     pub fn new(k: u32) -> Self {
+        Self::with(Ifma::detect(), k)
+    }
+
+    fn with(ifma: Option<Ifma>, k: u32) -> Self {
         let n = 1usize << k;
         let omega = (k..Fr::S).fold(Fr::ROOT_OF_UNITY, |root, _| root.square());
         let mut twiddles = vec![Fr::ONE; n.max(2)];
@@ -45,6 +53,7 @@ impl Domain {
             k,
             omega,
             inverse_n,
+            vector: ifma.and_then(|ifma| Twiddles::new(ifma, &twiddles)),
             twiddles,
         }
     }
@@ -56,8 +65,22 @@ impl Domain {
 
     /// Values at ω^0, ω^1, … from coefficients.
     pub fn evaluate(&self, values: &mut [Fr]) {
+        self.transform(values, Fr::ONE);
+    }
+
+    /// The values, times `scale`.
+    fn transform(&self, values: &mut [Fr], scale: Fr) {
+        if let Some(vector) = &self.vector {
+            return vector.transform(values, scale);
+        }
         self.reverse_bits(values);
         self.merge(values);
+        if scale != Fr::ONE {
+            values
+                .par_chunks_mut(TASK)
+                .flatten()
+                .for_each(|value| *value *= scale);
+        }
     }
 
     /// Values at s·ω^0, s·ω^1, … from coefficients.
@@ -70,14 +93,10 @@ impl Domain {
 
     /// Coefficients from values at ω^0, ω^1, ….
     pub fn interpolate(&self, values: &mut [Fr]) {
-        self.evaluate(values);
+        self.transform(values, self.inverse_n);
         if let Some(tail) = values.get_mut(1..) {
             tail.reverse();
         }
-        values
-            .par_chunks_mut(TASK)
-            .flatten()
-            .for_each(|value| *value *= self.inverse_n);
     }
 
     fn reverse_bits(&self, values: &mut [Fr]) {
@@ -134,16 +153,26 @@ fn butterflies(low: &mut [Fr], high: &mut [Fr], twiddles: &[Fr]) {
 
 /// values[i] ·= base^i.
 pub fn scale_by_powers(values: &mut [Fr], base: Fr) {
+    let ifma = Ifma::detect();
     values
         .par_chunks_mut(TASK)
         .enumerate()
         .for_each(|(task, values)| {
-            let mut power = base.pow_vartime([(task * TASK) as u64]);
-            for value in values {
-                *value *= power;
-                power *= base;
+            let first = base.pow_vartime([(task * TASK) as u64]);
+            match (ifma, values.as_chunks_mut::<8>()) {
+                (Some(ifma), (blocks, [])) => ifma.scale_by_powers(blocks, first, base),
+                _ => scale_one_by_one(values, first, base),
             }
         });
+}
+
+/// values[i] ·= first·base^i.
+pub(super) fn scale_one_by_one(values: &mut [Fr], first: Fr, base: Fr) {
+    let mut power = first;
+    for value in values {
+        *value *= power;
+        power *= base;
+    }
 }
 
 #[cfg(test)]
@@ -156,8 +185,13 @@ mod tests {
     #[test]
     fn transforms_are_evaluations_and_back() {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
-        for k in [0, 1, 2, 5, 13, 14] {
-            let domain = Domain::new(k);
+        let paths = [None, Ifma::detect()];
+        let lengths = [0, 1, 2, 5, 6, 7, 9, 13, 14, 15];
+        for (k, ifma) in lengths
+            .into_iter()
+            .flat_map(|k| paths.map(|path| (k, path)))
+        {
+            let domain = Domain::with(ifma, k);
             let coefficients: Vec<Fr> = (0..1 << k).map(|_| Fr::random(&mut rng)).collect();
             let shift = Fr::random(&mut rng);
             let values = domain.evaluate_on_coset(&coefficients, shift);
@@ -171,6 +205,18 @@ mod tests {
             domain.evaluate(&mut values);
             domain.interpolate(&mut values);
             assert_eq!(values, coefficients, "k = {k}");
+        }
+    }
+    #[test]
+    fn values_are_scaled_the_same_in_vectors() {
+        let mut rng = ChaCha20Rng::seed_from_u64(2);
+        for count in [0, 1, 7, 8, 64, 3 * TASK] {
+            let mut values: Vec<Fr> = (0..count).map(|_| Fr::random(&mut rng)).collect();
+            let mut expected = values.clone();
+            let base = Fr::random(&mut rng);
+            scale_one_by_one(&mut expected, Fr::ONE, base);
+            scale_by_powers(&mut values, base);
+            assert_eq!(values, expected, "{count} values");
         }
     }
 }

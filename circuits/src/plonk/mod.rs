@@ -10,6 +10,7 @@
 
 mod commit;
 mod fft;
+mod lanes;
 mod lookup;
 mod msm;
 mod opening;

@@ -22,13 +22,22 @@ use halo2_proofs::{
 };
 use rayon::prelude::*;
 
+use super::lanes::Ifma;
+
 /// Scalars of at most so many bits are summed apart from the others.
 const SHORT_BITS: u32 = 64;
 /// Below so many points, scalar multiplications one by one.
 const FEW: usize = 4;
 
+/// Up to so many buckets are added up one by one.
+const RUNNING: usize = 1 << 5;
+
 /// Σ scalars[i]·bases[i], over the shorter of the two.
 pub fn msm(scalars: &[Fr], bases: &[G1Affine]) -> G1 {
+    msm_with(Ifma::detect(), scalars, bases)
+}
+
+fn msm_with(ifma: Option<Ifma>, scalars: &[Fr], bases: &[G1Affine]) -> G1 {
     let (mut short, mut long) = (Terms::default(), Terms::default());
     for (scalar, base) in scalars.iter().zip(bases) {
         if *scalar == Fr::ZERO {
@@ -43,33 +52,33 @@ pub fn msm(scalars: &[Fr], bases: &[G1Affine]) -> G1 {
         };
         terms.bits = terms.bits.max(bits);
         terms.scalars.push(words);
-        terms.bases.push(*base);
+        terms.bases.push([base.x, base.y]);
     }
-    short.sum() + long.sum()
+    short.sum(ifma) + long.sum(ifma)
 }
 
 /// Terms of nonzero scalars.
 #[derive(Default)]
 struct Terms {
     scalars: Vec<[u64; 4]>,
-    bases: Vec<G1Affine>,
+    bases: Vec<Point>,
     /// Length of the longest scalar.
     bits: u32,
 }
 
 impl Terms {
-    fn sum(&self) -> G1 {
+    fn sum(&self, ifma: Option<Ifma>) -> G1 {
         if self.bases.len() < FEW {
             let terms = self.scalars.iter().zip(&self.bases);
             return terms
-                .map(|(scalar, base)| base * Fr::from_raw(*scalar))
+                .map(|(scalar, [x, y])| G1Affine { x: *x, y: *y } * Fr::from_raw(*scalar))
                 .sum();
         }
         let c = window(self.bases.len(), self.bits);
         // One more bit for the carry of the signed digits.
         let sums: Vec<G1> = (0..(self.bits + 1).div_ceil(c))
             .into_par_iter()
-            .map(|w| self.window_sum(w * c, c))
+            .map(|w| self.window_sum(ifma, w * c, c))
             .collect();
         sums.iter().rev().fold(G1::identity(), |sum, window| {
             (0..c).fold(sum, |sum, _| sum.double()) + window
@@ -77,25 +86,35 @@ impl Terms {
     }
 
     /// Σ dᵢ·Pᵢ for the signed digits at bits `from`, …, `from + c − 1`.
-    fn window_sum(&self, from: u32, c: u32) -> G1 {
+    fn window_sum(&self, ifma: Option<Ifma>, from: u32, c: u32) -> G1 {
         let digits: Vec<i32> = self.scalars.iter().map(|s| digit(s, from, c)).collect();
-        let mut buckets = Buckets::sort(&digits, &self.bases, 1 << (c - 1));
-        while buckets.round() {}
-        buckets.weighted_sum()
+        Buckets::sort(ifma, &digits, &self.bases, 1 << (c - 1)).weighted_sum()
     }
 }
 
-/// Points by the magnitude of their digit; (0, 0), which is not on the curve, stands for the
-/// identity.
+/// Affine coordinates; (0, 0), which is not on the curve, stands for the identity.
+pub(super) type Point = [Fq; 2];
+
+/// Two neighbours to be added.
+pub(super) struct Pair {
+    /// Where the first one stands.
+    pub from: u32,
+    /// Where their sum goes.
+    pub to: u32,
+}
+
+/// Points by the magnitude of their digit.
 struct Buckets {
-    points: Vec<(Fq, Fq)>,
+    ifma: Option<Ifma>,
+    points: Vec<Point>,
     /// Bucket d is `points[starts[d] .. starts[d] + counts[d]]`.
     starts: Vec<u32>,
     counts: Vec<u32>,
 }
 
 impl Buckets {
-    fn sort(digits: &[i32], bases: &[G1Affine], largest: usize) -> Self {
+    /// Points in buckets 0, …, `largest` by their digits; those of digit 0 are left out.
+    fn sort(ifma: Option<Ifma>, digits: &[i32], bases: &[Point], largest: usize) -> Self {
         let mut counts = vec![0u32; largest + 1];
         for digit in digits {
             counts[digit.unsigned_abs() as usize] += 1;
@@ -107,64 +126,84 @@ impl Buckets {
             *start = next;
             next += count;
         }
-        let mut points = vec![(Fq::ZERO, Fq::ZERO); next as usize];
+        let mut points = vec![[Fq::ZERO; 2]; next as usize];
         let mut free = starts.clone();
-        for (digit, base) in digits.iter().zip(bases) {
+        for (digit, [x, y]) in digits.iter().zip(bases) {
             if *digit != 0 {
                 let slot = &mut free[digit.unsigned_abs() as usize];
-                let y = if *digit < 0 { -base.y } else { base.y };
-                points[*slot as usize] = (base.x, y);
+                points[*slot as usize] = [*x, if *digit < 0 { -y } else { *y }];
                 *slot += 1;
             }
         }
         Self {
+            ifma,
             points,
             starts,
             counts,
         }
     }
 
+    /// Σ d·(bucket d).
+    fn weighted_sum(mut self) -> G1 {
+        while self.round() {}
+        if self.counts.len() <= RUNNING {
+            return self.running_sum();
+        }
+        // d = l + 2^h·u: the buckets themselves are points with the digits l, and with the digits u.
+        let half = (self.counts.len() - 1).ilog2() / 2;
+        let (mut low, mut high, mut points) = (Vec::new(), Vec::new(), Vec::new());
+        for (d, (start, count)) in self.starts.iter().zip(&self.counts).enumerate() {
+            if *count > 0 {
+                low.push((d & ((1 << half) - 1)) as i32);
+                high.push((d >> half) as i32);
+                points.push(self.points[*start as usize]);
+            }
+        }
+        let largest = (self.counts.len() - 1) >> half;
+        let low = Self::sort(self.ifma, &low, &points, (1 << half) - 1).weighted_sum();
+        let high = Self::sort(self.ifma, &high, &points, largest).weighted_sum();
+        low + (0..half).fold(high, |sum, _| sum.double())
+    }
+
     /// Halves every bucket; false if none had more than one point.
     fn round(&mut self) -> bool {
-        let pairs: usize = self.counts.iter().map(|count| *count as usize / 2).sum();
-        if pairs == 0 {
+        let count: usize = self.counts.iter().map(|count| *count as usize / 2).sum();
+        if count == 0 {
             return false;
         }
-        let mut denominators = Vec::with_capacity(pairs);
-        for (start, count) in self.starts.iter().zip(&self.counts) {
-            let (start, count) = (*start as usize, *count as usize);
-            let pairs = self.points[start..start + count].chunks_exact(2);
-            denominators.extend(pairs.map(|pair| denominator(pair[0], pair[1])));
-        }
-        let inverses = inverses(&denominators);
-        // The sums move down: they never overtake the pairs still to be read.
-        let (mut at, mut to) = (0, 0);
+        let mut pairs = Vec::with_capacity(count);
+        let mut points = vec![[Fq::ZERO; 2]; self.points.len() - count];
+        let mut to = 0;
         for (start, count) in self.starts.iter_mut().zip(&mut self.counts) {
-            let (from, length) = (*start as usize, *count as usize);
-            *start = to as u32;
-            *count = length.div_ceil(2) as u32;
+            let (from, length) = (*start, *count);
+            *start = to;
+            *count = length.div_ceil(2);
             for i in 0..length / 2 {
-                let (a, b) = (self.points[from + 2 * i], self.points[from + 2 * i + 1]);
-                self.points[to] = add(a, b, inverses[at]);
-                at += 1;
-                to += 1;
+                pairs.push(Pair {
+                    from: from + 2 * i,
+                    to: to + i,
+                });
             }
+            to += *count;
             if length % 2 == 1 {
-                self.points[to] = self.points[from + length - 1];
-                to += 1;
+                points[to as usize - 1] = self.points[(from + length) as usize - 1];
             }
         }
-        self.points.truncate(to);
+        match self.ifma {
+            Some(ifma) => ifma.add_pairs(&self.points, &pairs, &mut points),
+            None => add_pairs(&self.points, &pairs, &mut points),
+        }
+        self.points = points;
         true
     }
 
     /// Σ d·(bucket d), buckets of one point at most.
-    fn weighted_sum(&self) -> G1 {
+    fn running_sum(&self) -> G1 {
         let (mut running, mut sum) = (G1::identity(), G1::identity());
         for (start, count) in self.starts.iter().zip(&self.counts).skip(1).rev() {
             if *count > 0 {
-                let (x, y) = self.points[*start as usize];
-                if !is_identity((x, y)) {
+                let [x, y] = self.points[*start as usize];
+                if !is_identity([x, y]) {
                     running += G1Affine { x, y };
                 }
             }
@@ -174,13 +213,35 @@ impl Buckets {
     }
 }
 
-fn is_identity(point: (Fq, Fq)) -> bool {
-    point.0 == Fq::ZERO && point.1 == Fq::ZERO
+fn is_identity(point: Point) -> bool {
+    point == [Fq::ZERO; 2]
+}
+
+/// The sums of all pairs.
+pub(super) fn add_pairs(points: &[Point], pairs: &[Pair], sums: &mut [Point]) {
+    let both = |pair: &Pair| (points[pair.from as usize], points[pair.from as usize + 1]);
+    let denominators: Vec<Fq> = pairs
+        .iter()
+        .map(|pair| {
+            let (a, b) = both(pair);
+            denominator(a, b)
+        })
+        .collect();
+    for (pair, inverse) in pairs.iter().zip(inverses(&denominators)) {
+        let (a, b) = both(pair);
+        sums[pair.to as usize] = add(a, b, inverse);
+    }
+}
+
+/// a + b with an inversion of its own.
+pub(super) fn add_alone(a: Point, b: Point) -> Point {
+    let inverse = denominator(a, b).invert();
+    add(a, b, inverse.unwrap_or(Fq::ZERO))
 }
 
 /// The inverses of all values, none of them zero (Montgomery's trick). Two chains of products side by
 /// side keep the multiplier busy.
-fn inverses(values: &[Fq]) -> Vec<Fq> {
+pub(super) fn inverses(values: &[Fq]) -> Vec<Fq> {
     let mut products = [Fq::ONE; 2];
     let mut inverses: Vec<Fq> = Vec::with_capacity(values.len());
     for (i, value) in values.iter().enumerate() {
@@ -197,47 +258,47 @@ fn inverses(values: &[Fq]) -> Vec<Fq> {
 }
 
 /// What the slope of a + b is divided by; 1 where there is no slope.
-fn denominator(a: (Fq, Fq), b: (Fq, Fq)) -> Fq {
+fn denominator(a: Point, b: Point) -> Fq {
     if is_identity(a) || is_identity(b) {
         return Fq::ONE;
     }
-    let difference = b.0 - a.0;
+    let difference = b[0] - a[0];
     if difference != Fq::ZERO {
         difference
-    } else if a.1 == b.1 {
+    } else if a[1] == b[1] {
         // No point has order two: y is not zero.
-        a.1.double()
+        a[1].double()
     } else {
         Fq::ONE
     }
 }
 
 /// a + b, given the inverse of their [`denominator`].
-fn add(a: (Fq, Fq), b: (Fq, Fq), inverse: Fq) -> (Fq, Fq) {
+fn add(a: Point, b: Point, inverse: Fq) -> Point {
     if is_identity(a) {
         return b;
     }
     if is_identity(b) {
         return a;
     }
-    let slope = if a.0 != b.0 {
-        (b.1 - a.1) * inverse
-    } else if a.1 == b.1 {
-        let square = a.0.square();
+    let slope = if a[0] != b[0] {
+        (b[1] - a[1]) * inverse
+    } else if a[1] == b[1] {
+        let square = a[0].square();
         (square.double() + square) * inverse
     } else {
-        return (Fq::ZERO, Fq::ZERO);
+        return [Fq::ZERO; 2];
     };
-    let x = slope.square() - a.0 - b.0;
-    (x, slope * (a.0 - x) - a.1)
+    let x = slope.square() - a[0] - b[0];
+    [x, slope * (a[0] - x) - a[1]]
 }
 
 /// The window size of least cost, counted in affine additions.
 fn window(terms: usize, bits: u32) -> u32 {
     let cost = |c: &u32| {
         let (windows, buckets) = ((bits + 1).div_ceil(*c) as usize, 1usize << (c - 1));
-        // A bucket costs a mixed and a full addition, about 4.5 affine ones.
-        windows * (2 * terms + 9 * buckets)
+        // A bucket is added twice more; the sums of both kinds cost scalar additions, dear ones.
+        windows * (terms + 2 * buckets + 30 * (buckets.isqrt() * 2).min(RUNNING))
     };
     (2..=18).min_by_key(cost).unwrap_or(2)
 }
@@ -323,7 +384,10 @@ mod tests {
                 })
                 .collect();
             for scalars in [wide, small, mixed] {
-                assert_eq!(msm(&scalars, &bases), slow(&scalars, &bases), "{n} points");
+                let sum = slow(&scalars, &bases);
+                for ifma in [None, Ifma::detect()] {
+                    assert_eq!(msm_with(ifma, &scalars, &bases), sum, "{n} points");
+                }
             }
         }
     }
@@ -336,7 +400,10 @@ mod tests {
         for scalars in [vec![Fr::from(5); 64], vec![-Fr::from(5); 64], {
             (0..64u64).map(|i| Fr::from(i % 4)).collect()
         }] {
-            assert_eq!(msm(&scalars, &bases), slow(&scalars, &bases));
+            let sum = slow(&scalars, &bases);
+            for ifma in [None, Ifma::detect()] {
+                assert_eq!(msm_with(ifma, &scalars, &bases), sum);
+            }
         }
     }
 

@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, HashMap};
 use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr, plonk::Expression};
 use rayon::prelude::*;
 
+use super::lanes::Ifma;
+
 /// Rows that are computed together: enough to spread the cost of an instruction, few enough that
 /// all registers stay in a core's cache.
 pub const ROWS: usize = 32;
@@ -244,7 +246,7 @@ fn flatten<'e>(expression: &'e Expression<Fr>, factors: &mut Vec<&'e Expression<
 
 /// A factor of a linear combination.
 #[derive(Clone, Copy, Debug)]
-enum Coefficient {
+pub(super) enum Coefficient {
     One,
     MinusOne,
     Other(Fr),
@@ -262,7 +264,7 @@ impl From<Fr> for Coefficient {
     }
 }
 
-type Register = usize;
+pub(super) type Register = usize;
 
 /// A step, over [`ROWS`] rows at once.
 #[derive(Clone, Debug)]
@@ -275,6 +277,7 @@ enum Instruction {
 /// The program. Its result is in register 0.
 #[derive(Clone, Debug)]
 pub struct Program {
+    ifma: Option<Ifma>,
     instructions: Vec<Instruction>,
     registers: usize,
 }
@@ -389,35 +392,49 @@ impl Program {
             match instruction {
                 Instruction::Load(query, to) => load(*query, &mut registers[*to]),
                 Instruction::Multiply(a, b, to) => {
-                    let factors = registers[*a].iter().zip(&registers[*b]);
-                    let mut products = [Fr::ZERO; ROWS];
-                    for (product, (left, right)) in products.iter_mut().zip(factors) {
-                        *product = *left * right;
-                    }
-                    registers[*to] = products;
+                    let (left, right) = (&registers[*a], &registers[*b]);
+                    registers[*to] = match self.ifma {
+                        Some(ifma) => ifma.multiply(left, right),
+                        None => multiply(left, right),
+                    };
                 }
                 Instruction::Combine(terms, constant, to) => {
-                    let mut sum = [*constant; ROWS];
-                    for (register, coefficient) in terms {
-                        let values = &registers[*register];
-                        match coefficient {
-                            Coefficient::One => {
-                                sum.iter_mut().zip(values).for_each(|(s, v)| *s += v)
-                            }
-                            Coefficient::MinusOne => {
-                                sum.iter_mut().zip(values).for_each(|(s, v)| *s -= v)
-                            }
-                            Coefficient::Other(c) => {
-                                sum.iter_mut().zip(values).for_each(|(s, v)| *s += v * c)
-                            }
-                        }
-                    }
-                    registers[*to] = sum;
+                    registers[*to] = match self.ifma {
+                        Some(ifma) => ifma.combine(registers, terms, constant),
+                        None => combine(registers, terms, constant),
+                    };
                 }
             }
         }
         &registers[0]
     }
+}
+
+/// The products of all rows.
+pub(super) fn multiply(a: &[Fr; ROWS], b: &[Fr; ROWS]) -> [Fr; ROWS] {
+    let mut products = [Fr::ZERO; ROWS];
+    for (product, (left, right)) in products.iter_mut().zip(a.iter().zip(b)) {
+        *product = *left * right;
+    }
+    products
+}
+
+/// constant + Σ coefficient·register on all rows.
+pub(super) fn combine(
+    registers: &[[Fr; ROWS]],
+    terms: &[(Register, Coefficient)],
+    constant: &Fr,
+) -> [Fr; ROWS] {
+    let mut sum = [*constant; ROWS];
+    for (register, coefficient) in terms {
+        let values = sum.iter_mut().zip(&registers[*register]);
+        match coefficient {
+            Coefficient::One => values.for_each(|(s, v)| *s += v),
+            Coefficient::MinusOne => values.for_each(|(s, v)| *s -= v),
+            Coefficient::Other(c) => values.for_each(|(s, v)| *s += v * c),
+        }
+    }
+    sum
 }
 
 /// Orders the nodes that are needed, and gives each a register until its last use.
@@ -453,6 +470,7 @@ impl<'g> Allocator<'g> {
             free: Vec::new(),
             // Register 0 is the result's.
             program: Program {
+                ifma: Ifma::detect(),
                 instructions: Vec::new(),
                 registers: 1,
             },

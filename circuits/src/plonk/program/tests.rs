@@ -39,8 +39,10 @@ fn it_computes_the_gates() {
             Kind::Advice => &advice[query.column],
             Kind::Instance => unreachable!("no gate reads the instance"),
         };
-        let program = Program::new(polynomials.iter().copied(), &challenges, &weights).unwrap();
+        let mut program = Program::new(polynomials.iter().copied(), &challenges, &weights).unwrap();
         let values = program.column(rows, &column);
+        program.ifma = None;
+        assert_eq!(program.column(rows, &column), values, "one by one");
         for row in [0, 1, ROWS, rows - 3, rows - 1] {
             let expected: Fr = polynomials
                 .iter()
@@ -63,5 +65,35 @@ fn it_computes_the_gates() {
                 .sum();
             assert_eq!(values[row], expected, "{data} columns, row {row}");
         }
+    }
+}
+
+/// More terms than are added without a reduction, with the largest values.
+#[test]
+fn long_sums_are_the_same_in_vectors() {
+    let Some(ifma) = Ifma::detect() else { return };
+    let mut rng = ChaCha20Rng::seed_from_u64(4);
+    let mut registers = vec![[-Fr::ONE; ROWS]; 3];
+    registers.push(std::array::from_fn(|_| Fr::random(&mut rng)));
+    // What is one less than the modulus in memory.
+    let largest = -Fr::from(2).pow_vartime([256]).invert().unwrap();
+    registers.push([largest; ROWS]);
+    let kinds = [
+        Coefficient::One,
+        Coefficient::MinusOne,
+        Coefficient::Other(Fr::random(&mut rng)),
+        Coefficient::Other(largest),
+    ];
+    for kind in kinds {
+        for count in [0, 1, 29, 30, 31, 100] {
+            let terms: Vec<_> = (0..count).map(|i| (i % registers.len(), kind)).collect();
+            assert_eq!(
+                ifma.combine(&registers, &terms, &largest),
+                combine(&registers, &terms, &largest)
+            );
+        }
+    }
+    for b in &registers {
+        assert_eq!(ifma.multiply(&registers[3], b), multiply(&registers[3], b));
     }
 }
