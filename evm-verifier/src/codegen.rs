@@ -15,6 +15,8 @@
 //! * **All of memory is its own.** It claims to keep Solidity's memory layout, and reverts if the free
 //!   memory pointer is not where it was in one old compiler. Here it makes no such claim: the compiler
 //!   then keeps nothing in memory, and nothing is assumed.
+//! * **Code that does not grow with the public values.** It has code for each. Here calldata is copied and checked in
+//!   stretches (`runs.rs`), and the polynomial of the public values is evaluated by a loop (`public_values.rs`).
 //! * **Compiler version.** Its pragma names one exact old compiler.
 //!
 //! The header says what the contract verifies (the digest of the verifying key) and which
@@ -23,6 +25,7 @@
 mod assembly;
 mod checks;
 mod public_values;
+mod runs;
 
 use crate::{calldata::Layout, optimise::optimise};
 use assembly::Assembly;
@@ -224,7 +227,7 @@ fn complete(
         layout.bytes(),
         Failure::Length.revert()
     ));
-    let head = head.iter().copied().chain(checks::FUNCTIONS.lines());
+    let head = head.iter().copied().chain(runs::FUNCTIONS.lines());
     for line in head.chain(body.iter().map(String::as_str)) {
         out.push_str(line);
         out.push('\n');

@@ -1,7 +1,11 @@
 //! The generator's lines read one by one: what must be there, and the checks that it lacks.
 
-use super::{expect, CodegenError, Failure};
-use crate::{calldata::Layout, optimise::number};
+use super::{
+    expect,
+    runs::{read, Read, Run, POINT_CHECK},
+    CodegenError, Failure,
+};
+use crate::calldata::Layout;
 
 /// The lines of the assembly's constants and functions, and of the verification itself, without what
 /// stands around them.
@@ -78,121 +82,6 @@ impl Count {
     }
 }
 
-/// How each point is checked.
-const POINT_CHECK: &str = "success := and(validate_ec_point(x, y), success)";
-
-/// What a stretch of calldata has.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Read {
-    Scalars,
-    Points,
-}
-
-/// A stretch of calldata that is copied to memory and checked there.
-struct Run {
-    what: Read,
-    /// Address.
-    to: usize,
-    /// Offset in calldata.
-    from: usize,
-    /// Bytes.
-    length: usize,
-}
-
-impl Run {
-    /// The run with the next one at its end, if the two are one.
-    fn extended(&self, next: &Run) -> Option<Run> {
-        let adjacent = (self.to + self.length, self.from + self.length) == (next.to, next.from);
-        (self.what == next.what && adjacent).then_some(Run {
-            length: self.length + next.length,
-            ..*self
-        })
-    }
-
-    fn code(&self) -> Vec<String> {
-        let (mut start, end) = (self.to, self.to + self.length);
-        let mut out = vec![format!(
-            "calldatacopy({:#x}, {:#x}, {:#x})",
-            self.to, self.from, self.length
-        )];
-        let function = match self.what {
-            Read::Points => "points",
-            Read::Scalars => {
-                // The loop takes four at a time.
-                while (end - start) % 0x80 != 0 {
-                    out.push(format!(
-                        "success := and(lt(mload({start:#x}), f_q), success)"
-                    ));
-                    start += 0x20;
-                }
-                "scalars"
-            }
-        };
-        if start < end {
-            out.push(format!(
-                "success := and({function}({start:#x}, {end:#x}), success)"
-            ));
-        }
-        out
-    }
-}
-
-/// The functions that check runs, in memory from one address to another.
-pub(super) const FUNCTIONS: &str = "\
-// Whether all scalars are below the order; there is a multiple of four.
-function scalars(from, to) -> valid {
-let order := 0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001
-valid := 1
-for { } lt(from, to) { from := add(from, 0x80) } {
-let first := and(lt(mload(from), order), lt(mload(add(from, 0x20)), order))
-let second := and(lt(mload(add(from, 0x40)), order), lt(mload(add(from, 0x60)), order))
-valid := and(valid, and(first, second))
-}
-}
-// Whether all points have coordinates below p and lie on the curve, y² = x³ + 3; (0, 0) does not.
-function points(from, to) -> valid {
-let p := 0x30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47
-valid := 1
-for { } lt(from, to) { from := add(from, 0x40) } {
-let x := mload(from)
-let y := mload(add(from, 0x20))
-valid := and(valid, and(lt(x, p), lt(y, p)))
-valid := and(valid, eq(mulmod(y, y, p), addmod(mulmod(x, mulmod(x, x, p), p), 3, p)))
-}
-}";
-
-/// The read at the start of the lines, and how many lines it takes.
-fn read(lines: &[&str]) -> Option<(Run, usize)> {
-    if let Some((to, from)) = lines.first().and_then(|line| scalar_load(line)) {
-        let run = Run {
-            what: Read::Scalars,
-            to: number(to)?,
-            from: number(from)?,
-            length: 0x20,
-        };
-        return Some((run, 1));
-    }
-    let [open, x, store_x, y, store_y, check, close] = lines.first_chunk::<7>()?;
-    let offset = |line: &str, name| {
-        let rest = line.strip_prefix(&format!("let {name} := calldataload("))?;
-        number(rest.strip_suffix(')')?)
-    };
-    let address = |line: &str, name| {
-        let rest = line.strip_prefix("mstore(")?;
-        number(rest.strip_suffix(&format!(", {name})"))?)
-    };
-    let (from, to) = (offset(x, "x")?, address(store_x, "x")?);
-    let whole = offset(y, "y")? == from + 0x20 && address(store_y, "y")? == to + 0x20;
-    let block = (*open, *check, *close) == ("{", POINT_CHECK, "}");
-    let run = Run {
-        what: Read::Points,
-        to,
-        from,
-        length: 0x40,
-    };
-    (whole && block).then_some((run, 7))
-}
-
 /// The verification with the checks that it lacks and its verdict.
 pub(super) fn complete(
     lines: &[&str],
@@ -263,10 +152,4 @@ pub(super) fn complete(
 fn pairing_result(line: &str) -> Option<&str> {
     line.strip_prefix("success := and(eq(mload(")?
         .strip_suffix("), 1), success)")
-}
-
-/// Memory address and calldata offset of `mstore(A, mod(calldataload(B), f_q))`.
-fn scalar_load(line: &str) -> Option<(&str, &str)> {
-    let rest = line.strip_prefix("mstore(")?.strip_suffix("), f_q))")?;
-    rest.split_once(", mod(calldataload(")
 }

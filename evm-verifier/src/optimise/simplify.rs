@@ -219,3 +219,111 @@ fn prune(mut lines: Vec<String>) -> Vec<String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::optimise::text::lines;
+
+    #[test]
+    fn a_sum_becomes_an_expression() {
+        let text = lines(
+            "{
+             let result := mulmod(mload(0x80), 3, f_q)
+             result := addmod(mload(0xa0), result, f_q)
+             mstore(256, result)
+             }",
+        );
+        let expected = ["mstore(0x100, addmod(mload(0xa0), mulmod(mload(0x80), 3, f_q), f_q))"];
+        assert_eq!(sums(text), expected);
+        // Too deep for the stack.
+        let mut long = vec!["{".to_string(), "let result := mload(0x80)".to_string()];
+        long.extend(vec![
+            "result := addmod(mload(0xa0), result, f_q)".to_string();
+            20
+        ]);
+        long.extend(["mstore(256, result)".to_string(), "}".to_string()]);
+        assert_eq!(sums(long.clone()), long);
+    }
+
+    /// z' at 0x80, z at 0xa0, t at 0xc0; w is 5.
+    fn weight_of(constant: u64) -> Vec<String> {
+        lines(&format!(
+            "mstore(0x100, mulmod(mload(0xa0), 5, f_q))
+             mstore(0x120, addmod(mload(0x80), sub(f_q, mload(0x100)), f_q))
+             mstore(0xc0, mulmod(7, mload(0xa0), f_q))
+             mstore(0x140, mulmod(mload(0xc0), {constant}, f_q))
+             mstore(0x160, addmod(mulmod(mload(0xa0), sub(f_q, mload(0x140)), f_q), mulmod(mload(0x80), mload(0xc0), f_q), f_q))"
+        ))
+    }
+
+    #[test]
+    fn a_known_difference_is_used_again() {
+        let out = differences(weight_of(5));
+        assert_eq!(
+            out[4],
+            "mstore(0x160, mulmod(mload(0xc0), mload(0x120), f_q))"
+        );
+        assert_eq!(out[..4], weight_of(5)[..4]);
+        assert_eq!(differences(weight_of(6)), weight_of(6));
+        // The difference is overwritten.
+        let mut text = weight_of(5);
+        text.insert(4, "mstore(0x120, 1)".to_string());
+        assert_eq!(differences(text.clone()), text);
+    }
+
+    #[test]
+    fn ones_and_zeros_have_no_effect() {
+        for (from, to) in [
+            ("mulmod(mload(0x80), 1, f_q)", "mload(0x80)"),
+            ("mulmod(1, mload(0x80), f_q)", "mload(0x80)"),
+            (
+                "mulmod(sub(f_q, mload(0x80)), 1, f_q)",
+                "sub(f_q, mload(0x80))",
+            ),
+            ("addmod(0, mload(0x80), f_q)", "mload(0x80)"),
+            ("mulmod(mload(0x80), 0, f_q)", "0"),
+            (
+                "mulmod(mload(0x80), 10, f_q)",
+                "mulmod(mload(0x80), 10, f_q)",
+            ),
+            ("addmod(1, mload(0x80), f_q)", "addmod(1, mload(0x80), f_q)"),
+            (
+                "mulmod(addmod(mload(0x80), 3, f_q), 1, f_q)",
+                "mulmod(addmod(mload(0x80), 3, f_q), 1, f_q)",
+            ),
+        ] {
+            let line = format!("mstore(0x100, {from})");
+            assert_eq!(neutral(&line), format!("mstore(0x100, {to})"));
+        }
+    }
+
+    #[test]
+    fn copies_are_not_made_unless_one_of_the_two_changes() {
+        let text = "mstore(0x100, mload(0x80))
+                    mstore(0x120, addmod(mload(0x100), 1, f_q))";
+        assert_eq!(
+            copies(lines(text)),
+            ["mstore(0x120, addmod(mload(0x80), 1, f_q))"]
+        );
+        for other in [
+            "mstore(0x100, 5)",
+            "mstore(0x80, 5)\nmstore(0x80, 6)",
+            "success := and(eq(staticcall(gas(), 0x7, 0x100, 0x60, 0x200, 0x40), 1), success)",
+        ] {
+            let text = lines(&format!("{text}\n{other}"));
+            assert_eq!(copies(text.clone()), text);
+        }
+    }
+
+    #[test]
+    fn results_that_nothing_reads_are_left_out() {
+        let text = lines(
+            "mstore(0x100, mulmod(mload(0x80), 3, f_q))
+             mstore(0x120, mulmod(mload(0x100), 3, f_q))
+             mstore(0x140, mulmod(mload(0x80), 3, f_q))
+             mstore(0x160, keccak256(0x140, 0x20))",
+        );
+        assert_eq!(prune(text.clone()), text[2..]);
+    }
+}
