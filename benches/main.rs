@@ -5,16 +5,18 @@
 
 mod cases;
 mod meter;
+mod onchain;
 
 use std::{path::PathBuf, process::ExitCode};
 
 /// All cases, in the order in which they run.
-const CASES: [&str; 8] = [
+const CASES: [&str; 9] = [
     "mnist/setup",
     "mnist/prove",
     "mnist/verify",
     "aggregate/1",
     "evm/1",
+    "evm/model-verifier",
     "evm/direct",
     "evm/batch-4",
     "srs/20",
