@@ -5,13 +5,11 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::{anyhow, Context, Result};
-use halo2_proofs::{halo2curves::bn256::G1Affine, poly::commitment::ParamsProver};
+use anyhow::{anyhow, Result};
 use serde_json::{json, Value};
-use snark_verifier_sdk::snark_verifier::verifier::plonk::PlonkProtocol;
 use snark_verifier_sdk::Snark;
 use zkml_circuits::{
-    aggregate::{self, AggregateProof, AggregationKey, AggregationShape},
+    aggregate::{self, AggregationKey, AggregationShape},
     graph::Visibility,
     import::{self, ImportOptions, Model},
     inputs,
@@ -20,21 +18,14 @@ use zkml_circuits::{
     srs::{self, Srs},
 };
 use zkml_cli::aggregation::gate_columns;
-use zkml_evm_verifier::{
-    calldata::Layout,
-    check::{build, check_contract},
-    codegen::{Labels, VerifierSource},
-    compile::{find_compiler, Bytecode},
-    exec::Fork,
-};
 
-use crate::{meter::measure, models};
+use crate::{meter::measure, models, onchain};
 
 /// What a case finds ready in its folder.
 pub fn needs(case: &str) -> &'static [&'static str] {
     match case {
         "mnist/prove" | "mnist/verify" => &["prove"],
-        "aggregate/1" | "evm/1" => &["onchain"],
+        "aggregate/1" | "evm/1" | "evm/model-verifier" => &["onchain"],
         "evm/direct" => &["direct"],
         "evm/batch-4" => &["hashed", "hashed-example"],
         _ => &[],
@@ -80,9 +71,10 @@ pub fn run(case: &str, folder: &Path) -> Result<Value> {
         "mnist/accuracy" => models::accuracy(case),
         "v2/prove" => models::v2(case),
         "aggregate/1" => aggregate_case(case, folder),
-        "evm/1" => evm_case(case, folder),
-        "evm/direct" => direct_case(case, &folder.join("direct")),
-        "evm/batch-4" => batch_case(case, folder),
+        "evm/1" => onchain::evm_case(case, folder),
+        "evm/model-verifier" => onchain::model_verifier_case(case, folder),
+        "evm/direct" => onchain::direct_case(case, &folder.join("direct")),
+        "evm/batch-4" => onchain::batch_case(case, folder),
         "srs/20" => {
             let (measured, _) = measure(|| Ok(Srs::development(20, &|_, _| ())?))?;
             Ok(measured.line(case, json!({ "k": 20 })))
@@ -107,7 +99,7 @@ pub fn shared() -> PathBuf {
     std::env::var_os("ZKML_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from)
 }
 
-fn rng() -> rand::rngs::OsRng {
+pub fn rng() -> rand::rngs::OsRng {
     rand::rngs::OsRng
 }
 
@@ -136,7 +128,7 @@ fn hashed() -> Visibilities {
     }
 }
 
-fn cached(k: u32) -> Result<Srs> {
+pub fn cached(k: u32) -> Result<Srs> {
     let folder = srs::default_cache_folder()?;
     Ok(srs::cached(&folder, k, &|_, _| ())?)
 }
@@ -163,7 +155,7 @@ pub fn set_up(model: Model, visibilities: Visibilities, goal: Goal) -> Result<(M
     Ok((made, Opening::new(model.weights)))
 }
 
-fn request(architecture: &Architecture, [_, input]: &[PathBuf; 2]) -> Result<Request> {
+pub fn request(architecture: &Architecture, [_, input]: &[PathBuf; 2]) -> Result<Request> {
     Ok(Request {
         inputs: inputs::load(input, &architecture.graph, &architecture.source)?,
         context: Default::default(),
@@ -234,7 +226,7 @@ fn verify_case(case: &str, folder: &Path) -> Result<Value> {
 }
 
 /// A proof of a folder as an aggregation takes it.
-fn inner_proof(inner: &Path) -> Result<Snark> {
+pub fn inner_proof(inner: &Path) -> Result<Snark> {
     let architecture = Architecture::load(&inner.join("config.json"))?;
     let plan = architecture.plan()?;
     let inner_srs = cached(plan.shape.k)?;
@@ -244,7 +236,7 @@ fn inner_proof(inner: &Path) -> Result<Snark> {
 }
 
 /// The SRS and the key that aggregate proofs.
-fn outer(snarks: &[Snark]) -> Result<(Srs, AggregationKey)> {
+pub fn outer(snarks: &[Snark]) -> Result<(Srs, AggregationKey)> {
     let protocols: Vec<_> = snarks.iter().map(|snark| snark.protocol.clone()).collect();
     let (outer_shape, _) = AggregationShape::choose(&protocols, gate_columns(None, snarks.len()))?;
     let srs = cached(outer_shape.k)?;
@@ -271,91 +263,4 @@ fn aggregate_case(case: &str, folder: &Path) -> Result<Value> {
         "proof_bytes": proof.proof.len(),
     });
     Ok(measured.line(case, more))
-}
-
-fn evm_case(case: &str, folder: &Path) -> Result<Value> {
-    let snarks = [inner_proof(&folder.join("onchain"))?];
-    let (srs, key) = outer(&snarks)?;
-    let proof = aggregate::prove(&srs.params, &key, &snarks, rng(), &mut |_| ())?;
-    let protocol = key.protocol(&srs.params)?;
-    let (measured, (source, bytecode)) = measure(|| contract(&srs, &protocol))?;
-    let more = on_chain(&bytecode, source.layout, &proof)?;
-    Ok(measured.line(case, with(more, "model", json!(model().0))))
-}
-
-/// A proof that its own contract verifies: the time is that of the proof.
-fn direct_case(case: &str, folder: &Path) -> Result<Value> {
-    let architecture = Architecture::load(&folder.join("config.json"))?;
-    let plan = architecture.plan()?;
-    let srs = cached(plan.shape.k)?;
-    let keys = Keys::load(&folder.join("proving.key"), &architecture)?;
-    let opening = Opening::load(&folder.join("weights.opening"))?;
-    let (measured, proof) = measure(|| {
-        let request = request(&architecture, &model().1)?;
-        let proven = prove::prove(&architecture, &plan, &srs, &keys, &opening, &request)?;
-        Ok(proven.0)
-    })?;
-    let instances = proof.direct_instances(&architecture, &plan)?;
-    let protocol = prove::protocol(&srs.params, keys.pk.get_vk(), instances.len());
-    let (source, bytecode) = contract(&srs, &protocol)?;
-    let proof = AggregateProof {
-        instances,
-        proof: proof.argument,
-    };
-    let more = on_chain(&bytecode, source.layout, &proof)?;
-    let more = with(more, "public_values", json!(proof.instances.len()));
-    let more = with(more, "k", json!(plan.shape.k));
-    Ok(measured.line(case, with(more, "model", json!(model().0))))
-}
-
-/// Two proofs of each of two models in one: the time is that of the aggregation.
-fn batch_case(case: &str, folder: &Path) -> Result<Value> {
-    let [first, second] = ["hashed", "hashed-example"].map(|name| inner_proof(&folder.join(name)));
-    let (first, second) = (first?, second?);
-    let snarks = [first.clone(), first, second.clone(), second];
-    let (srs, key) = outer(&snarks)?;
-    let (measured, proof) = measure(|| {
-        let progress = &mut |_| ();
-        Ok(aggregate::prove(
-            &srs.params,
-            &key,
-            &snarks,
-            rng(),
-            progress,
-        )?)
-    })?;
-    let (source, bytecode) = contract(&srs, &key.protocol(&srs.params)?)?;
-    let more = on_chain(&bytecode, source.layout, &proof)?;
-    let each = more["gas"].as_u64().map(|gas| gas / snarks.len() as u64);
-    let more = with(more, "gas_per_inference", json!(each));
-    Ok(measured.line(case, with(more, "shape", json!(key.shape()))))
-}
-
-/// Writes and compiles a verifier.
-fn contract(srs: &Srs, protocol: &PlonkProtocol<G1Affine>) -> Result<(VerifierSource, Bytecode)> {
-    let points = srs.params.get_g();
-    let generator = points.first().context("an SRS without points")?;
-    let deciding = (*generator, srs.params.g2(), srs.params.s_g2()).into();
-    let labels = Labels {
-        contract: "Verifier".into(),
-        srs: srs.provenance.to_string(),
-        notes: Vec::new(),
-    };
-    Ok(build(&find_compiler(None)?, &deciding, protocol, &labels)?)
-}
-
-/// Has a contract verify a proof; what that costs.
-fn on_chain(bytecode: &Bytecode, layout: Layout, proof: &AggregateProof) -> Result<Value> {
-    let forks = [Fork::Prague, Fork::Osaka];
-    let report = check_contract(bytecode, layout, &proof.instances, &proof.proof, &forks)?;
-    let gas = |fork: Fork| {
-        let found = report.gas.iter().find(|(rules, _)| *rules == fork);
-        found.map(|(_, gas)| gas.total)
-    };
-    Ok(json!({
-        "gas": gas(Fork::Osaka),
-        "gas_prague": gas(Fork::Prague),
-        "calldata_bytes": report.calldata_bytes,
-        "runtime_bytes": report.runtime_bytes,
-    }))
 }

@@ -6,11 +6,12 @@
 mod cases;
 mod meter;
 mod models;
+mod onchain;
 
 use std::{path::PathBuf, process::ExitCode};
 
 /// All cases, in the order in which they run.
-const CASES: [&str; 11] = [
+const CASES: [&str; 12] = [
     "mnist/setup",
     "mnist/prove",
     "mnist/verify",
@@ -18,6 +19,7 @@ const CASES: [&str; 11] = [
     "mnist/accuracy",
     "aggregate/1",
     "evm/1",
+    "evm/model-verifier",
     "evm/direct",
     "evm/batch-4",
     "srs/20",

@@ -4,7 +4,7 @@
 //! `console` (after `$ `, with their output). All are run in one folder that has
 //! `examples/digits`, README.md first, then the pages by name. A comment `# exits N` names an
 //! exit code other than 0. The lines of output must be found in what the command prints, in
-//! order; `…` stands for anything. Blocks marked `sh anvil` need a node: `tests/chain.rs` runs them. Blocks
+//! order; `…` stands for anything. Blocks marked `sh anvil` need a node: `tests/chain` runs them. Blocks
 //! marked `sh no-run` are left out.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test fails by panicking.

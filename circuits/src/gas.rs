@@ -160,13 +160,13 @@ pub fn aggregated(plans: &[&Plan], columns: usize) -> Option<ContractCost> {
 const TRANSACTION: f64 = 21_000.0;
 /// Gas of a byte of a proof: nearly none is zero.
 const BYTE: f64 = 15.94;
-/// Gas that Osaka adds: modular exponentiation is dearer, there are three.
-const OSAKA: f64 = 8_097.0;
+/// Gas that Osaka adds: modular exponentiation is dearer, there are two.
+const OSAKA: f64 = 5_398.0;
 /// Gas of: a pairing and the rest, a multiplied point, a scalar, a public value with its calldata, an
 /// operation of the gates, a point of opening, an accumulator.
-const GAS: [f64; 7] = [125_000.0, 6_480.0, 195.0, 630.0, 20.5, 850.0, 14_000.0];
+const GAS: [f64; 7] = [117_300.0, 6_430.0, 136.5, 601.0, 8.2, 1_457.0, 16_700.0];
 /// Bytes of code of the same.
-const CODE: [f64; 7] = [-1_900.0, 120.0, 48.0, 138.0, 6.0, 1_216.0, 900.0];
+const CODE: [f64; 7] = [550.0, 40.5, 27.0, 0.0, 8.6, 960.0, 1_020.0];
 
 fn add(a: (usize, usize), b: (usize, usize)) -> (usize, usize) {
     (a.0 + b.0, a.1 + b.1)

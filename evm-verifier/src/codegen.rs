@@ -15,21 +15,23 @@
 //! * **All of memory is its own.** It claims to keep Solidity's memory layout, and reverts if the free
 //!   memory pointer is not where it was in one old compiler. Here it makes no such claim: the compiler
 //!   then keeps nothing in memory, and nothing is assumed.
+//! * **Code that does not grow with the public values.** It has code for each. Here calldata is copied and checked in
+//!   stretches (`runs.rs`), and the polynomial of the public values is evaluated by a loop (`public_values.rs`).
 //! * **Compiler version.** Its pragma names one exact old compiler.
 //!
 //! The header says what the contract verifies (the digest of the verifying key) and which
 //! reference string it trusts.
 
+mod assembly;
+mod checks;
+mod public_values;
+mod runs;
+
 use crate::{calldata::Layout, optimise::optimise};
-use halo2_proofs::halo2curves::bn256::{Bn256, Fq, Fr, G1Affine};
-use snark_verifier::{
-    loader::evm::EvmLoader,
-    pcs::kzg::KzgDecidingKey,
-    system::halo2::transcript::evm::EvmTranscript,
-    verifier::{plonk::PlonkProtocol, SnarkVerifier},
-};
-use std::rc::Rc;
-use zkml_circuits::aggregate::OuterVerifier;
+use assembly::Assembly;
+use halo2_proofs::halo2curves::bn256::{Bn256, G1Affine};
+use public_values::PublicValues;
+use snark_verifier::{pcs::kzg::KzgDecidingKey, verifier::plonk::PlonkProtocol};
 
 /// What can go wrong while the source is written.
 #[derive(Debug, thiserror::Error)]
@@ -149,9 +151,22 @@ pub fn generate(
         });
     }
     let layout = layout(protocol);
-    let assembly = assembly(key, protocol)?;
+    let Assembly { text, slot } = assembly::assembly(key, protocol)?;
+    let public_values = PublicValues {
+        count: layout.instances,
+        slot,
+        generator_inverse: protocol.domain.gen_inv,
+        size_inverse: protocol.domain.n_inv,
+    };
     let accumulators = protocol.accumulator_indices.len();
-    let source = complete(&assembly, layout, accumulators, labels, optimised)?;
+    let source = complete(
+        &text,
+        &public_values,
+        layout,
+        accumulators,
+        labels,
+        optimised,
+    )?;
     Ok(VerifierSource {
         contract: labels.contract.clone(),
         source,
@@ -178,48 +193,28 @@ fn check_name(name: &str) -> Result<(), CodegenError> {
     })
 }
 
-/// Runs snark-verifier's generator.
-fn assembly(
-    key: &KzgDecidingKey<Bn256>,
-    protocol: &PlonkProtocol<G1Affine>,
-) -> Result<String, CodegenError> {
-    // It decides an accumulator among the public values where the protocol says that there is one.
-    type Verifier = OuterVerifier;
-    let loader = EvmLoader::new::<Fq, Fr>();
-    let protocol = protocol.loaded(&loader);
-    let mut transcript = EvmTranscript::<_, Rc<EvmLoader>, _, _>::new(&loader);
-    let instances = transcript.load_instances(protocol.num_instance.clone());
-    let refused = |error| CodegenError::Protocol {
-        reason: format!("{error:?}"),
-    };
-    let proof =
-        Verifier::read_proof(key, &protocol, &instances, &mut transcript).map_err(refused)?;
-    Verifier::verify(key, &protocol, &instances, &proof).map_err(refused)?;
-    Ok(loader.solidity_code())
-}
-
 /// Completes the generated code with the checks that it lacks, and its header.
 fn complete(
-    assembly: &str,
+    text: &str,
+    public_values: &PublicValues,
     layout: Layout,
     accumulators: usize,
     labels: &Labels,
     optimised: bool,
 ) -> Result<String, CodegenError> {
-    let lines: Vec<&str> = assembly
+    let lines: Vec<&str> = text
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty())
         .collect();
-    let (head, body) = entry(&lines)?;
-    let mut count = Count::default();
-    let body = rewrite(body, layout, &mut count);
-    count.check(layout, accumulators)?;
-    let body = if optimised { optimise(body) } else { body };
-    let loads = body
-        .iter()
-        .map(|line| line.matches("calldataload(").count());
-    expect("words read from calldata", layout.bytes() / 32, loads.sum())?;
+    let (head, body) = checks::entry(&lines)?;
+    let body = checks::complete(body, layout, accumulators)?;
+    let body = public_values.insert(&body)?;
+    let body = if optimised {
+        optimise(body, public_values.slot)
+    } else {
+        body
+    };
     let mut out = header(labels, layout);
     out.push_str(&format!("contract {} {{\n", labels.contract));
     for failure in Failure::ALL {
@@ -232,138 +227,13 @@ fn complete(
         layout.bytes(),
         Failure::Length.revert()
     ));
-    for line in head.iter().copied().chain(body.iter().map(String::as_str)) {
+    let head = head.iter().copied().chain(runs::FUNCTIONS.lines());
+    for line in head.chain(body.iter().map(String::as_str)) {
         out.push_str(line);
         out.push('\n');
     }
     out.push_str("}\n}\n}\n");
     Ok(indent(&out))
-}
-
-/// The lines of the assembly's constants and functions, and of the verification itself, without what
-/// stands around them.
-fn entry<'a>(lines: &'a [&'a str]) -> Result<(&'a [&'a str], &'a [&'a str]), CodegenError> {
-    const BEFORE: [&str; 10] = [
-        "// SPDX-License-Identifier: MIT",
-        "pragma solidity 0.8.19;",
-        "contract Halo2Verifier {",
-        "fallback(bytes calldata) external returns (bytes memory) {",
-        "assembly (\"memory-safe\") {",
-        "// Enforce that Solidity memory layout is respected",
-        "let data := mload(0x40)",
-        "if iszero(eq(data, 0x80)) {",
-        "revert(0, 0)",
-        "}",
-    ];
-    const AFTER: [&str; 7] = [
-        "// Revert if anything fails",
-        "if iszero(success) { revert(0, 0) }",
-        "// Return empty bytes on success",
-        "return(0, 0)",
-        "}",
-        "}",
-        "}",
-    ];
-    let matching = |found: &[&str], known: &[&str]| {
-        let pairs = found.iter().zip(known);
-        pairs.filter(|(found, known)| found == known).count()
-    };
-    let inner = lines.len().saturating_sub(BEFORE.len() + AFTER.len());
-    let (before, rest) = lines.split_at(BEFORE.len().min(lines.len()));
-    let (inner, after) = rest.split_at(inner.min(rest.len()));
-    expect(
-        "lines at the start",
-        BEFORE.len(),
-        matching(before, &BEFORE),
-    )?;
-    expect("lines at the end", AFTER.len(), matching(after, &AFTER))?;
-    let first = inner
-        .iter()
-        .position(|line| line.contains("calldataload("))
-        .unwrap_or(0);
-    // A point is read in a block of its own, a scalar is not.
-    let first = match first.checked_sub(1).and_then(|at| inner.get(at)) {
-        Some(&"{") => first - 1,
-        _ => first,
-    };
-    Ok(inner.split_at(first))
-}
-
-/// What was rewritten, to be compared with what the verifying key says.
-#[derive(Default)]
-struct Count {
-    scalars: usize,
-    points: usize,
-    pairings: usize,
-    reductions: usize,
-}
-
-impl Count {
-    fn check(&self, layout: Layout, accumulators: usize) -> Result<(), CodegenError> {
-        let scalars = layout.instances + layout.evaluations;
-        expect("scalars read from calldata", scalars, self.scalars)?;
-        // An accumulator is two points.
-        let points = layout.points + 2 * accumulators;
-        expect("points that are checked", points, self.points)?;
-        expect("pairings", 1, self.pairings)?;
-        expect("reductions of calldata", 0, self.reductions)
-    }
-}
-
-/// The verification with the checks that it lacks and its verdict.
-fn rewrite(lines: &[&str], layout: Layout, count: &mut Count) -> Vec<String> {
-    let mut out = Vec::with_capacity(lines.len() + 4 * layout.instances);
-    let mut checked = 0;
-    for line in lines {
-        if let Some((to, from)) = scalar_load(line) {
-            count.scalars += 1;
-            out.extend([
-                "{".to_string(),
-                format!("let v := calldataload({from})"),
-                "success := and(lt(v, f_q), success)".to_string(),
-                format!("mstore({to}, v)"),
-                "}".to_string(),
-            ]);
-            checked = out.len();
-        } else if let Some(result) = pairing_result(line) {
-            count.pairings += 1;
-            out.push(format!("let paired := eq(mload({result}), 1)"));
-        } else {
-            count.reductions += line.matches("mod(calldataload(").count();
-            out.push(line.to_string());
-            if *line == POINT_CHECK {
-                count.points += 1;
-                // Its block ends with the next line.
-                checked = out.len() + 1;
-            }
-        }
-    }
-    let checked = checked.min(out.len());
-    let fail_unless =
-        |what: &str, failure: Failure| format!("if iszero({what}) {{\n{}\n}}", failure.revert());
-    let mut body = out.split_off(checked);
-    out.extend(
-        fail_unless("success", Failure::Malformed)
-            .lines()
-            .map(str::to_string),
-    );
-    out.append(&mut body);
-    let end = [
-        fail_unless("success", Failure::Precompile),
-        fail_unless("paired", Failure::Invalid),
-        "mstore(0, 1)\nreturn(0, 0x20)".to_string(),
-    ];
-    out.extend(end.iter().flat_map(|text| text.lines()).map(str::to_string));
-    out
-}
-
-/// How each point is checked.
-const POINT_CHECK: &str = "success := and(validate_ec_point(x, y), success)";
-
-/// The address in `success := and(eq(mload(A), 1), success)`.
-fn pairing_result(line: &str) -> Option<&str> {
-    line.strip_prefix("success := and(eq(mload(")?
-        .strip_suffix("), 1), success)")
 }
 
 fn expect(what: &'static str, expected: usize, got: usize) -> Result<(), CodegenError> {
@@ -376,12 +246,6 @@ fn expect(what: &'static str, expected: usize, got: usize) -> Result<(), Codegen
             got,
         })
     }
-}
-
-/// Memory address and calldata offset of `mstore(A, mod(calldataload(B), f_q))`.
-fn scalar_load(line: &str) -> Option<(&str, &str)> {
-    let rest = line.strip_prefix("mstore(")?.strip_suffix("), f_q))")?;
-    rest.split_once(", mod(calldataload(")
 }
 
 fn header(labels: &Labels, layout: Layout) -> String {
@@ -445,13 +309,6 @@ mod tests {
     }
 
     #[test]
-    fn scalar_loads_are_recognised() {
-        let line = "mstore(0xa0, mod(calldataload(0x20), f_q))";
-        assert_eq!(scalar_load(line), Some(("0xa0", "0x20")));
-        assert_eq!(scalar_load("mstore(0xa0, mod(mload(0x20), f_q))"), None);
-    }
-
-    #[test]
     fn unknown_assembly_is_refused() {
         let layout = Layout {
             instances: 1,
@@ -463,7 +320,14 @@ mod tests {
             srs: "development".into(),
             notes: vec!["a\nb".into()],
         };
-        let error = complete("contract Other {", layout, 0, &labels, true).unwrap_err();
+        let public_values = PublicValues {
+            count: 1,
+            slot: 0x80,
+            generator_inverse: Default::default(),
+            size_inverse: Default::default(),
+        };
+        let error =
+            complete("contract Other {", &public_values, layout, 0, &labels, true).unwrap_err();
         assert!(matches!(
             error,
             CodegenError::Generated {

@@ -1,0 +1,181 @@
+//! The cases whose proofs a contract verifies, in a local EVM.
+
+use std::path::Path;
+
+use anyhow::{bail, Context, Result};
+use halo2_proofs::{halo2curves::bn256::G1Affine, poly::commitment::ParamsProver};
+use serde_json::{json, Value};
+use snark_verifier_sdk::snark_verifier::verifier::plonk::PlonkProtocol;
+use zkml_circuits::{
+    aggregate::{self, vk_digest, AggregateProof},
+    prove::{self, Architecture, Keys, Opening, Proof},
+    srs::Srs,
+};
+use zkml_evm_verifier::{
+    calldata::Layout,
+    check::{build, check_contract},
+    codegen::{Labels, VerifierSource},
+    compile::{find_compiler, Bytecode},
+    contracts::model_verifier,
+    exec::{Chain, Fork},
+    front::{self, describe_revert, Inference, Mode},
+};
+
+use crate::{
+    cases::{cached, inner_proof, model, outer, request, rng, with},
+    meter::measure,
+};
+
+pub fn evm_case(case: &str, folder: &Path) -> Result<Value> {
+    let snarks = [inner_proof(&folder.join("onchain"))?];
+    let (srs, key) = outer(&snarks)?;
+    let proof = aggregate::prove(&srs.params, &key, &snarks, rng(), &mut |_| ())?;
+    let protocol = key.protocol(&srs.params)?;
+    let (measured, (source, bytecode)) = measure(|| contract(&srs, &protocol))?;
+    let more = on_chain(&bytecode, source.layout, &proof)?;
+    Ok(measured.line(case, with(more, "model", json!(model().0))))
+}
+
+/// An aggregated proof submitted to `ModelVerifier`, inputs and outputs in the clear: the time is that of the aggregation.
+pub fn model_verifier_case(case: &str, folder: &Path) -> Result<Value> {
+    let place = folder.join("onchain");
+    let architecture = Architecture::load(&place.join("config.json"))?;
+    let plan = architecture.plan()?;
+    let statement = Proof::load(&place.join("proof.zkml"))?.statement;
+    let snarks = [inner_proof(&place)?];
+    let (srs, key) = outer(&snarks)?;
+    let (measured, proof) = measure(|| {
+        let progress = &mut |_| ();
+        Ok(aggregate::prove(
+            &srs.params,
+            &key,
+            &snarks,
+            rng(),
+            progress,
+        )?)
+    })?;
+    let (_, bytecode) = contract(&srs, &key.protocol(&srs.params)?)?;
+    let mode = Mode::Aggregated {
+        key_digest: vk_digest(&snarks[0].protocol)?,
+    };
+    let commitment = statement.commitment.0;
+    let mut gas = Vec::new();
+    for fork in Fork::ALL {
+        let mut chain = Chain::new(fork);
+        let verifier = chain.deploy(&bytecode.creation)?.address;
+        let place = chain.deploy(&model_verifier()?.creation())?.address;
+        let code = &bytecode.runtime;
+        let model = front::model(&architecture.graph, &plan, commitment, mode, verifier, code)?;
+        let (input, output) = front::encode(&model, &statement)?;
+        let inference = Inference {
+            model_id: front::model_id(&model),
+            context: statement.context.0,
+            input,
+            output,
+        };
+        let proof = front::aggregated_proof(&proof.instances, &proof.proof);
+        let submit = front::verify_call(&inference, &proof, true);
+        for (what, call) in [
+            ("register", front::register_call(&model)),
+            ("submit", submit),
+        ] {
+            let outcome = chain.call(place, &call)?;
+            if !outcome.returned {
+                bail!("{what}: {}", describe_revert(&outcome.output));
+            }
+            gas.push((fork, what, outcome.gas.total));
+        }
+    }
+    let of = |fork: Fork, what: &str| {
+        let found = gas
+            .iter()
+            .find(|(rules, step, _)| (*rules, *step) == (fork, what));
+        found.map(|(_, _, gas)| *gas)
+    };
+    let more = json!({
+        "gas": of(Fork::Osaka, "submit"),
+        "gas_prague": of(Fork::Prague, "submit"),
+        "gas_register": of(Fork::Osaka, "register"),
+        "runtime_bytes": bytecode.runtime.len(),
+        "public_values": proof.instances.len(),
+        "model": model().0,
+    });
+    Ok(measured.line(case, more))
+}
+
+/// A proof that its own contract verifies: the time is that of the proof.
+pub fn direct_case(case: &str, folder: &Path) -> Result<Value> {
+    let architecture = Architecture::load(&folder.join("config.json"))?;
+    let plan = architecture.plan()?;
+    let srs = cached(plan.shape.k)?;
+    let keys = Keys::load(&folder.join("proving.key"), &architecture)?;
+    let opening = Opening::load(&folder.join("weights.opening"))?;
+    let (measured, proof) = measure(|| {
+        let request = request(&architecture, &model().1)?;
+        let proven = prove::prove(&architecture, &plan, &srs, &keys, &opening, &request)?;
+        Ok(proven.0)
+    })?;
+    let instances = proof.direct_instances(&architecture, &plan)?;
+    let protocol = prove::protocol(&srs.params, keys.pk.get_vk(), instances.len());
+    let (source, bytecode) = contract(&srs, &protocol)?;
+    let proof = AggregateProof {
+        instances,
+        proof: proof.argument,
+    };
+    let more = on_chain(&bytecode, source.layout, &proof)?;
+    let more = with(more, "public_values", json!(proof.instances.len()));
+    let more = with(more, "k", json!(plan.shape.k));
+    Ok(measured.line(case, with(more, "model", json!(model().0))))
+}
+
+/// Two proofs of each of two models in one: the time is that of the aggregation.
+pub fn batch_case(case: &str, folder: &Path) -> Result<Value> {
+    let [first, second] = ["hashed", "hashed-example"].map(|name| inner_proof(&folder.join(name)));
+    let (first, second) = (first?, second?);
+    let snarks = [first.clone(), first, second.clone(), second];
+    let (srs, key) = outer(&snarks)?;
+    let (measured, proof) = measure(|| {
+        let progress = &mut |_| ();
+        Ok(aggregate::prove(
+            &srs.params,
+            &key,
+            &snarks,
+            rng(),
+            progress,
+        )?)
+    })?;
+    let (source, bytecode) = contract(&srs, &key.protocol(&srs.params)?)?;
+    let more = on_chain(&bytecode, source.layout, &proof)?;
+    let each = more["gas"].as_u64().map(|gas| gas / snarks.len() as u64);
+    let more = with(more, "gas_per_inference", json!(each));
+    Ok(measured.line(case, with(more, "shape", json!(key.shape()))))
+}
+
+/// Writes and compiles a verifier.
+fn contract(srs: &Srs, protocol: &PlonkProtocol<G1Affine>) -> Result<(VerifierSource, Bytecode)> {
+    let points = srs.params.get_g();
+    let generator = points.first().context("an SRS without points")?;
+    let deciding = (*generator, srs.params.g2(), srs.params.s_g2()).into();
+    let labels = Labels {
+        contract: "Verifier".into(),
+        srs: srs.provenance.to_string(),
+        notes: Vec::new(),
+    };
+    Ok(build(&find_compiler(None)?, &deciding, protocol, &labels)?)
+}
+
+/// Has a contract verify a proof; what that costs.
+fn on_chain(bytecode: &Bytecode, layout: Layout, proof: &AggregateProof) -> Result<Value> {
+    let forks = [Fork::Prague, Fork::Osaka];
+    let report = check_contract(bytecode, layout, &proof.instances, &proof.proof, &forks)?;
+    let gas = |fork: Fork| {
+        let found = report.gas.iter().find(|(rules, _)| *rules == fork);
+        found.map(|(_, gas)| gas.total)
+    };
+    Ok(json!({
+        "gas": gas(Fork::Osaka),
+        "gas_prague": gas(Fork::Prague),
+        "calldata_bytes": report.calldata_bytes,
+        "runtime_bytes": report.runtime_bytes,
+    }))
+}
