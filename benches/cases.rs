@@ -80,6 +80,8 @@ pub fn run(case: &str, folder: &Path) -> Result<Value> {
         "evm/1" => evm_case(case, folder),
         "evm/direct" => direct_case(case, &folder.join("direct")),
         "evm/batch-4" => batch_case(case, folder),
+        "onnx/node-tests" => crate::onnx::node_tests(case),
+        "onnx/networks" => crate::onnx::whole_networks(case),
         "srs/20" => {
             let (measured, _) = measure(|| Ok(Srs::development(20, &|_, _| ())?))?;
             Ok(measured.line(case, json!({ "k": 20 })))

@@ -5,11 +5,12 @@
 
 mod cases;
 mod meter;
+mod onnx;
 
 use std::{path::PathBuf, process::ExitCode};
 
 /// All cases, in the order in which they run.
-const CASES: [&str; 8] = [
+const CASES: [&str; 10] = [
     "mnist/setup",
     "mnist/prove",
     "mnist/verify",
@@ -18,6 +19,8 @@ const CASES: [&str; 8] = [
     "evm/direct",
     "evm/batch-4",
     "srs/20",
+    "onnx/node-tests",
+    "onnx/networks",
 ];
 
 fn main() -> ExitCode {
