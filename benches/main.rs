@@ -7,11 +7,12 @@ mod cases;
 mod meter;
 mod models;
 mod onchain;
+mod onnx;
 
 use std::{path::PathBuf, process::ExitCode};
 
 /// All cases, in the order in which they run.
-const CASES: [&str; 12] = [
+const CASES: [&str; 14] = [
     "mnist/setup",
     "mnist/prove",
     "mnist/verify",
@@ -24,6 +25,8 @@ const CASES: [&str; 12] = [
     "evm/batch-4",
     "srs/20",
     "v2/prove",
+    "onnx/node-tests",
+    "onnx/networks",
 ];
 
 fn main() -> ExitCode {

@@ -5,6 +5,7 @@ use anyhow::Result;
 use serde_json::{json, Value};
 use zkml_circuits::{
     graph::{Graph, TensorId},
+    import::Source,
     prove::{Architecture, Exposure, Statement},
 };
 
@@ -60,25 +61,38 @@ pub fn say_output(ui: &Ui, values: &[i64], scale: i64, limit: usize) -> Result<(
     Ok(())
 }
 
+/// The scale of an output: integers have 1.
+pub fn output_scale(graph: &Graph, source: &Source, at: usize) -> i64 {
+    let port = source.outputs.get(at);
+    port.map_or(graph.scale, |port| port.scale_or(graph.scale))
+}
+
 /// All outputs, each with its name where there are several.
-pub fn say_outputs(ui: &Ui, graph: &Graph, outputs: &[Vec<i64>]) -> Result<()> {
-    for (id, values) in graph.outputs.iter().zip(outputs) {
+pub fn say_outputs(ui: &Ui, graph: &Graph, source: &Source, outputs: &[Vec<i64>]) -> Result<()> {
+    for (at, (id, values)) in graph.outputs.iter().zip(outputs).enumerate() {
         if graph.outputs.len() > 1 {
             ui.say(format_args!("output '{}'", tensor(graph, *id).0))?;
         }
-        say_output(ui, values, graph.scale, usize::MAX)?;
+        say_output(ui, values, output_scale(graph, source, at), usize::MAX)?;
     }
     Ok(())
 }
 
 /// All outputs as JSON.
-pub fn outputs_json(graph: &Graph, outputs: &[Vec<i64>]) -> Value {
-    let one = |(id, values): (&TensorId, &Vec<i64>)| {
+pub fn outputs_json(graph: &Graph, source: &Source, outputs: &[Vec<i64>]) -> Value {
+    let one = |(at, (id, values)): (usize, (&TensorId, &Vec<i64>))| {
         let (name, shape) = tensor(graph, *id);
-        let reals: Vec<f64> = values.iter().map(|v| real(*v, graph.scale)).collect();
+        let scale = output_scale(graph, source, at);
+        let reals: Vec<f64> = values.iter().map(|v| real(*v, scale)).collect();
         json!({ "name": name, "shape": shape, "values": values, "reals": reals, "class": class(values) })
     };
-    graph.outputs.iter().zip(outputs).map(one).collect()
+    graph
+        .outputs
+        .iter()
+        .zip(outputs)
+        .enumerate()
+        .map(one)
+        .collect()
 }
 
 /// The real number that an integer stands for.
@@ -102,10 +116,11 @@ pub fn say_statement(ui: &Ui, architecture: &Architecture, statement: &Statement
     for (id, exposure) in graph.inputs.iter().zip(&statement.inputs) {
         ui.say(describe("input F ", graph, *id, exposure))?;
     }
-    for (id, exposure) in graph.outputs.iter().zip(&statement.outputs) {
+    for (at, (id, exposure)) in graph.outputs.iter().zip(&statement.outputs).enumerate() {
         ui.say(describe("output O", graph, *id, exposure))?;
         if let Exposure::Public(values) = exposure {
-            say_output(ui, values, graph.scale, LISTED)?;
+            let scale = output_scale(graph, &architecture.source, at);
+            say_output(ui, values, scale, LISTED)?;
         }
     }
     Ok(())

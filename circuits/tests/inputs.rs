@@ -33,6 +33,7 @@ fn graph(shapes: &[&[usize]], layout: Layout) -> (Graph, Source) {
         name: names(i),
         shape: [&[1], *shape].concat(),
         layout,
+        scale: None,
     };
     let graph = Graph {
         scale: 16,

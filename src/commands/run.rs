@@ -31,9 +31,9 @@ pub fn run(args: &RunArgs, ui: &Ui) -> Result<Value> {
     let input = inputs::load(&args.input, &model.graph, &model.source)?;
     let trace = exec::run(&model.graph, &model.weights, &input)?;
     let outputs = exec::outputs(&model.graph, &trace);
-    say_outputs(ui, &model.graph, &outputs)?;
+    say_outputs(ui, &model.graph, &model.source, &outputs)?;
     Ok(json!({
         "scale": model.graph.scale,
-        "outputs": outputs_json(&model.graph, &outputs),
+        "outputs": outputs_json(&model.graph, &model.source, &outputs),
     }))
 }

@@ -24,7 +24,7 @@ pub enum ImportError {
     },
     /// Operations that are not supported: all of them at once.
     #[error(
-        "operators that are not supported: {}; the README lists those that are",
+        "operators that are not supported: {}; docs/conformance.md lists those that are",
         operators.join(", ")
     )]
     Unsupported {

@@ -68,6 +68,16 @@ pub struct Port {
     pub shape: Vec<usize>,
     /// Order of the elements.
     pub layout: Layout,
+    /// 1 for integers and booleans; otherwise the graph's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<i64>,
+}
+
+impl Port {
+    /// How many units of the graph's integers a number is.
+    pub fn scale_or(&self, graph: i64) -> i64 {
+        self.scale.unwrap_or(graph)
+    }
 }
 
 /// What is known of the file that a model came from.
@@ -153,6 +163,21 @@ pub fn load_float(path: &Path, options: &ImportOptions) -> Result<FloatModel, Im
     onnx::load(&read_bounded(path, MAX_FILE)?, options).map_err(|error| error.in_file(path))
 }
 
+/// Runs an ONNX model in floating point, on its inputs in order: what the integers approximate.
+pub fn evaluate_float(bytes: &[u8], inputs: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, ImportError> {
+    onnx::evaluate(bytes, inputs)
+}
+
+/// An ONNX model from memory, its weights not quantised yet.
+pub fn parse_onnx(bytes: &[u8], options: &ImportOptions) -> Result<FloatModel, ImportError> {
+    onnx::load(bytes, options)
+}
+
+/// An ONNX tensor (`.pb`): shape and values.
+pub fn parse_tensor(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f64>), ImportError> {
+    onnx::tensor(bytes)
+}
+
 fn format(path: &Path, bytes: &[u8]) -> Result<Format, ImportError> {
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
     match (extension.as_deref(), bytes) {
@@ -174,6 +199,19 @@ impl ImportOptions {
         match self.scale.unwrap_or(default) {
             scale if (1..=1 << 30).contains(&scale) => Ok(scale),
             scale => Err(ImportError::malformed("scale", "1 to 2^30", scale)),
+        }
+    }
+
+    /// The interval of integers that are no fixed-point numbers: what their type holds if that is
+    /// little, else the named range, else 16 bits.
+    fn integer_interval(&self, (lo, hi): (f64, f64)) -> Result<Interval, ImportError> {
+        if hi - lo < 256.0 {
+            let (lo, hi) = (lo as i64, hi as i64);
+            return Ok(Interval { lo, hi });
+        }
+        match self.input_range {
+            Some(_) => self.interval(1),
+            None => Ok(Interval::signed(16)),
         }
     }
 

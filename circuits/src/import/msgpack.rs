@@ -326,5 +326,6 @@ fn port(idx: i64, shape: &[usize]) -> Port {
         name: idx.to_string(),
         shape: shape.to_vec(),
         layout,
+        scale: None,
     }
 }

@@ -52,6 +52,10 @@ fn flatten(value: &Value, place: &str, flat: &mut Vec<f64>) -> Result<(), Proble
             flat.push(n.as_f64().ok_or_else(|| problem(place, "a number", n))?);
             Ok(())
         }
+        Value::Bool(b) => {
+            flat.push(f64::from(u8::from(*b)));
+            Ok(())
+        }
         Value::Array(items) => items
             .iter()
             .enumerate()
@@ -65,7 +69,7 @@ fn flatten(value: &Value, place: &str, flat: &mut Vec<f64>) -> Result<(), Proble
             }),
         other => Err(problem(
             format!("JSON element {place}"),
-            "a number or a list",
+            "a number, a boolean or a list",
             kind(other),
         )),
     }

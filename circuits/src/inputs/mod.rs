@@ -94,12 +94,17 @@ fn parse(
     source: &Source,
 ) -> Result<Vec<Vec<i64>>, Problem> {
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+    // Integers have a scale of their own: 1.
+    let scale = |at: usize| {
+        let port = source.inputs.get(at);
+        port.map_or(graph.scale, |port| port.scale_or(graph.scale))
+    };
     match extension.as_deref() {
         Some("npy") => {
             let tensor = only_input(graph, "a .npy file")?;
             let array = npy::parse(bytes)?;
             check_shape(tensor, &array.shape)?;
-            Ok(vec![integers(&tensor.name, &array.values, graph.scale)?])
+            Ok(vec![integers(&tensor.name, &array.values, scale(0))?])
         }
         Some("json") => {
             let reals = json::parse(bytes, graph.inputs.len())?;
@@ -108,14 +113,14 @@ fn parse(
                 id.and_then(|id| graph.tensors.get(id.0))
                     .map_or("", |t| t.name.as_str())
             };
-            let one = |(at, v): (usize, &Vec<f64>)| integers(name(at), v, graph.scale);
+            let one = |(at, v): (usize, &Vec<f64>)| integers(name(at), v, scale(at));
             reals.iter().enumerate().map(one).collect()
         }
         Some("png") => {
             let tensor = only_input(graph, "a .png file")?;
             let layout = source.inputs.first().map(|port| port.layout);
             let reals = png::parse(bytes, tensor, layout)?;
-            Ok(vec![integers(&tensor.name, &reals, graph.scale)?])
+            Ok(vec![integers(&tensor.name, &reals, scale(0))?])
         }
         Some("msgpack") => msgpack(bytes, graph),
         _ => {

@@ -4,124 +4,148 @@
 //! Values keep their shape in the file, batch included, apart from the graph's tensors, which
 //! have no batch: [`inner`] is the one rule between the two.
 
+mod arith;
 mod attributes;
-mod elementwise;
-mod products;
+mod bounds;
+mod build;
+mod curve;
+mod dense;
+mod division;
+mod geometry;
+mod logic;
+mod moves;
+mod operands;
+mod ops;
+mod pooling;
+mod quotients;
+mod reduce;
 mod schema;
-mod shapes;
 mod tensor;
 #[cfg(test)]
 mod tests;
+mod value;
+mod windows;
 
-use super::lower::Constant;
 use super::{
-    fuse, movement, Draft, FloatModel, Format, ImportError, ImportOptions, Layout, Port,
-    DEFAULT_SCALE,
+    fuse, Draft, FloatModel, Format, ImportError, ImportOptions, Layout, Port, DEFAULT_SCALE,
 };
 use crate::graph::ops::elements;
-use crate::graph::TensorId;
 use attributes::OnnxNode;
 use prost::Message;
-use schema::{GraphProto, ModelProto, ValueInfoProto};
+use schema::{GraphProto, ModelProto, TensorProto, ValueInfoProto};
 use std::collections::HashMap;
+use value::{inner, Array, Data, Type, Value};
 
-/// The operators that are imported.
-const SUPPORTED: [&str; 22] = [
-    "Add",
-    "AveragePool",
-    "BatchNormalization",
-    "Clip",
-    "Constant",
-    "Conv",
-    "Div",
-    "Dropout",
-    "Flatten",
-    "Gemm",
-    "GlobalAveragePool",
-    "GlobalMaxPool",
-    "Identity",
-    "MatMul",
-    "MaxPool",
-    "Mul",
-    "Relu",
-    "Reshape",
-    "Squeeze",
-    "Sub",
-    "Transpose",
-    "Unsqueeze",
-];
-
-/// What a name stands for.
-#[derive(Clone, Debug)]
-enum Value {
-    /// Known now.
-    Constant(Constant<f64>),
-    /// Computed: the graph's tensor, and its shape in the file.
-    Data(TensorId, Vec<usize>),
-}
+/// The newest operator set whose definitions are known here.
+const NEWEST_OPSET: i64 = 22;
 
 struct Importer {
     draft: FloatModel,
     values: HashMap<String, Value>,
+    /// Node under import, and its operator: for messages and for names in the graph.
+    name: String,
+    operator: String,
+    opset: i64,
+    /// Elements made so far.
+    spent: usize,
+    /// Nodes of the draft whose bounds are known.
+    bounded: usize,
 }
 
-/// The shape of the graph's tensor for a shape in the file: without a leading batch of 1.
-fn inner(shape: &[usize]) -> Vec<usize> {
-    match shape {
-        [] => vec![1],
-        [1, rest @ ..] if !rest.is_empty() => rest.to_vec(),
-        all => all.to_vec(),
-    }
+/// A tensor as a file of its own: shape and values.
+pub(super) fn tensor(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f64>), ImportError> {
+    let proto = TensorProto::decode(bytes)
+        .map_err(|error| ImportError::malformed("protobuf", "an ONNX tensor", error))?;
+    let array = tensor::constant(&proto, &proto.name)?;
+    Ok(array.pair())
 }
 
 pub(super) fn load(bytes: &[u8], options: &ImportOptions) -> Result<FloatModel, ImportError> {
-    let model = ModelProto::decode(bytes)
-        .map_err(|error| ImportError::malformed("protobuf", "an ONNX model", error))?;
-    let graph = model
-        .graph
-        .ok_or_else(|| ImportError::malformed("model", "a graph", "none"))?;
-    check_supported(&graph)?;
-    let scale = options.scale_or(DEFAULT_SCALE)?;
-    let interval = options.interval(scale)?;
-    let mut importer = Importer {
-        draft: Draft::new(scale, Format::Onnx),
-        values: HashMap::new(),
+    let graph = read(bytes)?;
+    let (mut importer, graph) = Importer::new(graph, options)?;
+    let interval = |ty: Type, scale: i64| match ty {
+        Type::Real => options.interval(scale),
+        _ => options.integer_interval(ty.bounds().unwrap_or_default()),
     };
-    for tensor in graph.initializer {
-        let name = tensor.name.clone();
-        let value = Value::Constant(tensor::constant(tensor, &name)?);
-        importer.values.insert(name, value);
-    }
     for info in &graph.input {
         // Old files list initialisers among the inputs.
         if !importer.values.contains_key(&info.name) {
-            let shape = input_shape(info)?;
-            let id = importer.draft.input(&info.name, inner(&shape), interval);
-            importer.draft.source.inputs.push(port(&info.name, &shape));
-            importer
-                .values
-                .insert(info.name.clone(), Value::Data(id, shape));
+            let (shape, ty) = input_shape(info)?;
+            let scale = importer.natural(ty);
+            let range = interval(ty, scale)?;
+            let id = importer.draft.input(&info.name, inner(&shape), range);
+            let port = port(&info.name, &shape, ty);
+            importer.draft.source.inputs.push(port);
+            let data = Data {
+                id,
+                shape,
+                ty,
+                scale,
+            };
+            importer.values.insert(info.name.clone(), data.into());
         }
     }
-    for proto in graph.node {
-        importer.lower(OnnxNode::new(proto))?;
-    }
-    if graph.output.is_empty() {
-        return Err(ImportError::malformed(
-            "graph outputs",
-            "at least one",
-            "none",
-        ));
-    }
+    importer.lower_all(graph.node)?;
     for info in &graph.output {
         importer.add_output(&info.name)?;
     }
     let mut draft = importer.draft;
-    movement::simplify(&mut draft);
-    movement::compact(&mut draft);
+    build::tidy(&mut draft);
     fuse::scales_into_products(&mut draft);
     draft.simplify()?;
     Ok(draft)
+}
+
+/// The outputs in floating point, for inputs in the model's order: every operator folds when all
+/// that it reads is known.
+pub(super) fn evaluate(bytes: &[u8], inputs: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, ImportError> {
+    let graph = read(bytes)?;
+    let (mut importer, graph) = Importer::new(graph, &ImportOptions::default())?;
+    let mut given = inputs.iter();
+    for info in &graph.input {
+        if importer.values.contains_key(&info.name) {
+            continue;
+        }
+        let (shape, ty) = input_shape(info)?;
+        let values = given.next().cloned().unwrap_or_default();
+        if elements(&shape) != Some(values.len()) {
+            let place = format!("input '{}'", info.name);
+            let expected = format!("as many values as shape {shape:?} has");
+            return Err(ImportError::malformed(place, expected, values.len()));
+        }
+        let array = Array::new(shape, values, ty, false);
+        importer.values.insert(info.name.clone(), array.into());
+    }
+    importer.lower_all(graph.node)?;
+    let output = |info: &ValueInfoProto| match importer.values.get(&info.name) {
+        Some(Value::Constant(array)) => Ok(array.values.to_vec()),
+        _ => Err(unknown_output(&info.name)),
+    };
+    graph.output.iter().map(output).collect()
+}
+
+fn read(bytes: &[u8]) -> Result<(GraphProto, i64), ImportError> {
+    let model = ModelProto::decode(bytes)
+        .map_err(|error| ImportError::malformed("protobuf", "an ONNX model", error))?;
+    let mut opset = NEWEST_OPSET;
+    for set in &model.opset_import {
+        if matches!(set.domain.as_str(), "" | "ai.onnx") {
+            opset = set.version;
+        }
+    }
+    if opset > NEWEST_OPSET {
+        let expected = format!("an operator set up to {NEWEST_OPSET} (export for an older one)");
+        return Err(ImportError::malformed("opset_import", expected, opset));
+    }
+    let graph = model
+        .graph
+        .ok_or_else(|| ImportError::malformed("model", "a graph", "none"))?;
+    if graph.output.is_empty() {
+        let place = "graph outputs";
+        return Err(ImportError::malformed(place, "at least one", "none"));
+    }
+    check_supported(&graph)?;
+    Ok((graph, opset))
 }
 
 fn check_supported(graph: &GraphProto) -> Result<(), ImportError> {
@@ -131,7 +155,7 @@ fn check_supported(graph: &GraphProto) -> Result<(), ImportError> {
             true => node.op_type.clone(),
             false => format!("{}.{}", node.domain, node.op_type),
         };
-        let known = standard && SUPPORTED.contains(&node.op_type.as_str());
+        let known = standard && ops::handler(&node.op_type).is_some();
         (!known).then(|| (operator, OnnxNode::new(node.clone()).name))
     };
     let found: Vec<_> = graph.node.iter().filter_map(unknown).collect();
@@ -141,7 +165,12 @@ fn check_supported(graph: &GraphProto) -> Result<(), ImportError> {
     Err(ImportError::unsupported(&found))
 }
 
-fn port(name: &str, shape: &[usize]) -> Port {
+fn unknown_output(name: &str) -> ImportError {
+    let place = format!("output '{name}'");
+    ImportError::malformed(place, "the output of a node", "an unknown name")
+}
+
+fn port(name: &str, shape: &[usize], ty: Type) -> Port {
     let layout = if shape.len() == 4 {
         Layout::ChannelsFirst
     } else {
@@ -151,11 +180,12 @@ fn port(name: &str, shape: &[usize]) -> Port {
         name: name.to_owned(),
         shape: shape.to_vec(),
         layout,
+        scale: (!ty.is_real()).then_some(1),
     }
 }
 
-/// An input's shape; a batch that is not a number is 1.
-fn input_shape(info: &ValueInfoProto) -> Result<Vec<usize>, ImportError> {
+/// An input's shape and type; a first dimension that is not a number is 1.
+fn input_shape(info: &ValueInfoProto) -> Result<(Vec<usize>, Type), ImportError> {
     let place = format!("input '{}'", info.name);
     let tensor = info.r#type.as_ref().and_then(|t| t.tensor_type.as_ref());
     let shape = tensor.and_then(|t| t.shape.as_ref());
@@ -167,14 +197,14 @@ fn input_shape(info: &ValueInfoProto) -> Result<Vec<usize>, ImportError> {
         ));
     };
     let element = tensor.map_or(0, |t| t.elem_type);
-    if !(1..=7).contains(&element) && !matches!(element, 10..=13 | 16) {
+    let Some(ty) = Type::of(element) else {
+        let expected = "numbers (no strings, no 8-bit floating point)";
         return Err(ImportError::malformed(
             format!("{place}: elem_type"),
-            "numbers",
+            expected,
             element,
         ));
-    }
-    let rank = shape.dim.len();
+    };
     let one = |(i, dim): (usize, &schema::DimensionProto)| match (dim.dim_value, i) {
         (Some(d), _) if d > 0 => usize::try_from(d)
             .map_err(|_| ImportError::malformed(format!("{place}: dimension {i}"), "a size", d)),
@@ -197,130 +227,73 @@ fn input_shape(info: &ValueInfoProto) -> Result<Vec<usize>, ImportError> {
         .enumerate()
         .map(one)
         .collect::<Result<Vec<usize>, _>>()?;
-    match sizes.first() {
-        Some(&batch) if rank > 1 && batch != 1 => Err(ImportError::malformed(
-            format!("{place}: batch dimension"),
-            "1",
-            batch,
-        )),
-        _ if elements(&sizes).is_none() => Err(ImportError::malformed(
-            place,
-            "at most 2^26 elements",
-            format!("{sizes:?}"),
-        )),
-        _ => Ok(sizes),
+    if elements(&sizes).is_none_or(|n| n == 0) {
+        let got = format!("{sizes:?}");
+        return Err(ImportError::malformed(place, "1 to 2^26 elements", got));
     }
+    Ok((sizes, ty))
 }
 
 impl Importer {
-    fn lower(&mut self, node: OnnxNode) -> Result<(), ImportError> {
-        let Some(output) = node.proto.output.first().cloned() else {
-            return Err(node.bad("outputs", "at least one", "none"));
+    /// An importer that knows the initialisers, and what is left of the graph.
+    fn new(
+        (graph, opset): (GraphProto, i64),
+        options: &ImportOptions,
+    ) -> Result<(Self, GraphProto), ImportError> {
+        let scale = options.scale_or(DEFAULT_SCALE)?;
+        let mut importer = Importer {
+            draft: Draft::new(scale, Format::Onnx),
+            values: HashMap::new(),
+            name: String::new(),
+            operator: String::new(),
+            opset,
+            spent: 0,
+            bounded: 0,
         };
-        let value = match node.kind() {
-            "Conv" => self.conv(&node)?,
-            "Gemm" => self.gemm(&node)?,
-            "MatMul" => self.matmul(&node)?,
-            "BatchNormalization" => self.batch_normalization(&node)?,
-            "AveragePool" | "MaxPool" | "GlobalAveragePool" | "GlobalMaxPool" => {
-                self.pool(&node)?
+        for tensor in &graph.initializer {
+            let array = tensor::constant(tensor, &tensor.name)?;
+            importer.values.insert(tensor.name.clone(), array.into());
+        }
+        Ok((importer, graph))
+    }
+
+    fn lower_all(&mut self, nodes: Vec<schema::NodeProto>) -> Result<(), ImportError> {
+        for proto in nodes {
+            let node = OnnxNode::new(proto);
+            (self.name, self.operator) = (node.name.clone(), node.kind().to_owned());
+            let handler = ops::handler(node.kind()).ok_or_else(|| {
+                ImportError::unsupported(&[(node.kind().into(), node.name.clone())])
+            })?;
+            if node.proto.output.is_empty() {
+                return Err(node.bad("outputs", "at least one", "none"));
             }
-            "Add" | "Sub" | "Mul" | "Div" => self.elementwise(&node)?,
-            "Relu" | "Clip" => self.clamp(&node)?,
-            "Constant" => self.constant_node(&node)?,
-            "Identity" | "Dropout" => self.value(&node, 0)?.clone(),
-            "Transpose" => self.transpose(&node)?,
-            _ => self.reshape(&node)?,
-        };
-        if self.values.insert(output.clone(), value).is_some() {
-            return Err(node.bad("output", "a new name", format!("'{output}'")));
+            let values = handler(self, &node)?;
+            for (at, name) in node.proto.output.iter().enumerate() {
+                if name.is_empty() {
+                    continue;
+                }
+                let Some(value) = values.get(at) else {
+                    let expected = format!("at most {}", values.len());
+                    return Err(node.bad("outputs", expected, format!("'{name}' as well")));
+                };
+                if self.values.insert(name.clone(), value.clone()).is_some() {
+                    return Err(node.bad("output", "a new name", format!("'{name}'")));
+                }
+            }
         }
         Ok(())
     }
 
+    /// An output of the graph: real numbers at the graph's scale.
     fn add_output(&mut self, name: &str) -> Result<(), ImportError> {
-        let place = format!("output '{name}'");
-        match self.values.get(name) {
-            Some(Value::Data(id, shape)) => {
-                self.draft.source.outputs.push(port(name, shape));
-                self.draft.graph.outputs.push(*id);
-                Ok(())
-            }
-            Some(Value::Constant(_)) => Err(ImportError::malformed(
-                place,
-                "a value that depends on an input",
-                "a constant",
-            )),
-            None => Err(ImportError::malformed(
-                place,
-                "the output of a node",
-                "an unknown name",
-            )),
-        }
-    }
-
-    /// An operand; absent optional operands have an empty name.
-    fn optional<'s>(
-        &'s self,
-        node: &OnnxNode,
-        at: usize,
-    ) -> Result<Option<&'s Value>, ImportError> {
-        match node.proto.input.get(at).map(String::as_str) {
-            None | Some("") => Ok(None),
-            Some(name) => match self.values.get(name) {
-                Some(value) => Ok(Some(value)),
-                None => {
-                    let expected = "a graph input, an initialiser or the output of an earlier node";
-                    Err(node.bad(&format!("input {at}"), expected, format!("'{name}'")))
-                }
-            },
-        }
-    }
-
-    fn value<'s>(&'s self, node: &OnnxNode, at: usize) -> Result<&'s Value, ImportError> {
-        let absent = || node.bad(&format!("input {at}"), "a tensor", "nothing");
-        self.optional(node, at)?.ok_or_else(absent)
-    }
-
-    fn data(&self, node: &OnnxNode, at: usize) -> Result<(TensorId, Vec<usize>), ImportError> {
-        match self.value(node, at)? {
-            Value::Data(id, shape) => Ok((*id, shape.clone())),
-            Value::Constant(_) => {
-                Err(node.bad(&format!("input {at}"), "a computed tensor", "a constant"))
-            }
-        }
-    }
-
-    fn constant(&self, node: &OnnxNode, at: usize) -> Result<&Constant<f64>, ImportError> {
-        match self.value(node, at)? {
-            Value::Constant(constant) => Ok(constant),
-            Value::Data(..) => {
-                Err(node.bad(&format!("input {at}"), "a constant", "a computed tensor"))
-            }
-        }
-    }
-
-    fn optional_constant(
-        &self,
-        node: &OnnxNode,
-        at: usize,
-    ) -> Result<Option<&Constant<f64>>, ImportError> {
-        match self.optional(node, at)? {
-            None => Ok(None),
-            Some(_) => self.constant(node, at).map(Some),
-        }
-    }
-
-    /// A computed tensor under its shape in the file.
-    fn define(
-        &mut self,
-        node: &OnnxNode,
-        id: TensorId,
-        shape: Vec<usize>,
-    ) -> Result<Value, ImportError> {
-        let id = self
-            .draft
-            .reshape(&format!("{}/shape", node.name), id, inner(&shape))?;
-        Ok(Value::Data(id, shape))
+        (self.name, self.operator) = (name.to_owned(), "output".to_owned());
+        let value = self.values.get(name).cloned();
+        let value = value.ok_or_else(|| unknown_output(name))?;
+        let data = self.data(&value)?;
+        let data = self.at_scale(&data, self.natural(data.ty))?;
+        let port = port(name, &data.shape, data.ty);
+        self.draft.source.outputs.push(port);
+        self.draft.graph.outputs.push(data.id);
+        Ok(())
     }
 }

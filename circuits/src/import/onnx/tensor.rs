@@ -1,17 +1,47 @@
 //! Constants: initialisers and `Constant` nodes.
 
 use super::schema::TensorProto;
+use super::value::{Array, Type};
 use crate::graph::ops::MAX_ELEMENTS;
-use crate::import::lower::Constant;
 use crate::import::ImportError;
 
 const FLOAT: i32 = 1;
+const UINT8: i32 = 2;
+const INT8: i32 = 3;
+const UINT16: i32 = 4;
+const INT16: i32 = 5;
 const INT32: i32 = 6;
 const INT64: i32 = 7;
+const BOOL: i32 = 9;
+const HALF: i32 = 10;
 const DOUBLE: i32 = 11;
+const UINT32: i32 = 12;
+const UINT64: i32 = 13;
+const BRAIN: i32 = 16;
+
+fn bytes<const N: usize>(b: &[u8]) -> Option<[u8; N]> {
+    b.try_into().ok()
+}
+
+/// IEEE 754 binary16.
+fn half(bits: u16) -> f64 {
+    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
+    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));
+    sign * match exponent {
+        0 => fraction * 2f64.powi(-24),
+        31 if fraction == 0.0 => f64::INFINITY,
+        31 => f64::NAN,
+        e => (1024.0 + fraction) * 2f64.powi(e - 25),
+    }
+}
+
+/// bfloat16: the upper half of a single.
+fn brain(bits: u16) -> f64 {
+    f32::from_bits(u32::from(bits) << 16).into()
+}
 
 /// A tensor's shape and values as reals. Nothing is allocated for a shape without data.
-pub(super) fn constant(tensor: TensorProto, name: &str) -> Result<Constant<f64>, ImportError> {
+pub(super) fn constant(tensor: &TensorProto, name: &str) -> Result<Array, ImportError> {
     let place = format!("tensor '{name}'");
     if tensor.data_location != 0 || !tensor.external_data.is_empty() {
         let location = tensor.external_data.iter().find(|e| e.key == "location");
@@ -39,33 +69,55 @@ pub(super) fn constant(tensor: TensorProto, name: &str) -> Result<Constant<f64>,
         let exact = tensor.raw_data.len().is_multiple_of(size);
         exact.then(|| tensor.raw_data.chunks_exact(size).map(read).collect())
     };
+    let ints = || tensor.int32_data.iter();
     // One of the two encodings is used.
+    let typed = tensor.raw_data.is_empty();
     let values = match tensor.data_type {
-        FLOAT if tensor.raw_data.is_empty() => {
-            Some(tensor.float_data.iter().map(|&v| v.into()).collect())
-        }
+        FLOAT if typed => Some(tensor.float_data.iter().map(|&v| v.into()).collect()),
         FLOAT => raw(4, |b| {
-            b.try_into()
-                .map_or(f64::NAN, |b| f32::from_le_bytes(b).into())
+            bytes(b).map_or(f64::NAN, |b| f32::from_le_bytes(b).into())
         }),
-        DOUBLE if tensor.raw_data.is_empty() => Some(tensor.double_data),
-        DOUBLE => raw(8, |b| b.try_into().map_or(f64::NAN, f64::from_le_bytes)),
-        INT32 if tensor.raw_data.is_empty() => {
-            Some(tensor.int32_data.iter().map(|&v| v.into()).collect())
+        DOUBLE if typed => Some(tensor.double_data.clone()),
+        DOUBLE => raw(8, |b| bytes(b).map_or(f64::NAN, f64::from_le_bytes)),
+        INT64 if typed => Some(tensor.int64_data.iter().map(|&v| v as f64).collect()),
+        INT64 => raw(8, |b| {
+            bytes(b).map_or(f64::NAN, |b| i64::from_le_bytes(b) as f64)
+        }),
+        UINT32 | UINT64 if typed => Some(tensor.uint64_data.iter().map(|&v| v as f64).collect()),
+        UINT64 => raw(8, |b| {
+            bytes(b).map_or(f64::NAN, |b| u64::from_le_bytes(b) as f64)
+        }),
+        UINT32 => raw(4, |b| {
+            bytes(b).map_or(f64::NAN, |b| u32::from_le_bytes(b).into())
+        }),
+        HALF if typed => Some(ints().map(|&v| half(v as u16)).collect()),
+        HALF => raw(2, |b| {
+            bytes(b).map_or(f64::NAN, |b| half(u16::from_le_bytes(b)))
+        }),
+        BRAIN if typed => Some(ints().map(|&v| brain(v as u16)).collect()),
+        BRAIN => raw(2, |b| {
+            bytes(b).map_or(f64::NAN, |b| brain(u16::from_le_bytes(b)))
+        }),
+        INT32 | UINT8 | INT8 | UINT16 | INT16 | BOOL if typed => {
+            Some(ints().map(|&v| v.into()).collect())
         }
         INT32 => raw(4, |b| {
-            b.try_into()
-                .map_or(f64::NAN, |b| i32::from_le_bytes(b).into())
+            bytes(b).map_or(f64::NAN, |b| i32::from_le_bytes(b).into())
         }),
-        INT64 if tensor.raw_data.is_empty() => {
-            Some(tensor.int64_data.iter().map(|&v| v as f64).collect())
-        }
-        INT64 => raw(8, |b| {
-            b.try_into()
-                .map_or(f64::NAN, |b| i64::from_le_bytes(b) as f64)
+        UINT8 | BOOL => raw(1, |b| {
+            bytes(b).map_or(f64::NAN, |b| u8::from_le_bytes(b).into())
+        }),
+        INT8 => raw(1, |b| {
+            bytes(b).map_or(f64::NAN, |b| i8::from_le_bytes(b).into())
+        }),
+        UINT16 => raw(2, |b| {
+            bytes(b).map_or(f64::NAN, |b| u16::from_le_bytes(b).into())
+        }),
+        INT16 => raw(2, |b| {
+            bytes(b).map_or(f64::NAN, |b| i16::from_le_bytes(b).into())
         }),
         other => {
-            let expected = "1 (float), 6 (int32), 7 (int64) or 11 (double)";
+            let expected = "numbers: 1 to 7, 9 to 13 or 16 (no strings, no 8-bit floating point)";
             return Err(ImportError::malformed(
                 format!("{place}: data_type"),
                 expected,
@@ -75,7 +127,10 @@ pub(super) fn constant(tensor: TensorProto, name: &str) -> Result<Constant<f64>,
     };
     let expected = count(&shape).unwrap_or(0);
     match values {
-        Some(values) if values.len() == expected => Ok((shape, values)),
+        Some(values) if values.len() == expected => {
+            let ty = Type::of(tensor.data_type).unwrap_or(Type::Real);
+            Ok(Array::new(shape, values, ty, false))
+        }
         other => {
             let got = other.map_or("a broken length".to_owned(), |v| v.len().to_string());
             Err(ImportError::malformed(

@@ -1,5 +1,7 @@
 //! Models built from the schema itself: what operators compute, and what is refused.
 
+mod functions;
+mod hostile;
 mod refused;
 
 use super::schema::*;
@@ -100,6 +102,7 @@ fn model(x: &[i64], initializer: Vec<TensorProto>, node: Vec<NodeProto>) -> Mode
             input,
             output,
         }),
+        opset_import: Vec::new(),
     }
 }
 
@@ -456,6 +459,9 @@ fn typed_and_raw_data() {
     ];
     for form in forms {
         let expected = (vec![2], vec![1.0, -2.0]);
-        assert_eq!(super::tensor::constant(form, "t").unwrap(), expected);
+        assert_eq!(
+            super::tensor::constant(&form, "t").unwrap().pair(),
+            expected
+        );
     }
 }

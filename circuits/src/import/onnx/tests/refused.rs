@@ -12,15 +12,15 @@ fn unsupported_operators_are_listed_at_once() {
     let mut custom = node("Relu", &["s"], "q", &[]);
     custom.domain = "com.example".to_owned();
     let nodes = vec![
-        node("Softmax", &["x"], "s", &[]),
+        node("Unique", &["x"], "s", &[]),
         custom,
-        node("Erf", &["q"], "e", &[]),
-        node("Softmax", &["e"], "y", &[]),
+        node("Det", &["q"], "e", &[]),
+        node("Unique", &["e"], "y", &[]),
     ];
     assert_eq!(
         error(&model(&[1, 2], vec![], nodes)),
-        "operators that are not supported: Erf (e), Softmax (s, y), com.example.Relu (q); \
-         the README lists those that are"
+        "operators that are not supported: Det (e), Unique (s, y), com.example.Relu (q); \
+         docs/conformance.md lists those that are"
     );
 }
 
@@ -63,8 +63,8 @@ fn attributes_and_operands() {
     };
     let cases = [
         (
-            image("Conv", &[ints("dilations", &[2, 2])]),
-            "attribute 'dilations': expected 1 in each",
+            image("Conv", &[ints("dilations", &[9, 9])]),
+            "window: expected one that fits",
         ),
         (
             image("Conv", &[ints("strides", &[0, 1])]),
@@ -88,7 +88,7 @@ fn attributes_and_operands() {
         ),
         (
             image("Conv", &[int("group", 3)]),
-            "attribute 'group': expected 1 or 2 (depthwise), got 3",
+            "kernels: expected kernels [outputs, 2 / groups, …] for 3 groups",
         ),
         (image("Conv", &[int("group", 2)]), "kernels"),
         (
@@ -98,39 +98,32 @@ fn attributes_and_operands() {
         (image("MaxPool", &[]), "attribute 'kernel_shape'"),
         (image("MaxPool", &[ints("kernel_shape", &[9, 9])]), "window"),
         (
-            image("MaxPool", &[kernel.clone(), int("storage_order", 1)]),
-            "attribute 'storage_order'",
-        ),
-        (average(&[int("ceil_mode", 1)]), "attribute 'ceil_mode'"),
-        (
-            average(&[ints("pads", &[1, 1, 1, 1])]),
-            "attribute 'count_include_pad'",
-        ),
-        (
-            average(&[text("auto_pad", "SAME_UPPER")]),
-            "attribute 'count_include_pad'",
+            average(&[ints("pads", &[9, 9])]),
+            "attribute 'pads': expected 4 numbers",
         ),
         (
             gemm(&[int("transA", 1)], w(&[2, 2])),
-            "attribute 'transA': expected 0, got 1",
+            "operands: expected […, M, K] and […, K, N], got [2, 1] and [2, 2]",
         ),
+        (gemm(&[], w(&[3, 2])), "got [1, 2] and [3, 2]"),
         (
-            gemm(&[], w(&[3, 2])),
-            "columns of the weights: expected 2, got 3",
+            gemm(&[], w(&[2])),
+            "inputs 0 and 1: expected two dimensions",
         ),
-        (gemm(&[], w(&[2])), "input 1"),
         (
             on("Add", &["x", "w"], &[]),
-            "a shape that broadcasts to [2]",
+            "expected shapes that broadcast, such as [1, 2], got [3]",
         ),
         (
             on("Add", &["x"], &[]),
             "input 1: expected a tensor, got nothing",
         ),
         (on("Add", &["x", "nowhere"], &[]), "'nowhere'"),
-        (on("Div", &["x", "x"], &[]), "a constant divisor"),
-        (on("MatMul", &["x", "x"], &[]), "expected a constant"),
-        (on("Relu", &["w"], &[]), "expected a computed tensor"),
+        (on("MatMul", &["x", "x"], &[]), "got [1, 2] and [1, 2]"),
+        (
+            on("Reshape", &["x", "x"], &[]),
+            "input 1: expected a constant",
+        ),
         (on("Reshape", &["x", "big"], &[]), "shape"),
         (on("Reshape", &["x", "minus"], &[]), "shape"),
         (
@@ -139,10 +132,6 @@ fn attributes_and_operands() {
         ),
         (on("Unsqueeze", &["x"], &[ints("axes", &[9])]), "axis"),
         (on("Flatten", &["x"], &[int("axis", i64::MIN)]), "axis"),
-        (
-            on("Clip", &["x"], &[float("min", 2.0), float("max", 1.0)]),
-            "min, then max",
-        ),
         (on("Clip", &["x"], &[float("min", f32::NAN)]), "NaN"),
         (on("Constant", &[], &[]), "attributes"),
         (
@@ -151,7 +140,7 @@ fn attributes_and_operands() {
         ),
         (
             on("Conv", &["x", "w"], &[]),
-            "input 0: expected [1, channels, height, width]",
+            "input 0: expected [batch, channels, …]",
         ),
     ];
     for (text, expected) in cases {
@@ -172,10 +161,6 @@ fn graphs() {
     let cases = [
         (change(|g| g.output.clear()), "graph outputs"),
         (change(|g| g.output[0].name = "z".to_owned()), "output 'z'"),
-        (
-            change(|g| g.input[0] = info("x", &[2, 2])),
-            "batch dimension: expected 1, got 2",
-        ),
         (
             change(|g| g.input[0] = info("x", &[1, -1])),
             "dimension 1: expected a fixed size",
@@ -243,7 +228,11 @@ fn graphs() {
         weights(f32::NAN)
     );
     assert!(weights(f32::INFINITY).contains("got inf"));
-    assert!(error(&ModelProto { graph: None }).contains("a graph"));
+    assert!(error(&ModelProto {
+        graph: None,
+        opset_import: Vec::new()
+    })
+    .contains("a graph"));
 }
 
 #[test]

@@ -1,0 +1,246 @@
+//! The layer between ONNX's operators and the graph: nodes with bounds, constants brought into
+//! the graph, scales brought together.
+
+use super::value::{count, inner, Array, Data, Type, Value};
+use super::{bounds, Importer};
+use crate::graph::ops::elements;
+use crate::graph::{Interval, Op, Table, TensorId};
+use crate::import::{movement, ImportError};
+
+/// Most nodes that one file may expand to: recurrent networks unroll.
+const MAX_NODES: usize = 1 << 16;
+
+/// Most elements that all tensors of the graph, or all folded constants, may have together while
+/// a file is read.
+const MAX_EXPANDED: usize = 1 << 26;
+
+/// What stands for numbers beyond every activation: the −∞ of masks.
+const FAR: f64 = (1u64 << 30) as f64;
+
+/// Largest public number of a graph.
+const MAX_NUMBER: f64 = (1u64 << 40) as f64;
+
+impl Importer {
+    /// An error about the node under import.
+    pub(super) fn bad(
+        &self,
+        what: &str,
+        expected: impl Into<String>,
+        got: impl ToString,
+    ) -> ImportError {
+        let place = format!("node '{}' ({}), {what}", self.name, self.operator);
+        ImportError::malformed(place, expected, got)
+    }
+
+    /// The graph's scale.
+    pub(super) fn scale(&self) -> i64 {
+        self.draft.graph.scale
+    }
+
+    /// Counts what is made, so that a small file cannot ask for everything.
+    pub(super) fn spend(&mut self, elements: usize) -> Result<(), ImportError> {
+        self.spent = self.spent.saturating_add(elements);
+        if self.spent > MAX_EXPANDED || self.draft.graph.nodes.len() > MAX_NODES {
+            let expected = format!(
+                "a model that expands to at most {MAX_NODES} operations and {MAX_EXPANDED} elements"
+            );
+            let got = format!(
+                "{} operations and {} elements",
+                self.draft.graph.nodes.len(),
+                self.spent
+            );
+            return Err(self.bad("size", expected, got));
+        }
+        Ok(())
+    }
+
+    /// Adds an operation.
+    pub(super) fn op(&mut self, op: Op) -> Result<TensorId, ImportError> {
+        let shape = self.draft.graph.infer_shape(&self.name, &op)?;
+        self.spend(count(&shape))?;
+        let name = self.name.clone();
+        self.draft.node(&name, op)
+    }
+
+    /// The same elements in another shape.
+    pub(super) fn shaped(
+        &mut self,
+        id: TensorId,
+        shape: Vec<usize>,
+    ) -> Result<TensorId, ImportError> {
+        let name = self.name.clone();
+        self.draft.reshape(&name, id, shape)
+    }
+
+    /// A tensor of the graph, whatever its shape, as a value of the file.
+    pub(super) fn wrap(
+        &mut self,
+        id: TensorId,
+        shape: Vec<usize>,
+        ty: Type,
+        scale: i64,
+    ) -> Result<Data, ImportError> {
+        let id = self.shaped(id, inner(&shape))?;
+        Ok(Data {
+            id,
+            shape,
+            ty,
+            scale,
+        })
+    }
+
+    /// The graph's tensor with the shape of the file.
+    pub(super) fn full(&mut self, data: &Data) -> Result<TensorId, ImportError> {
+        self.shaped(data.id, data.shape.clone())
+    }
+
+    /// Bounds of a tensor's integers, as far as they are known before the weights are integers.
+    pub(super) fn range(&mut self, id: TensorId) -> Interval {
+        bounds::settle(&mut self.draft, &mut self.bounded);
+        let unknown = Interval { lo: 0, hi: 0 };
+        self.draft
+            .graph
+            .tensors
+            .get(id.0)
+            .map_or(unknown, |t| t.range)
+    }
+
+    /// The scale that numbers of a type have.
+    pub(super) fn natural(&self, ty: Type) -> i64 {
+        if ty.is_real() {
+            self.scale()
+        } else {
+            1
+        }
+    }
+
+    /// A value as a tensor of the graph: what is public as numbers, the rest as weights.
+    pub(super) fn data(&mut self, value: &Value) -> Result<Data, ImportError> {
+        let array = match value {
+            Value::Data(data) => return Ok(data.clone()),
+            Value::Constant(array) => array,
+        };
+        let scale = self.natural(array.ty);
+        let shape = inner(&array.shape);
+        if elements(&shape).is_none_or(|n| n == 0) {
+            return Err(self.bad("operand", "some elements", format!("{:?}", array.shape)));
+        }
+        let unit = scale as f64;
+        let near = |v: f64| match v * unit {
+            _ if v.is_nan() => 0.0,
+            scaled if scaled.abs() > MAX_NUMBER => FAR.copysign(scaled),
+            scaled => scaled,
+        };
+        let op = if array.public {
+            let values = array.values.iter().map(|&v| near(v).round() as i64);
+            Op::Constant {
+                shape,
+                values: values.collect(),
+            }
+        } else {
+            // Weights become integers at the graph's scale later.
+            let own = self.scale() as f64;
+            let values = array.values.iter().map(|&v| near(v) / own).collect();
+            let name = format!("{}/parameter", self.name);
+            let w = self.draft.weight(&name, shape, values)?;
+            Op::Parameter { w }
+        };
+        let id = self.op(op)?;
+        self.wrap(id, array.shape.clone(), array.ty, scale)
+    }
+
+    /// The same numbers at another scale: exact upward, rounded downward.
+    pub(super) fn at_scale(&mut self, data: &Data, scale: i64) -> Result<Data, ImportError> {
+        if data.scale == scale {
+            return Ok(data.clone());
+        }
+        let (factor, div) = match data.scale < scale {
+            true => (scale / data.scale.max(1), 1),
+            false => (1, data.scale / scale.max(1)),
+        };
+        let id = self.op(Op::Combine {
+            terms: vec![(factor, data.id)],
+            constant: 0,
+            div,
+            clamp: None,
+        })?;
+        Ok(Data {
+            id,
+            scale,
+            ..data.clone()
+        })
+    }
+
+    /// Two values in the graph, at one scale and of one shape.
+    pub(super) fn aligned(
+        &mut self,
+        a: &Value,
+        b: &Value,
+    ) -> Result<(Data, Data, Vec<usize>), ImportError> {
+        let shape = self.common_shape(&[a, b])?;
+        let (a, b) = (self.data(a)?, self.data(b)?);
+        let scale = a.scale.max(b.scale);
+        let (a, b) = (self.at_scale(&a, scale)?, self.at_scale(&b, scale)?);
+        let (a, b) = (self.expanded(&a, &shape)?, self.expanded(&b, &shape)?);
+        Ok((a, b, shape))
+    }
+
+    /// A function for [`Op::Table`]; equal ones are one.
+    pub(super) fn table(&mut self, table: Table) -> usize {
+        let tables = &mut self.draft.graph.tables;
+        if let Some(at) = tables.iter().position(|known| *known == table) {
+            return at;
+        }
+        tables.push(table);
+        tables.len() - 1
+    }
+
+    /// Applies `f` to known numbers.
+    pub(super) fn fold(
+        &mut self,
+        array: &Array,
+        ty: Type,
+        f: impl Fn(f64) -> f64,
+    ) -> Result<Value, ImportError> {
+        self.spend(array.values.len())?;
+        let values = array.values.iter().map(|&v| f(v)).collect();
+        Ok(Array {
+            shape: array.shape.clone(),
+            values,
+            ty,
+            public: array.public,
+        }
+        .into())
+    }
+
+    /// Applies `f` to known numbers, broadcast.
+    pub(super) fn fold_pair(
+        &mut self,
+        a: &Array,
+        b: &Array,
+        ty: Type,
+        f: impl Fn(f64, f64) -> f64,
+    ) -> Result<Value, ImportError> {
+        let shape = self.common_shape(&[&a.clone().into(), &b.clone().into()])?;
+        self.spend(count(&shape))?;
+        let (x, y) = (
+            self.spread(a, &shape)?.values,
+            self.spread(b, &shape)?.values,
+        );
+        let values = x.iter().zip(y.iter()).map(|(&x, &y)| f(x, y)).collect();
+        let public = a.public && b.public;
+        Ok(Array {
+            shape,
+            values,
+            ty,
+            public,
+        }
+        .into())
+    }
+}
+
+/// Drops what moves nothing, and what nothing reads.
+pub(super) fn tidy(draft: &mut crate::import::FloatModel) {
+    movement::simplify(draft);
+    movement::compact(draft);
+}
