@@ -144,7 +144,6 @@ pub fn run(args: &CalibrateArgs, ui: &Ui) -> Result<Value> {
 fn scales(model: &Model, path: &Path) -> Vec<i64> {
     let fixed = ImportOptions {
         scale: Some(model.graph.scale * 2),
-        ..ImportOptions::default()
     };
     match load_real(path, &fixed) {
         Ok(_) => BITS.map(|bits| 1 << bits).collect(),
@@ -156,7 +155,6 @@ fn try_scale(path: &Path, scale: i64, range: (f64, f64), samples: &[&[f64]]) -> 
     let options = ImportOptions {
         scale: Some(scale),
         input_range: Some(range),
-        ..ImportOptions::default()
     };
     let (model, real) = load_real(path, &options)?;
     let pair = Pair {

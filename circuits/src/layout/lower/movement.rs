@@ -45,8 +45,8 @@ impl Builder<'_> {
         let fixed: Vec<i64> = numbers.iter().flatten().flatten().copied().collect();
         if !self.one_form(&homes, &fixed) {
             let all = homes
-                .iter()
-                .map(|(_, home)| Interval {
+                .values()
+                .map(|home| Interval {
                     lo: home.offset,
                     hi: home.offset + self.stored_span(&home.limbs),
                 })
