@@ -10,11 +10,17 @@ mod nodes;
 #[path = "../circuits/tests/onnx/support.rs"]
 mod support;
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{anyhow, ensure, Context, Result};
 use serde_json::{json, Value};
 use std::path::Path;
 
-use crate::meter::measure;
+use zkml_circuits::{
+    import,
+    layout::{Goal, Visibilities},
+    prove::{self, Request},
+};
+
+use crate::{cases::set_up, meter::measure};
 
 /// `onnx/node-tests`.
 pub fn node_tests(case: &str) -> Result<Value> {
@@ -47,8 +53,58 @@ pub fn whole_networks(case: &str) -> Result<Value> {
     let folder = shared.join("data/onnx");
     ensure!(folder.is_dir(), "no {}: set ZKML_SHARED", folder.display());
     let (measured, (right, total, log)) = measure(|| Ok(networks::measure(&folder, "")))?;
+    let mut names: Vec<_> = std::fs::read_dir(&folder)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_>>()?;
+    names.sort();
+    let (mut proven, mut not) = (0, Vec::new());
+    for network in &names {
+        match prove_network(network) {
+            Ok(()) => proven += 1,
+            Err(error) => not.push(format!("{}: {error:#}", network.display())),
+        }
+        eprintln!("{}: {proven} proven", network.display());
+    }
     Ok(measured.line(
         case,
-        json!({ "passed": right, "total": total, "wrong": log }),
+        json!({
+            "passed": right,
+            "proven": proven,
+            "total": total,
+            "wrong": log,
+            "not_proven": not,
+        }),
     ))
+}
+
+/// Keys, a proof of the network's sample input, and its verification.
+fn prove_network(network: &Path) -> Result<()> {
+    let (options, inputs) = networks::check(network, None).map_err(|e| anyhow!(e))?;
+    let model = import::load(&network.join("network.onnx"), &options)?;
+    let scale = model.graph.scale;
+    let inputs = inputs
+        .iter()
+        .zip(&model.source.inputs)
+        .map(|(values, port)| {
+            let unit = port.scale_or(scale) as f64;
+            values.iter().map(|v| (v * unit).round() as i64).collect()
+        })
+        .collect();
+    let (made, opening) = set_up(model, Visibilities::default(), Goal::Prove)?;
+    let request = Request {
+        inputs,
+        context: Default::default(),
+        transcript: made.architecture.transcript(),
+    };
+    let (architecture, plan) = (&made.architecture, &made.plan);
+    let (proof, _) = prove::prove(
+        architecture,
+        plan,
+        &made.srs,
+        &made.keys,
+        &opening,
+        &request,
+    )?;
+    proof.verify(architecture, plan, &made.srs, made.keys.pk.get_vk())?;
+    Ok(())
 }

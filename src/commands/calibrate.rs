@@ -144,6 +144,7 @@ pub fn run(args: &CalibrateArgs, ui: &Ui) -> Result<Value> {
 fn scales(model: &Model, path: &Path) -> Vec<i64> {
     let fixed = ImportOptions {
         scale: Some(model.graph.scale * 2),
+        input_range: None,
     };
     match load_real(path, &fixed) {
         Ok(_) => BITS.map(|bits| 1 << bits).collect(),

@@ -59,7 +59,11 @@ fn agrees(stated: &[Vec<f64>], expected: &[Vec<f64>]) -> Result<(), String> {
     Ok(())
 }
 
-fn check(folder: &Path, stated: Option<&[Vec<f64>]>) -> Result<(), String> {
+/// Checks a network; the options that it is right with, and its inputs.
+pub fn check(
+    folder: &Path,
+    stated: Option<&[Vec<f64>]>,
+) -> Result<(ImportOptions, Vec<Vec<f64>>), String> {
     let bytes = std::fs::read(folder.join("network.onnx")).map_err(|e| e.to_string())?;
     let inputs = match std::fs::read(folder.join("input.json")) {
         Ok(text) => given(&text)?,
@@ -102,7 +106,7 @@ fn check(folder: &Path, stated: Option<&[Vec<f64>]>) -> Result<(), String> {
             }
         }
         match wrong {
-            None => return Ok(()),
+            None => return Ok((options, inputs)),
             Some(text) => last = text,
         }
     }
@@ -121,7 +125,7 @@ pub fn measure(folder: &Path, only: &str) -> (usize, usize, String) {
     for network in &networks {
         let name = network.file_name().unwrap().to_string_lossy();
         match check(network, stated.get(name.as_ref()).map(Vec::as_slice)) {
-            Ok(()) => right += 1,
+            Ok(_) => right += 1,
             Err(error) => log.push_str(&format!("{name}: {error}\n")),
         }
     }
