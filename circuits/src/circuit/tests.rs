@@ -6,6 +6,7 @@ mod fixtures;
 mod forge;
 mod honest;
 mod reject;
+mod soundness;
 
 use halo2_proofs::{
     halo2curves::bn256::Fr,
