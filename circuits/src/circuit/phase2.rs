@@ -105,9 +105,12 @@ pub fn folds(plan: &Plan, rows: &[DataRow], grid: &[u64], challenges: &Challenge
 
 /// The value of every operand, and of every operation in turn.
 pub struct Evaluation<'a> {
-    plan: &'a Plan,
-    witness: &'a Witness,
-    folds: &'a [Fr],
+    /// Layout.
+    pub plan: &'a Plan,
+    /// Data cells and words.
+    pub witness: &'a Witness,
+    /// The fold column.
+    pub folds: &'a [Fr],
     /// Results so far.
     pub results: Vec<Fr>,
 }

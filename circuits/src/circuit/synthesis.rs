@@ -33,30 +33,33 @@ pub fn synthesize(
     columns: &Columns,
     mut layouter: impl Layouter<Fr>,
 ) -> Result<(), Error> {
+    layouter.assign_region(|| "model", |region| assign(circuit, columns, region))
+}
+
+/// Assigns and ties all cells of the region.
+pub(super) fn assign(
+    circuit: &ModelCircuit,
+    columns: &Columns,
+    region: Region<'_, Fr>,
+) -> Result<(), Error> {
     let plan = circuit.plan.as_ref();
-    let poseidon = Poseidon::new(plan.shape.hash_width).ok_or(Error::Synthesis)?;
-    layouter.assign_region(
-        || "model",
-        |region| {
-            let mut assigner = Assigner {
-                circuit,
-                plan,
-                columns,
-                region,
-                rows: data_rows(plan),
-                scalar: ScalarCells::new(&plan.program, plan.shape.usable_rows()),
-                poseidon: poseidon.clone(),
-            };
-            if circuit.purpose == Purpose::Constraints {
-                assigner.fixed()?;
-                assigner.copies();
-            }
-            if let Some(witness) = &circuit.witness {
-                assigner.witness(witness)?;
-            }
-            Ok(())
-        },
-    )
+    let mut assigner = Assigner {
+        circuit,
+        plan,
+        columns,
+        region,
+        rows: data_rows(plan),
+        scalar: ScalarCells::new(&plan.program, plan.shape.usable_rows()),
+        poseidon: Poseidon::new(plan.shape.hash_width).ok_or(Error::Synthesis)?,
+    };
+    if circuit.purpose == Purpose::Constraints {
+        assigner.fixed()?;
+        assigner.copies();
+    }
+    if let Some(witness) = &circuit.witness {
+        assigner.witness(witness)?;
+    }
+    Ok(())
 }
 
 impl Assigner<'_, '_> {

@@ -7,6 +7,7 @@ mod forge;
 mod honest;
 mod random;
 mod reject;
+mod soundness;
 
 use halo2_proofs::{
     halo2curves::bn256::Fr,

@@ -17,19 +17,21 @@ pub struct LookupColumns {
     pub balance: Fr,
 }
 
-/// Computes the columns from `1/(pole − cell − mix·tag)` without looking anything up.
+/// Computes the columns from `1/(pole − cell − mix·tag)` without looking anything up. `tag` replaces the tags of
+/// data rows.
 pub fn lookup_columns(
     plan: &Plan,
     witness: &Witness,
     pole: Fr,
     mix: Fr,
-    active: usize,
+    tag: impl Fn(usize) -> usize,
 ) -> LookupColumns {
+    let active = plan.shape.usable_rows() - 1;
     let rows = data_rows(plan);
     let width = plan.shape.data;
     let grid = phase2::data_grid(plan, witness, rows.len());
     let cell = |r: usize, j: usize| grid.get(r * width + j).copied().unwrap_or(0);
-    let tag = |r: usize| rows.get(r).map_or(0, |row| row.tag);
+    let tag = |r: usize| tag(rows.get(r).map_or(0, |row| row.tag));
     let mut counts = vec![0u64; plan.tables.rows()];
     let index = plan.tables.index();
     let inverse = |r: usize, j: usize| {

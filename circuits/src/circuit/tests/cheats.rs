@@ -17,15 +17,15 @@ use crate::{
     layout::{Accumulator, Excess, Gate, Plan, Range, Step},
 };
 
-type Blocks = Vec<Vec<u64>>;
+pub type Blocks = Vec<Vec<u64>>;
 
-/// The kinds of constraints that fail if `cheat` changes the cells after the first step that `at`
-/// picks. The statement follows the cheat.
-fn failing(
+/// A witness in which `cheat` changed the cells after the first step that `at` picks. The statement follows
+/// the cheat.
+pub fn forged(
     model: &mut Model,
     at: impl Fn(&Step) -> bool,
     cheat: impl Fn(&Plan, &mut Blocks, &Step),
-) -> BTreeSet<String> {
+) -> (Arc<Plan>, Arc<Witness>) {
     let plan = model.plan(the_shape());
     let inputs = model.random_input();
     let honest = model.witness(&plan, &inputs);
@@ -46,8 +46,18 @@ fn failing(
     assert_ne!(blocks, honest.blocks, "the cheat changes something");
     let words = plan_words(&plan, &blocks);
     let witness = Witness::finish(&plan, blocks, words, honest.salts.clone(), Fr::from(9)).unwrap();
+    (plan, Arc::new(witness))
+}
+
+/// The kinds of constraints that fail for such a witness.
+fn failing(
+    model: &mut Model,
+    at: impl Fn(&Step) -> bool,
+    cheat: impl Fn(&Plan, &mut Blocks, &Step),
+) -> BTreeSet<String> {
+    let (plan, witness) = forged(model, at, cheat);
     let instances = witness.instances.clone();
-    let circuit = ModelCircuit::with_witness(plan, Arc::new(witness), Purpose::Constraints);
+    let circuit = ModelCircuit::with_witness(plan, witness, Purpose::Constraints);
     failures(&circuit, the_shape().k, instances)
 }
 
@@ -59,7 +69,7 @@ fn binary(op: impl Fn(TensorId, TensorId) -> Op) -> Model {
     model.finish(y)
 }
 
-fn product(div: i64) -> Model {
+pub fn product(div: i64) -> Model {
     binary(|a, b| Op::Mul {
         a,
         b,
@@ -68,7 +78,7 @@ fn product(div: i64) -> Model {
     })
 }
 
-fn is_compute(step: &Step) -> bool {
+pub fn is_compute(step: &Step) -> bool {
     matches!(step, Step::Compute { .. })
 }
 
@@ -289,21 +299,23 @@ fn strips_with_padding() {
     assert_eq!(result, set(&["copy"]));
 }
 
+/// A tensor put together from an input and constants.
+pub fn joined() -> Model {
+    let mut model = Model::new(35);
+    let x = model.input(&[4], 6);
+    let ones = Op::Constant {
+        shape: vec![3],
+        values: vec![1, -4, 9],
+    };
+    let ones = model.node(&[3], ones);
+    let xs = vec![x, ones];
+    let y = model.node(&[7], Op::Concat { xs, axis: 0 });
+    model.finish(y)
+}
+
 /// Each copied or fixed cell of products, sums and tensors put together.
 #[test]
 fn copies_that_are_none() {
-    let joined = || {
-        let mut model = Model::new(35);
-        let x = model.input(&[4], 6);
-        let ones = Op::Constant {
-            shape: vec![3],
-            values: vec![1, -4, 9],
-        };
-        let ones = model.node(&[3], ones);
-        let xs = vec![x, ones];
-        let y = model.node(&[7], Op::Concat { xs, axis: 0 });
-        model.finish(y)
-    };
     let sums = || {
         let mut model = Model::new(36);
         let x = model.input(&[7, 3], 6);

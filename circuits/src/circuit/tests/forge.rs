@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// MockProver's challenges, in order of declaration: position, channel, pole, mix.
-fn mock_challenges() -> [Fr; 4] {
+pub fn mock_challenges() -> [Fr; 4] {
     let hash = |bytes: &[u8]| {
         let mut out = [0u8; 64];
         out.copy_from_slice(blake2b_simd::blake2b(bytes).as_bytes());
@@ -58,7 +58,7 @@ fn forged_remainder(shape: Shape) -> (Arc<Plan>, Arc<Witness>) {
 }
 
 /// Overrides that set one column from row 0 on.
-fn column(phase: u8, pick: fn(&Columns) -> Column<Advice>, values: &[Fr]) -> Vec<Override> {
+pub fn column(phase: u8, pick: fn(&Columns) -> Column<Advice>, values: &[Fr]) -> Vec<Override> {
     let overrides = values.iter().enumerate().map(|(row, value)| Override {
         phase,
         column: Arc::new(pick),
@@ -72,9 +72,8 @@ fn column(phase: u8, pick: fn(&Columns) -> Column<Advice>, values: &[Fr]) -> Vec
 /// out (`tuned: false`: the sum does not end at zero) or make up for it at MockProver's pole.
 fn lookups(plan: &Arc<Plan>, witness: &Arc<Witness>, tuned: bool) -> ModelCircuit {
     let [_, _, pole, mix] = mock_challenges();
-    let active = plan.shape.usable_rows() - 1;
     let mut columns =
-        crate::circuit::tests_support::lookup_columns(plan, witness, pole, mix, active);
+        crate::circuit::tests_support::lookup_columns(plan, witness, pole, mix, |tag| tag);
     if tuned {
         // Table row 0 is (tag 0, value 0): its entry is 0.
         columns.counts[0] += columns.balance * pole;

@@ -104,7 +104,7 @@ fn emits(plan: &Plan) -> Vec<&Emit> {
 }
 
 /// A matmul without activation: quotient and remainder alone.
-fn linear(seed: u64) -> Model {
+pub fn linear(seed: u64) -> Model {
     let mut model = Model::new(seed);
     let x = model.input(&[6], 6);
     let w = model.weight(&[4, 6], 20);

@@ -1,0 +1,183 @@
+//! Cells outside their tables, and look-up columns that hide them.
+
+use std::{cell::Cell, sync::Arc};
+
+use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr};
+
+use super::{
+    forgery::{honest, Forgery},
+    mutant::largest_range,
+};
+use crate::{
+    circuit::{
+        fixed::data_rows,
+        phase2::data_grid,
+        tests::{
+            cheats::forged,
+            fixtures::{classifier, relu6, Model, SCALE},
+            forge::{column, mock_challenges},
+            reject::the_shape,
+            Override,
+        },
+        tests_support::{lookup_columns, LookupColumns},
+        Columns, Witness,
+    },
+    layout::{Plan, Range, Step},
+};
+
+/// The model whose tables are tried.
+pub fn model() -> Model {
+    classifier(20, relu6())
+}
+
+/// How a step's cells leave the table of a tag.
+fn cheat(plan: &Plan, blocks: &mut [Vec<u64>], step: &Step, tag: usize) -> bool {
+    let tag_of = |block: usize| plan.tables.tag(plan.blocks[block].range);
+    let size = plan.tables.entries().filter(|(t, _)| *t == tag).count() as u64;
+    match step {
+        // An input or weight beyond its range.
+        Step::Given { limbs, .. } if tag_of(limbs[0].block) == Some(tag) => {
+            blocks[limbs[0].block][0] = size;
+            true
+        }
+        Step::Compute { emit, .. } => {
+            let (kept, rest) = (emit.kept[0].block, emit.remainder.first());
+            // A quotient one less, the remainder a divisor more.
+            let Some(rest) = rest.filter(|rest| tag_of(rest.block) == Some(tag)) else {
+                return false;
+            };
+            let low = emit.remainder.len() == 1;
+            // Column 2: a helper takes it up.
+            let mut cells = (2..blocks[kept].len()).step_by(plan.shape.data);
+            let Some(cell) = cells.find(|&i| low && blocks[kept][i] > 1) else {
+                return false;
+            };
+            blocks[kept][cell] -= 1;
+            blocks[rest.block][cell] += emit.divisor as u64;
+            true
+        }
+        _ => false,
+    }
+}
+
+/// The model's witness in which the first cell that can leaves the table of a tag.
+fn leaving(tag: usize) -> Option<(Arc<Plan>, Arc<Witness>)> {
+    let (plan, honest) = honest(&mut model());
+    let leaves = |step: &Step| cheat(&plan, &mut honest.blocks.clone(), step, tag);
+    let first = plan.steps.iter().position(leaves)?;
+    let place = Cell::new(0);
+    let at = |_: &Step| place.replace(place.get() + 1) == first;
+    let forged = forged(&mut model(), at, |plan, blocks, step| {
+        cheat(plan, blocks, step, tag);
+    });
+    Some(forged)
+}
+
+/// The look-up columns with rows of some tags looked up in other tables.
+fn columns(
+    plan: &Plan,
+    witness: &Witness,
+    mixed: bool,
+    tag: impl Fn(usize) -> usize,
+) -> LookupColumns {
+    let [_, _, pole, mix] = mock_challenges();
+    let mix = if mixed { mix } else { Fr::ZERO };
+    lookup_columns(plan, witness, pole, mix, tag)
+}
+
+fn cells(columns: &LookupColumns) -> Vec<Override> {
+    [
+        column(0, |c: &Columns| c.multiplicity, &columns.counts),
+        column(1, |c: &Columns| c.helpers[0], &columns.helper),
+        column(1, |c: &Columns| c.running, &columns.running),
+    ]
+    .concat()
+}
+
+/// A cell outside its table.
+pub fn outside_the_table(tag: usize) -> Option<Forgery> {
+    let (plan, witness) = leaving(tag)?;
+    let largest = largest_range(&plan.tables);
+    let relaxed = columns(
+        &plan,
+        &witness,
+        true,
+        |t| if t == tag { largest } else { t },
+    );
+    let size = plan.tables.entries().filter(|(t, _)| *t == tag).count();
+    let honest = columns(&plan, &witness, true, |t| t);
+    Some(Forgery {
+        relaxed: Some(cells(&relaxed)),
+        ..Forgery::new(format!("cell beyond a table of {size}"), (plan, witness))
+            .with(cells(&honest))
+    })
+}
+
+/// A cell that is in the table of another tag only.
+pub fn table_of_another_tag() -> Forgery {
+    let (plan, witness) = outside_the_divisor();
+    let largest = largest_range(&plan.tables);
+    let relaxed = columns(&plan, &witness, false, |_| largest);
+    let honest = columns(&plan, &witness, true, |t| t);
+    Forgery {
+        relaxed: Some(cells(&relaxed)),
+        ..Forgery::new("cell in another's table", (plan, witness)).with(cells(&honest))
+    }
+}
+
+/// A remainder beyond its table.
+fn outside_the_divisor() -> (Arc<Plan>, Arc<Witness>) {
+    let plan = model().plan(the_shape());
+    let tag = plan.tables.tag(Range::Exact(SCALE as u64)).unwrap();
+    leaving(tag).unwrap()
+}
+
+/// What the forged cell adds to the sum is taken away by `hide`, which gets the cell's row.
+fn hidden(how: &str, hide: impl Fn(&mut LookupColumns, usize)) -> Forgery {
+    let (plan, witness) = outside_the_divisor();
+    let mut columns = columns(&plan, &witness, true, |t| t);
+    let rows = data_rows(&plan);
+    let grid = data_grid(&plan, &witness, rows.len());
+    let index = plan.tables.index();
+    let outside = grid
+        .iter()
+        .enumerate()
+        .position(|(at, cell)| index.row(rows[at / plan.shape.data].tag, *cell).is_none());
+    let outside = outside.unwrap();
+    assert!(outside % plan.shape.data >= Columns::DIRECT, "a helper's");
+    hide(&mut columns, outside / plan.shape.data);
+    let cells = cells(&columns);
+    Forgery::new(how, (plan, witness)).with(cells)
+}
+
+/// A helper that leaves the forged cell out.
+pub fn helper() -> Forgery {
+    hidden("helper that leaves a cell out", |columns, row| {
+        columns.helper[row] -= columns.balance;
+        subtract(columns, row + 1);
+    })
+}
+
+/// A step of the running sum that leaves the forged cell out.
+pub fn sum() -> Forgery {
+    hidden("sum that leaves a cell out", |columns, row| {
+        subtract(columns, row + 1);
+    })
+}
+
+/// A sum that does not start or does not end at zero.
+pub fn border(start: bool) -> Forgery {
+    if start {
+        hidden("sum that does not start at zero", |columns, _| {
+            subtract(columns, 0);
+        })
+    } else {
+        hidden("sum that does not end at zero", |_, _| {})
+    }
+}
+
+fn subtract(columns: &mut LookupColumns, from: usize) {
+    for sum in &mut columns.running[from..] {
+        *sum -= columns.balance;
+    }
+}

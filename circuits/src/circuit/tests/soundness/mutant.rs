@@ -1,0 +1,349 @@
+//! The model circuit with one constraint removed.
+//!
+//! Nothing of it is in the circuit itself: gates are taken from the whole constraint system, and fixed
+//! cells and copies from the whole synthesis, but for the one that is left out.
+
+use std::{collections::HashSet, fmt};
+
+use halo2_proofs::{
+    circuit::{
+        layouter::RegionLayouter, AssignedCell, Cell, Layouter, Region, SimpleFloorPlanner, Value,
+    },
+    halo2curves::bn256::Fr,
+    plonk::{
+        Advice, Any, Assigned, Challenge, Circuit, Column, ConstraintSystem, Error, Expression,
+        Fixed, Instance, Selector,
+    },
+};
+
+use crate::{
+    circuit::{fixed::ScalarCells, synthesis, tests, Columns, ModelCircuit},
+    hash::Poseidon,
+    layout::{permutation_rows, program::Operand, Plan, Shape, Tables},
+};
+
+/// What copies tie: told apart by the cells, so that no copy is of no class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Copy {
+    OperandFold,
+    OperandCell,
+    OperandInstanceWord,
+    OperandMessageWord,
+    OperandConstant,
+    OperandResult,
+    Identity,
+    Gather,
+    FixedCell,
+    HashChain,
+    HashPadding,
+    HashCapacity,
+    Digest,
+}
+
+impl Copy {
+    pub const ALL: [Self; 13] = [
+        Self::OperandFold,
+        Self::OperandCell,
+        Self::OperandInstanceWord,
+        Self::OperandMessageWord,
+        Self::OperandConstant,
+        Self::OperandResult,
+        Self::Identity,
+        Self::Gather,
+        Self::FixedCell,
+        Self::HashChain,
+        Self::HashPadding,
+        Self::HashCapacity,
+        Self::Digest,
+    ];
+}
+
+/// What is removed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Removed {
+    /// A polynomial of a gate.
+    Polynomial {
+        gate: usize,
+        polynomial: usize,
+        name: String,
+    },
+    /// A class of copies.
+    Copy(Copy),
+    /// The table of a tag: its cells are looked up in the largest table instead.
+    Table(usize),
+    /// All tags: each cell is looked up in all tables.
+    Tags,
+}
+
+impl Removed {
+    /// What fails in the whole circuit if nothing but this is broken.
+    pub fn failure(&self) -> String {
+        match self {
+            Self::Polynomial {
+                gate, polynomial, ..
+            } => format!("{gate}.{polynomial}"),
+            Self::Copy(_) => "copy".into(),
+            // The sum of the look-ups does not end at zero.
+            Self::Table(_) | Self::Tags => {
+                let shape = tests::reject::the_shape();
+                let system = ModelCircuit::constraint_system(&shape);
+                let mut gates = system.gates().iter();
+                let border = gates.position(|gate| gate.name() == "lookup border");
+                format!("{}.1", border.unwrap())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Removed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Polynomial {
+                polynomial, name, ..
+            } => write!(f, "gate {name}, polynomial {polynomial}"),
+            Self::Copy(class) => write!(f, "copies {class:?}"),
+            Self::Table(tag) => write!(f, "table of tag {tag}"),
+            Self::Tags => write!(f, "tags"),
+        }
+    }
+}
+
+/// A model circuit without one of its constraints.
+#[derive(Clone, Debug)]
+pub struct Mutant {
+    pub circuit: ModelCircuit,
+    pub removed: Removed,
+}
+
+impl Circuit<Fr> for Mutant {
+    type Config = Columns;
+    type FloorPlanner = SimpleFloorPlanner;
+    type Params = Option<(Shape, Removed)>;
+
+    fn params(&self) -> Self::Params {
+        Some((self.circuit.plan.shape, self.removed.clone()))
+    }
+
+    fn without_witnesses(&self) -> Self {
+        self.clone()
+    }
+
+    fn configure(_: &mut ConstraintSystem<Fr>) -> Columns {
+        unreachable!("halo2 asks with parameters")
+    }
+
+    fn configure_with_params(meta: &mut ConstraintSystem<Fr>, params: Self::Params) -> Columns {
+        let (shape, removed) = params.expect("a mutant's parameters");
+        let whole = ModelCircuit::constraint_system(&shape);
+        let columns = Columns::new(meta, &shape);
+        for (g, gate) in whole.gates().iter().enumerate() {
+            meta.create_gate(gate.name(), |cells| {
+                // All queries in their order, so that the polynomials' indices mean the same.
+                for (column, at) in whole.advice_queries() {
+                    cells.query_advice(*column, *at);
+                }
+                for (column, at) in whole.fixed_queries() {
+                    cells.query_fixed(*column, *at);
+                }
+                let polynomials = gate.polynomials().iter().enumerate();
+                polynomials
+                    .map(|(p, polynomial)| match &removed {
+                        Removed::Polynomial {
+                            gate, polynomial, ..
+                        } if (*gate, *polynomial) == (g, p) => Expression::Constant(Fr::zero()),
+                        _ => polynomial.clone(),
+                    })
+                    .collect::<Vec<_>>()
+            });
+        }
+        columns
+    }
+
+    fn synthesize(&self, columns: Columns, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
+        layouter.assign_region(
+            || "mutant",
+            |region| {
+                let mut filter = Filter {
+                    region,
+                    removed: self.removed.clone(),
+                    columns: columns.clone(),
+                    classes: Classes::new(&self.circuit.plan),
+                };
+                let filter: &mut dyn RegionLayouter<Fr> = &mut filter;
+                synthesis::assign(&self.circuit, &columns, Region::from(filter))
+            },
+        )
+    }
+}
+
+/// Rows by which copies are told apart.
+#[derive(Debug)]
+pub struct Classes {
+    operands: HashSet<usize>,
+    constants: HashSet<usize>,
+    message_starts: HashSet<usize>,
+    padding: HashSet<usize>,
+    largest: usize,
+}
+
+impl Classes {
+    pub fn new(plan: &Plan) -> Self {
+        let scalar = ScalarCells::new(&plan.program, plan.shape.usable_rows());
+        let program = plan.program.ops.iter().zip(&scalar.ops).enumerate();
+        let operands = program.flat_map(|(i, (op, first))| {
+            let chained = i > 0 && op.a == Operand::Result(i - 1);
+            (usize::from(chained)..3).map(move |offset| first + offset)
+        });
+        let poseidon = Poseidon::new(plan.shape.hash_width).unwrap();
+        let (rows, rate) = (permutation_rows(&poseidon), poseidon.rate());
+        let (mut message_starts, mut padding) = (HashSet::new(), HashSet::new());
+        let mut start = 0;
+        for message in &plan.statement.messages {
+            let permutations = message.words.div_ceil(rate);
+            message_starts.insert(start);
+            let unused = message.words..permutations * rate;
+            padding.extend(unused.map(|w| start + w / rate * rows + 1 + w % rate));
+            start += permutations * rows;
+        }
+        Self {
+            operands: operands.collect(),
+            constants: scalar.constants.iter().copied().collect(),
+            message_starts,
+            padding,
+            largest: largest_range(&plan.tables),
+        }
+    }
+
+    /// The class of a copy.
+    pub fn class(&self, columns: &Columns, left: Cell, right: Cell) -> Copy {
+        let place = |cell: Cell| match cell.column {
+            column if column == columns.scalar.into() => Place::Scalar(cell.row_offset),
+            column if column == columns.fold.into() => Place::Fold,
+            column if column == columns.sbox.into() => Place::Hash(cell.row_offset),
+            column if column == columns.instance.into() => Place::Instance,
+            _ => Place::Data,
+        };
+        match (place(left), place(right)) {
+            (Place::Scalar(row), source) if self.operands.contains(&row) => match source {
+                Place::Fold => Copy::OperandFold,
+                Place::Data => Copy::OperandCell,
+                Place::Instance => Copy::OperandInstanceWord,
+                Place::Hash(_) => Copy::OperandMessageWord,
+                Place::Scalar(row) if self.constants.contains(&row) => Copy::OperandConstant,
+                Place::Scalar(_) => Copy::OperandResult,
+            },
+            (Place::Data, Place::Data) => Copy::Gather,
+            (Place::Data, Place::Scalar(_)) => Copy::FixedCell,
+            (Place::Hash(_), Place::Hash(_)) => Copy::HashChain,
+            (Place::Hash(_), Place::Instance) => Copy::Digest,
+            (Place::Hash(row), Place::Scalar(_)) if self.message_starts.contains(&row) => {
+                Copy::HashCapacity
+            }
+            (Place::Hash(row), Place::Scalar(_)) if self.padding.contains(&row) => {
+                Copy::HashPadding
+            }
+            _ => Copy::Identity,
+        }
+    }
+}
+
+enum Place {
+    Scalar(usize),
+    Fold,
+    Hash(usize),
+    Instance,
+    Data,
+}
+
+/// The tag of the largest range.
+pub fn largest_range(tables: &Tables) -> usize {
+    let largest = tables.entries().max_by_key(|(_, value)| *value);
+    largest.map_or(0, |(tag, _)| tag)
+}
+
+/// Passes everything on but what is removed.
+#[derive(Debug)]
+struct Filter<'r> {
+    region: Region<'r, Fr>,
+    removed: Removed,
+    columns: Columns,
+    classes: Classes,
+}
+
+impl RegionLayouter<Fr> for Filter<'_> {
+    fn assign_advice<'v>(
+        &mut self,
+        column: Column<Advice>,
+        offset: usize,
+        to: Value<Assigned<Fr>>,
+    ) -> AssignedCell<&'v Assigned<Fr>, Fr> {
+        self.region.assign_advice(column, offset, to)
+    }
+
+    fn assign_fixed(&mut self, column: Column<Fixed>, offset: usize, to: Assigned<Fr>) -> Cell {
+        let tag = column == self.columns.tag;
+        let to = match self.removed {
+            Removed::Tags if tag || column == self.columns.table_tag => Fr::zero().into(),
+            Removed::Table(one) if tag && to.evaluate() == Fr::from(one as u64) => {
+                Fr::from(self.classes.largest as u64).into()
+            }
+            _ => to,
+        };
+        self.region.assign_fixed(column, offset, to)
+    }
+
+    fn constrain_equal(&mut self, left: Cell, right: Cell) {
+        let class = self.classes.class(&self.columns, left, right);
+        if self.removed != Removed::Copy(class) {
+            self.region.constrain_equal(left, right);
+        }
+    }
+
+    fn get_challenge(&self, challenge: Challenge) -> Value<Fr> {
+        self.region.get_challenge(challenge)
+    }
+
+    fn next_phase(&mut self) {
+        self.region.next_phase();
+    }
+
+    fn enable_selector<'v>(
+        &'v mut self,
+        _: &'v (dyn Fn() -> String + 'v),
+        _: &Selector,
+        _: usize,
+    ) -> Result<(), Error> {
+        unreachable!("the circuit has no selectors")
+    }
+
+    fn name_column<'v>(&'v mut self, _: &'v (dyn Fn() -> String + 'v), _: Column<Any>) {}
+
+    fn assign_advice_from_constant<'v>(
+        &'v mut self,
+        _: &'v (dyn Fn() -> String + 'v),
+        _: Column<Advice>,
+        _: usize,
+        _: Assigned<Fr>,
+    ) -> Result<Cell, Error> {
+        unreachable!("constants are copied")
+    }
+
+    fn assign_advice_from_instance<'v>(
+        &mut self,
+        _: &'v (dyn Fn() -> String + 'v),
+        _: Column<Instance>,
+        _: usize,
+        _: Column<Advice>,
+        _: usize,
+    ) -> Result<(Cell, Value<Fr>), Error> {
+        unreachable!("instances are copied")
+    }
+
+    fn instance_value(&mut self, _: Column<Instance>, _: usize) -> Result<Value<Fr>, Error> {
+        unreachable!("the circuit reads no instance")
+    }
+
+    fn constrain_constant(&mut self, _: Cell, _: Assigned<Fr>) -> Result<(), Error> {
+        unreachable!("constants are copied")
+    }
+}
