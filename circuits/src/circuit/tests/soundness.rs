@@ -41,11 +41,11 @@ fn constraints() -> Vec<Removed> {
     let plan = lookups::model().plan(the_shape());
     let tables = &plan.tables;
     let largest = largest_range(tables);
-    let tags: BTreeSet<usize> = tables.entries().map(|(tag, _)| tag).collect();
-    let tags = tags.into_iter().filter(|tag| *tag != largest);
+    let used = plan.blocks.iter().filter_map(|b| tables.tag(b.range));
+    let tags: BTreeSet<usize> = used.filter(|tag| *tag != largest).collect();
     polynomials
         .chain(Copy::ALL.map(Removed::Copy))
-        .chain(tags.map(Removed::Table))
+        .chain(tags.into_iter().map(Removed::Table))
         .chain([Removed::Tags])
         .collect()
 }

@@ -14,7 +14,7 @@ use crate::{
         phase2::data_grid,
         tests::{
             cheats::forged,
-            fixtures::{classifier, relu6, Model, SCALE},
+            fixtures::{relu6, Model, SCALE},
             forge::{column, mock_challenges},
             reject::the_shape,
             Override,
@@ -22,12 +22,27 @@ use crate::{
         tests_support::{lookup_columns, LookupColumns},
         Columns, Witness,
     },
-    layout::{Plan, Range, Step},
+    graph::Op,
+    layout::{Emit, Excess, Plan, Range, Step},
 };
 
-/// The model whose tables are tried.
+/// The model whose tables are tried: inputs in the table of limbs, a clamp that cuts off, remainders and
+/// weights.
 pub fn model() -> Model {
-    classifier(20, relu6())
+    let mut model = Model::new(20);
+    let mut x = model.input(&[6], 10);
+    for (inputs, clamp) in [(6, relu6()), (8, None)] {
+        let w = model.weight(&[8, inputs], 20);
+        let op = Op::Linear {
+            x,
+            w,
+            bias: None,
+            div: SCALE,
+            clamp,
+        };
+        x = model.node(&[8], op);
+    }
+    model.finish(x)
 }
 
 /// How a step's cells leave the table of a tag.
@@ -40,13 +55,33 @@ fn cheat(plan: &Plan, blocks: &mut [Vec<u64>], step: &Step, tag: usize) -> bool 
             blocks[limbs[0].block][0] = size;
             true
         }
+        Step::Compute { emit, .. } if tag_of(emit.kept[0].block) == Some(tag) => {
+            // A value beyond the cap is kept, instead of cut off.
+            let (kept, Excess::Clamped { limbs, clamp }) = (emit.kept[0].block, &emit.excess)
+            else {
+                return false;
+            };
+            let cap = clamp.hi.map(|hi| (hi - clamp.lo) as u64);
+            let total = |blocks: &[Vec<u64>], i: usize| -> u64 {
+                limbs.iter().map(|l| l.base * blocks[l.block][i]).sum()
+            };
+            let mut cells = (2..blocks[kept].len()).step_by(plan.shape.data);
+            let Some(cell) = cells.find(|&i| Some(blocks[kept][i]) == cap && total(blocks, i) > 0)
+            else {
+                return false;
+            };
+            blocks[kept][cell] += total(blocks, cell);
+            limbs.iter().for_each(|l| blocks[l.block][cell] = 0);
+            true
+        }
+        Step::Compute { emit, .. } if carries(plan, blocks, emit, tag) => true,
         Step::Compute { emit, .. } => {
             let (kept, rest) = (emit.kept[0].block, emit.remainder.first());
             // A quotient one less, the remainder a divisor more.
             let Some(rest) = rest.filter(|rest| tag_of(rest.block) == Some(tag)) else {
                 return false;
             };
-            let low = emit.remainder.len() == 1;
+            let low = emit.remainder.len() == 1 && matches!(emit.excess, Excess::None);
             // Column 2: a helper takes it up.
             let mut cells = (2..blocks[kept].len()).step_by(plan.shape.data);
             let Some(cell) = cells.find(|&i| low && blocks[kept][i] > 1) else {
@@ -58,6 +93,28 @@ fn cheat(plan: &Plan, blocks: &mut [Vec<u64>], step: &Step, tag: usize) -> bool 
         }
         _ => false,
     }
+}
+
+/// Lends a low limb of a value a unit of the next one.
+fn carries(plan: &Plan, blocks: &mut [Vec<u64>], emit: &Emit, tag: usize) -> bool {
+    let tag_of = |block: usize| plan.tables.tag(plan.blocks[block].range);
+    let mut values = vec![&emit.kept, &emit.remainder];
+    if let Excess::Clamped { limbs, .. } = &emit.excess {
+        values.push(limbs);
+    }
+    for limbs in values {
+        for pair in limbs.windows(2) {
+            let [low, high] = [pair[0], pair[1]];
+            let mut cells = (2..blocks[low.block].len()).step_by(plan.shape.data);
+            let lends = cells.find(|&i| blocks[high.block][i] > 0);
+            if let Some(cell) = lends.filter(|_| tag_of(low.block) == Some(tag)) {
+                blocks[high.block][cell] -= 1;
+                blocks[low.block][cell] += high.base / low.base;
+                return true;
+            }
+        }
+    }
+    false
 }
 
 /// The model's witness in which the first cell that can leaves the table of a tag.

@@ -17,7 +17,10 @@ use halo2_proofs::{
 };
 
 use crate::{
-    circuit::{fixed::ScalarCells, synthesis, tests, Columns, ModelCircuit},
+    circuit::{
+        fixed::{data_rows, ScalarCells},
+        synthesis, tests, Columns, ModelCircuit,
+    },
     hash::Poseidon,
     layout::{permutation_rows, program::Operand, Plan, Shape, Tables},
 };
@@ -162,7 +165,19 @@ impl Circuit<Fr> for Mutant {
     fn synthesize(&self, columns: Columns, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
         layouter.assign_region(
             || "mutant",
-            |region| {
+            |mut region| {
+                // The whole synthesis leaves tags of 0 unassigned.
+                let plan = &self.circuit.plan;
+                let mut moved = Vec::new();
+                if self.removed == Removed::Table(0) {
+                    let rows = data_rows(plan);
+                    let tagged = |r: &usize| rows.get(*r).is_some_and(|row| row.tag != 0);
+                    moved.extend((0..plan.shape.usable_rows() - 1).filter(|r| !tagged(r)));
+                }
+                let largest = Fr::from(largest_range(&plan.tables) as u64);
+                for row in moved {
+                    region.assign_fixed(columns.tag, row, largest);
+                }
                 let mut filter = Filter {
                     region,
                     removed: self.removed.clone(),
