@@ -185,6 +185,27 @@ impl Importer {
         Ok((a, b, shape))
     }
 
+    /// The table of a function on a domain at a scale: made once for each name, which says all of
+    /// the function. Networks that unroll would otherwise make theirs at every step.
+    pub(super) fn table_of(
+        &mut self,
+        name: &str,
+        lo: i64,
+        count: i64,
+        scales: (i64, i64),
+        value: impl Fn(i64) -> i64,
+    ) -> usize {
+        let key = (name.to_owned(), lo, count, scales);
+        if let Some(&known) = self.tables.get(&key) {
+            return known;
+        }
+        let values = (0..count).map(value).collect();
+        let name = name.to_owned();
+        let index = self.table(Table { name, lo, values });
+        self.tables.insert(key, index);
+        index
+    }
+
     /// A function for [`Op::Table`]; equal ones are one.
     pub(super) fn table(&mut self, table: Table) -> usize {
         let tables = &mut self.draft.graph.tables;

@@ -8,7 +8,7 @@
 use super::value::{Data, Type, Value};
 use super::Importer;
 use crate::graph::range::round_outward;
-use crate::graph::{Clamp, Interval, Op, Table, TensorId};
+use crate::graph::{Clamp, Interval, Op, TensorId};
 use crate::import::ImportError;
 
 /// Most values of one table.
@@ -127,16 +127,11 @@ impl Importer {
                 true => data.id,
                 false => self.within(data.id, domain)?,
             };
-            let values = (domain.lo..=domain.hi).map(|v| entry(at(v))).collect();
-            let name = curve.name.clone();
-            let table = self.table(Table {
-                name,
-                lo: domain.lo,
-                values,
-            });
+            let value = |k: i64| entry(at(domain.lo + k));
+            let table = self.table_of(&curve.name, domain.lo, size, (data.scale, scale), value);
             vec![(1, self.op(Op::Table { x, table })?)]
         } else {
-            self.segments(data.id, curve, domain, &at)?
+            self.segments(data.id, curve, domain, (data.scale, scale), &at)?
         };
         for (tail, end, sign) in [(curve.low, domain.lo, -1), (curve.high, domain.hi, 1)] {
             let Tail::Line(_, slope) = tail else { continue };
@@ -210,6 +205,7 @@ impl Importer {
         x: TensorId,
         curve: &Curve,
         domain: Interval,
+        scales: (i64, i64),
         at: &dyn Fn(i64) -> f64,
     ) -> Result<Vec<(i64, TensorId)>, ImportError> {
         let fine = MAX_TABLE / 4;
@@ -218,12 +214,9 @@ impl Importer {
             hi: domain.hi.min(fine.max(domain.lo + fine)),
         };
         let inside = self.within(x, core)?;
-        let values = (core.lo..=core.hi).map(|v| entry(at(v))).collect();
-        let table = self.table(Table {
-            name: curve.name.clone(),
-            lo: core.lo,
-            values,
-        });
+        let count = core.hi - core.lo + 1;
+        let value = |k: i64| entry(at(core.lo + k));
+        let table = self.table_of(&curve.name, core.lo, count, scales, value);
         let mut terms = vec![(1, self.op(Op::Table { x: inside, table })?)];
         for (sign, core_end, end) in [(1, core.hi, domain.hi), (-1, core.lo, domain.lo)] {
             let mut from = core_end;
@@ -244,13 +237,11 @@ impl Importer {
                     }),
                 })?;
                 let start = entry(at(from));
-                let values = (0..=steps).map(|k| entry(at(point(k))) - start).collect();
-                let name = format!("{} from {from} by {step}", curve.name);
-                let table = self.table(Table {
-                    name,
-                    lo: 0,
-                    values,
-                });
+                // The last step may be a shorter one: where it ends is part of the name.
+                let end = point(steps);
+                let name = format!("{} from {from} by {step} to {end}", curve.name);
+                let value = |k: i64| entry(at(point(k))) - start;
+                let table = self.table_of(&name, 0, steps + 1, scales, value);
                 terms.push((1, self.op(Op::Table { x: distance, table })?));
                 from = point(steps);
                 step = step.saturating_mul(4);

@@ -46,6 +46,8 @@ struct Importer {
     name: String,
     operator: String,
     opset: i64,
+    /// Tables by name, first argument, length, and scales of argument and value.
+    tables: HashMap<(String, i64, i64, (i64, i64)), usize>,
     /// Elements made so far.
     spent: usize,
     /// Nodes of the draft whose bounds are known.
@@ -247,6 +249,7 @@ impl Importer {
             name: String::new(),
             operator: String::new(),
             opset,
+            tables: HashMap::new(),
             spent: 0,
             bounded: 0,
         };

@@ -96,13 +96,18 @@ fn small_files_that_ask_for_much() {
 
 #[test]
 fn networks_that_unroll_too_far() {
-    let steps = 1 << 14;
+    let steps = 1 << 15;
     let constants = vec![
-        floats("w", &[1, 4, 1], &[0.5; 4]),
-        floats("r", &[1, 4, 1], &[0.5; 4]),
+        floats("w", &[1, 1, 1], &[0.5]),
+        floats("r", &[1, 1, 1], &[0.5]),
     ];
-    let lstm = node("LSTM", &["x", "w", "r"], "y", &[]);
-    let text = load(&model(&[steps, 1, 1], constants, vec![lstm]))
+    // Without tables: each step's would be made anew.
+    let relu = AttributeProto {
+        strings: vec![b"Relu".to_vec()],
+        ..int("activations", 0)
+    };
+    let rnn = node("RNN", &["x", "w", "r"], "y", &[relu]);
+    let text = load(&model(&[steps, 1, 1], constants, vec![rnn]))
         .unwrap_err()
         .to_string();
     assert!(
@@ -131,14 +136,7 @@ fn operands_of_any_shape() {
     let operators = include_str!("../../../../../docs/conformance.md");
     let (_, list) = operators.split_once("up to operator set 22: ").unwrap();
     let (list, _) = list.split_once(".\n").unwrap();
-    let shapes: [&[i64]; 6] = [
-        &[],
-        &[1],
-        &[2, 3],
-        &[1, 2, 3],
-        &[1, 2, 3, 3],
-        &[2, 1, 2, 2, 2],
-    ];
+    let shapes: [&[i64]; 4] = [&[], &[2, 3], &[1, 2, 3, 3], &[2, 1, 2, 2, 2]];
     let attributes: [&[AttributeProto]; 4] = [
         &[],
         &[
@@ -184,5 +182,5 @@ fn operands_of_any_shape() {
             }
         }
     }
-    assert!(loaded > 1000, "{loaded}");
+    assert!(loaded > 500, "{loaded}");
 }
