@@ -555,11 +555,14 @@ impl Step<'_> {
             | Op::Transpose { x, .. }
             | Op::Gather { x, .. }
             | Op::MaxPool { x, .. } => Some(self.range(*x)?),
-            // What is public needs no rounding.
-            Op::Constant { .. } => Some(Interval { lo, hi }),
+            // What is public needs no rounding. Zero is there for padding.
+            Op::Constant { .. } => Some(Interval {
+                lo: lo.min(0),
+                hi: hi.max(0),
+            }),
             Op::Table { x, table } => {
                 let image = self.image(Wide::of(self.range(*x)?), *table)?;
-                let (lo, hi) = narrow(&place, image)?;
+                let (lo, hi) = narrow(&place, image.with_zero(true))?;
                 Some(Interval { lo, hi })
             }
             Op::AvgPool { x, window } => {

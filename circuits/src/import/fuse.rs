@@ -1,6 +1,7 @@
 //! Fusion: what a producer with one reader can do itself.
 
 use super::{Draft, ImportError};
+use crate::graph::range::MAX_ACTIVATION_BITS;
 use crate::graph::{Clamp, Graph, Node, Op, TensorId};
 
 /// How often each tensor is read, outputs of the graph included.
@@ -55,6 +56,10 @@ pub(super) fn activations_and_biases<W: Copy>(draft: &mut Draft<W>) {
 fn merge(before: &Op, after: &Op) -> Option<Op> {
     let mut merged = before.clone();
     if let Some((_, outer)) = after.only_clamps() {
+        // Bounds from above alone are no clamps of products: they have a circuit of their own.
+        if outer.hi.is_some() && outer.lo < -(1 << MAX_ACTIVATION_BITS) {
+            return None;
+        }
         let (Op::Conv { clamp, .. }
         | Op::Linear { clamp, .. }
         | Op::Scale { clamp, .. }

@@ -233,3 +233,43 @@ fn repeated_elements() {
         accepted(&mut model.finish(y));
     }
 }
+
+/// Without a lower bound: no table holds what is between.
+#[test]
+fn bounds_from_above_alone() {
+    for n in SIZES {
+        let mut model = Model::new(11);
+        let [a, b] = operands(&mut model, n);
+        let sum = Op::Combine {
+            terms: vec![(2, a), (-1, b)],
+            constant: 7,
+            div: 1,
+            clamp: Some(Clamp {
+                lo: -(1 << 42),
+                hi: Some(9),
+            }),
+        };
+        let y = model.node(&[n], sum);
+        accepted(&mut model.finish(y));
+    }
+}
+
+/// Outputs whose ranges exclude zero are exposed like others.
+#[test]
+fn positive_outputs() {
+    for n in SIZES {
+        let mut model = Model::new(12);
+        let [a, _] = operands(&mut model, n);
+        let y = model.node(
+            &[n],
+            Op::clamped(
+                a,
+                Clamp {
+                    lo: 3,
+                    hi: Some(40),
+                },
+            ),
+        );
+        accepted(&mut model.finish(y));
+    }
+}

@@ -2,11 +2,11 @@
 
 use super::{folds_of, term, Builder, Home, LayoutError, Limb, Operand, Variable};
 use crate::{
-    graph::{ops::rd, Interval, Op, TensorId},
+    graph::{ops::rd, Clamp, Interval, Op, TensorId},
     layout::{
         block::Geometry,
-        emit::{Axis, Emit, Output, Term},
-        Accumulator,
+        emit::{span, Axis, Emit, Output, Term},
+        Accumulator, Step,
     },
 };
 
@@ -193,6 +193,9 @@ impl Builder<'_> {
             .map(|((factor, _), home)| term(*factor, home))
             .collect();
         let pre = self.reach(node, &terms, *constant, *div);
+        if let Some(hi) = self.only_from_above(pre, *clamp).filter(|_| *div == 1) {
+            return self.lower_upper_bound(node, (terms, *constant), pre, hi, (output, positions));
+        }
         let emit = self.emit(Output {
             geometry,
             div: *div,
@@ -208,6 +211,66 @@ impl Builder<'_> {
         };
         self.define(node, accumulator, emit, output, positions)?;
         Ok("sum of folds".into())
+    }
+
+    /// The upper bound of a clamp whose lower one no value reaches, where no table holds what is between.
+    fn only_from_above(&self, pre: Interval, clamp: Option<Clamp>) -> Option<i64> {
+        let clamp = clamp.filter(|c| c.lo <= pre.lo)?;
+        let hi = clamp.hi.filter(|hi| *hi < pre.hi)?;
+        (span(clamp.lo, hi) > self.single_limit()).then_some(hi)
+    }
+
+    /// `min(p, hi) = p − relu(p − hi)`.
+    fn lower_upper_bound(
+        &mut self,
+        node: usize,
+        (mut terms, constant): (Vec<Term>, i64),
+        pre: Interval,
+        hi: i64,
+        (output, positions): (TensorId, Vec<usize>),
+    ) -> Result<String, LayoutError> {
+        let Some(limb) = terms.first().and_then(|term| term.limbs.first()) else {
+            return Err(LayoutError::Graph("a bound of nothing".into()));
+        };
+        let exact = |geometry, pre, clamp| Output {
+            geometry,
+            div: 1,
+            pre,
+            clamp,
+            bias: None,
+            packed: false,
+        };
+        let geometry = self.blocks[limb.block].geometry;
+        let above = Interval {
+            lo: pre.lo.saturating_sub(hi),
+            hi: pre.hi.saturating_sub(hi),
+        };
+        let excess = self.emit(exact(geometry, above, Some(Clamp::RELU)))?;
+        self.assert_terms(&terms, constant - hi, &excess);
+        self.steps.push(Step::Compute {
+            node,
+            accumulator: Box::new(Accumulator::Sum {
+                terms: terms.clone(),
+                constant: constant - hi,
+            }),
+            emit: Box::new(excess.clone()),
+        });
+        terms.push(Term {
+            coefficient: -1,
+            limbs: excess.kept,
+            offset: excess.offset,
+        });
+        let below = Interval { lo: pre.lo, hi };
+        let emit = self.emit(exact(geometry, below, None))?;
+        self.assert_terms(&terms, constant, &emit);
+        self.define(
+            node,
+            Accumulator::Sum { terms, constant },
+            emit,
+            output,
+            positions,
+        )?;
+        Ok("what is above the bound is taken off".into())
     }
 
     /// The interval before the clamp of every cell: those that hold no element may hold anything

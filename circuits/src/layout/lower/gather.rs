@@ -128,7 +128,10 @@ impl Builder<'_> {
         let bits = Self::bits_of(0, (top.saturating_mul(values) - 1) as i64);
         let geometry = self.packed_geometry(elements, bits, Variable::Channel);
         let order: Vec<Option<usize>> = (0..elements).map(Some).collect();
-        let packed = self.gather(home, geometry, &order, true)?;
+        let packed = self.gather(home, geometry, &order, false)?;
+        // Cells after the elements stand for zero, or for the offset where zero cannot be stored.
+        let pads: Vec<usize> = (elements..geometry.cells(self.shape.data)).collect();
+        self.fix_zero(&packed.limbs, home.offset.min(0), &pads)?;
         let last = packed.limbs.len().saturating_sub(1);
         for (i, limb) in packed.limbs.iter().enumerate() {
             let size = match (i == last, packed.limbs.get(i + 1)) {
