@@ -388,8 +388,8 @@ fn errors_name_the_place() {
             "reshape",
         ),
         (
-            change(|m| m["layers"][3]["layer_type"] = json!("Softmax")),
-            "Softmax (layer 3)",
+            change(|m| m["layers"][3]["layer_type"] = json!("Softsign")),
+            "Softsign (layer 3)",
         ),
         (change(|m| m["out_idxes"] = json!([123])), "output 123"),
         (change(|m| m["out_idxes"] = json!([])), "out_idxes"),
