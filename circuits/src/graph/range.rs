@@ -561,7 +561,13 @@ impl Step<'_> {
                 hi: hi.max(0),
             }),
             Op::Table { x, table } => {
-                let image = self.image(Wide::of(self.range(*x)?), *table)?;
+                // Zero is in the argument's range for padding only, where the table has no value for it.
+                let (range, domain) = (self.range(*x)?, self.graph.table(*table, &place)?.domain());
+                let inside = Interval {
+                    lo: range.lo.max(domain.lo),
+                    hi: range.hi.min(domain.hi),
+                };
+                let image = self.image(Wide::of(inside), *table)?;
                 let (lo, hi) = narrow(&place, image.with_zero(true))?;
                 Some(Interval { lo, hi })
             }
