@@ -9,7 +9,7 @@ use anyhow::{anyhow, Result};
 use serde_json::{json, Value};
 use snark_verifier_sdk::Snark;
 use zkml_circuits::{
-    aggregate::{self, AggregationKey, AggregationShape},
+    aggregate::{self, AggregateProof, AggregationKey, AggregationShape},
     graph::Visibility,
     import::{self, ImportOptions, Model},
     inputs,
@@ -99,10 +99,6 @@ pub fn root() -> &'static Path {
 /// Where models and data are that the repository does not ship.
 pub fn shared() -> PathBuf {
     std::env::var_os("ZKML_SHARED").map_or_else(|| root().join("../shared"), PathBuf::from)
-}
-
-pub fn rng() -> rand::rngs::OsRng {
-    rand::rngs::OsRng
 }
 
 /// zkml's MNIST model where the shared data is, else the example; its name and files.
@@ -246,18 +242,34 @@ pub fn outer(snarks: &[Snark]) -> Result<(Srs, AggregationKey)> {
     Ok((srs, key))
 }
 
+/// One proof of all.
+pub fn aggregated(srs: &Srs, key: &AggregationKey, snarks: &[Snark]) -> Result<AggregateProof> {
+    let progress = &mut |_| ();
+    Ok(aggregate::prove(
+        &srs.params,
+        key,
+        snarks,
+        rand::rngs::OsRng,
+        progress,
+    )?)
+}
+
+/// A proof about inputs.
+pub fn proven(made: &Made, opening: &Opening, inputs: Vec<Vec<i64>>) -> Result<Proof> {
+    let request = Request {
+        inputs,
+        context: Default::default(),
+        transcript: made.architecture.transcript(),
+    };
+    let (architecture, plan) = (&made.architecture, &made.plan);
+    let proven = prove::prove(architecture, plan, &made.srs, &made.keys, opening, &request)?;
+    Ok(proven.0)
+}
+
 fn aggregate_case(case: &str, folder: &Path) -> Result<Value> {
     let snarks = [inner_proof(&folder.join("onchain"))?];
     let (srs, key) = outer(&snarks)?;
-    let (measured, proof) = measure(|| {
-        Ok(aggregate::prove(
-            &srs.params,
-            &key,
-            &snarks,
-            rng(),
-            &mut |_| (),
-        )?)
-    })?;
+    let (measured, proof) = measure(|| aggregated(&srs, &key, &snarks))?;
     let more = json!({
         "model": model().0,
         "k": key.shape().k,

@@ -2,18 +2,17 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::{json, Value};
 use zkml_circuits::{
     evaluate::Pair,
     import::{self, ImportOptions, Model},
     inputs::dataset::{self, Samples},
     layout::{Goal, Visibilities},
-    prove::{self, Request},
 };
 
 use crate::{
-    cases::{model, root, set_up, shared, with},
+    cases::{model, proven, root, set_up, shared, with},
     meter::measure,
 };
 
@@ -89,23 +88,7 @@ fn pattern(size: usize, seed: usize, scale: i64) -> Vec<i64> {
 
 fn prove_case(case: &str, model: Model, inputs: Vec<Vec<i64>>) -> Result<Value> {
     let (made, opening) = set_up(model, Visibilities::default(), Goal::Prove)?;
-    let request = Request {
-        inputs,
-        context: Default::default(),
-        transcript: made.architecture.transcript(),
-    };
-    let (measured, proof) = measure(|| {
-        let (architecture, plan) = (&made.architecture, &made.plan);
-        let proven = prove::prove(
-            architecture,
-            plan,
-            &made.srs,
-            &made.keys,
-            &opening,
-            &request,
-        );
-        Ok(proven.context("a proof")?.0)
-    })?;
+    let (measured, proof) = measure(|| proven(&made, &opening, inputs.clone()))?;
     let more = json!({
         "k": made.plan.shape.k,
         "columns": made.plan.shape.data,

@@ -7,7 +7,7 @@ use halo2_proofs::{halo2curves::bn256::G1Affine, poly::commitment::ParamsProver}
 use serde_json::{json, Value};
 use snark_verifier_sdk::snark_verifier::verifier::plonk::PlonkProtocol;
 use zkml_circuits::{
-    aggregate::{self, vk_digest, AggregateProof},
+    aggregate::{vk_digest, AggregateProof},
     prove::{self, Architecture, Keys, Opening, Proof},
     srs::Srs,
 };
@@ -22,14 +22,14 @@ use zkml_evm_verifier::{
 };
 
 use crate::{
-    cases::{cached, inner_proof, model, outer, request, rng, with},
+    cases::{aggregated, cached, inner_proof, model, outer, request, with},
     meter::measure,
 };
 
 pub fn evm_case(case: &str, folder: &Path) -> Result<Value> {
     let snarks = [inner_proof(&folder.join("onchain"))?];
     let (srs, key) = outer(&snarks)?;
-    let proof = aggregate::prove(&srs.params, &key, &snarks, rng(), &mut |_| ())?;
+    let proof = aggregated(&srs, &key, &snarks)?;
     let protocol = key.protocol(&srs.params)?;
     let (measured, (source, bytecode)) = measure(|| contract(&srs, &protocol))?;
     let more = on_chain(&bytecode, source.layout, &proof)?;
@@ -44,16 +44,7 @@ pub fn model_verifier_case(case: &str, folder: &Path) -> Result<Value> {
     let statement = Proof::load(&place.join("proof.zkml"))?.statement;
     let snarks = [inner_proof(&place)?];
     let (srs, key) = outer(&snarks)?;
-    let (measured, proof) = measure(|| {
-        let progress = &mut |_| ();
-        Ok(aggregate::prove(
-            &srs.params,
-            &key,
-            &snarks,
-            rng(),
-            progress,
-        )?)
-    })?;
+    let (measured, proof) = measure(|| aggregated(&srs, &key, &snarks))?;
     let (_, bytecode) = contract(&srs, &key.protocol(&srs.params)?)?;
     let mode = Mode::Aggregated {
         key_digest: vk_digest(&snarks[0].protocol)?,
@@ -134,16 +125,7 @@ pub fn batch_case(case: &str, folder: &Path) -> Result<Value> {
     let (first, second) = (first?, second?);
     let snarks = [first.clone(), first, second.clone(), second];
     let (srs, key) = outer(&snarks)?;
-    let (measured, proof) = measure(|| {
-        let progress = &mut |_| ();
-        Ok(aggregate::prove(
-            &srs.params,
-            &key,
-            &snarks,
-            rng(),
-            progress,
-        )?)
-    })?;
+    let (measured, proof) = measure(|| aggregated(&srs, &key, &snarks))?;
     let (source, bytecode) = contract(&srs, &key.protocol(&srs.params)?)?;
     let more = on_chain(&bytecode, source.layout, &proof)?;
     let each = more["gas"].as_u64().map(|gas| gas / snarks.len() as u64);

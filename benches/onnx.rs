@@ -17,10 +17,12 @@ use std::path::Path;
 use zkml_circuits::{
     import,
     layout::{Goal, Visibilities},
-    prove::{self, Request},
 };
 
-use crate::{cases::set_up, meter::measure};
+use crate::{
+    cases::{proven, set_up, shared},
+    meter::measure,
+};
 
 /// `onnx/node-tests`.
 pub fn node_tests(case: &str) -> Result<Value> {
@@ -48,9 +50,7 @@ pub fn node_tests(case: &str) -> Result<Value> {
 
 /// `onnx/networks`.
 pub fn whole_networks(case: &str) -> Result<Value> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
-    let shared = std::env::var_os("ZKML_SHARED").map_or(beside, Into::into);
-    let folder = shared.join("data/onnx");
+    let folder = shared().join("data/onnx");
     ensure!(folder.is_dir(), "no {}: set ZKML_SHARED", folder.display());
     let (measured, (right, total, log)) = measure(|| Ok(networks::measure(&folder, "")))?;
     let mut names: Vec<_> = std::fs::read_dir(&folder)?
@@ -81,30 +81,10 @@ pub fn whole_networks(case: &str) -> Result<Value> {
 fn prove_network(network: &Path) -> Result<()> {
     let (options, inputs) = networks::check(network, None).map_err(|e| anyhow!(e))?;
     let model = import::load(&network.join("network.onnx"), &options)?;
-    let scale = model.graph.scale;
-    let inputs = inputs
-        .iter()
-        .zip(&model.source.inputs)
-        .map(|(values, port)| {
-            let unit = port.scale_or(scale) as f64;
-            values.iter().map(|v| (v * unit).round() as i64).collect()
-        })
-        .collect();
+    let inputs = support::in_units(&inputs, &model);
     let (made, opening) = set_up(model, Visibilities::default(), Goal::Prove)?;
-    let request = Request {
-        inputs,
-        context: Default::default(),
-        transcript: made.architecture.transcript(),
-    };
+    let proof = proven(&made, &opening, inputs)?;
     let (architecture, plan) = (&made.architecture, &made.plan);
-    let (proof, _) = prove::prove(
-        architecture,
-        plan,
-        &made.srs,
-        &made.keys,
-        &opening,
-        &request,
-    )?;
     proof.verify(architecture, plan, &made.srs, made.keys.pk.get_vk())?;
     Ok(())
 }

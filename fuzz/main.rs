@@ -11,7 +11,9 @@
 
 #![deny(missing_docs, unsafe_code)]
 
+mod artefacts;
 mod mutate;
+mod small;
 mod targets;
 
 use anyhow::{bail, Context, Result};

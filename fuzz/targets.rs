@@ -1,26 +1,22 @@
 //! The readers, each with good files to start from.
 
 use anyhow::{Context, Result};
-use halo2_proofs::{halo2curves::bn256::Fr, SerdeFormat};
-use serde::Serialize;
-use std::{fs, path::Path, sync::Arc};
+use halo2_proofs::SerdeFormat;
+use std::{fs, path::Path};
 use zkml_circuits::{
-    aggregate::{AggregateProof, AggregationKey, ACCUMULATOR_LIMBS},
     files::{read_container, Kind},
     import::{self, ImportOptions, Model},
     inputs,
-    layout::{Goal, Plan, Visibilities},
-    prove::{prove, Architecture, Keys, Opening, Proof, Request, Verifier, Word},
     srs::{Import, Srs},
 };
-use zkml_cli::{
-    bundle::{Bundle, Inner},
-    contract::{Artefact, Checks},
+
+use crate::{
+    artefacts::artefacts,
+    small::{Small, Tensor},
 };
-use zkml_evm_verifier::calldata::Layout;
 
 /// Format version of a kind of container.
-fn version(kind: Kind) -> u32 {
+pub fn version(kind: Kind) -> u32 {
     match kind {
         Kind::Proof => 2,
         _ => 1,
@@ -28,7 +24,7 @@ fn version(kind: Kind) -> u32 {
 }
 
 /// A reader: `Err` is its error message.
-type Read = Box<dyn Fn(&Path) -> Result<(), String>>;
+pub type Read = Box<dyn Fn(&Path) -> Result<(), String>>;
 
 /// A reader of files.
 pub struct Target {
@@ -51,7 +47,7 @@ pub struct Target {
 }
 
 /// What is JSON, or nearly.
-const JSON: &[&[u8]] = &[
+pub const JSON: &[&[u8]] = &[
     b"[",
     b"{",
     b"]",
@@ -73,7 +69,7 @@ const JSON: &[&[u8]] = &[
     b"{\"a\":",
 ];
 /// Heads of MessagePack: maps, lists, strings, numbers, extensions, of all lengths.
-const MSGPACK: &[&[u8]] = &[
+pub const MSGPACK: &[&[u8]] = &[
     b"\x80",
     b"\x81",
     b"\x90",
@@ -142,140 +138,12 @@ const PNG: &[&[u8]] = &[
     b"\x00\x00\x00\x00",
     b"\xff\xff\xff\xff",
 ];
-const NUMBERS: &[&[u8]] = &[
+pub const NUMBERS: &[&[u8]] = &[
     b"\x00\x00\x00\x00",
     b"\xff\xff\xff\xff",
     b"\x01\x00\x00\x00",
     b"ptau",
 ];
-
-/// A small model with all that belongs to it.
-struct Small {
-    model: Model,
-    architecture: Architecture,
-    plan: Arc<Plan>,
-    srs: Srs,
-    keys: Keys,
-    opening: Opening,
-    proof: Proof,
-}
-
-#[derive(Serialize)]
-struct Tensor {
-    idx: i64,
-    shape: Vec<i64>,
-    data: Vec<i64>,
-}
-
-#[derive(Serialize)]
-struct Layer {
-    layer_type: &'static str,
-    params: Vec<i64>,
-    inp_idxes: Vec<i64>,
-    inp_shapes: Vec<Vec<i64>>,
-    out_idxes: Vec<i64>,
-    out_shapes: Vec<Vec<i64>>,
-    mask: Vec<i64>,
-}
-
-#[derive(Serialize)]
-struct File {
-    global_sf: i64,
-    k: i64,
-    num_cols: i64,
-    inp_idxes: Vec<i64>,
-    out_idxes: Vec<i64>,
-    tensors: Vec<Tensor>,
-    layers: Vec<Layer>,
-    use_selectors: bool,
-    commit: bool,
-}
-
-/// Two fully connected layers, in zkml's format.
-fn msgpack_model() -> Result<Vec<u8>> {
-    let tensor = |idx, shape: &[i64], data: &[i64]| Tensor {
-        idx,
-        shape: shape.to_vec(),
-        data: data.to_vec(),
-    };
-    let layer = |inputs: [(i64, &[i64]); 3], out: i64, relu| Layer {
-        layer_type: "FullyConnected",
-        params: vec![relu],
-        inp_idxes: inputs.iter().map(|input| input.0).collect(),
-        inp_shapes: inputs.iter().map(|input| input.1.to_vec()).collect(),
-        out_idxes: vec![out],
-        out_shapes: vec![vec![1, 2]],
-        mask: Vec::new(),
-    };
-    Ok(rmp_serde::to_vec_named(&File {
-        global_sf: 16,
-        k: 15,
-        num_cols: 6,
-        inp_idxes: vec![0],
-        out_idxes: vec![6],
-        tensors: vec![
-            tensor(1, &[2, 3], &[3, -4, 5, 0, 7, -1]),
-            tensor(2, &[2], &[1, -2]),
-            tensor(4, &[2, 2], &[9, -3, 2, 8]),
-            tensor(5, &[2], &[0, 4]),
-        ],
-        layers: vec![
-            layer([(0, &[1, 3]), (1, &[2, 3]), (2, &[2])], 3, 1),
-            layer([(3, &[1, 2]), (4, &[2, 2]), (5, &[2])], 6, 0),
-        ],
-        use_selectors: true,
-        commit: false,
-    })?)
-}
-
-impl Small {
-    fn new(work: &Path) -> Result<Self> {
-        let path = work.join("model.msgpack");
-        fs::write(&path, msgpack_model()?)?;
-        let model = import::load(&path, &ImportOptions::default())?;
-        let (graph, source) = (model.graph.clone(), model.source.clone());
-        let (architecture, plan) =
-            Architecture::new(graph, source, Visibilities::default(), Goal::Prove)?;
-        let srs = Srs::development_from_seed(plan.shape.k, [1; 32], &|_, _| ())?;
-        let keys = Keys::new(&plan, &srs)?;
-        let opening = Opening::new(model.weights.clone());
-        let request = Request {
-            inputs: vec![vec![1, -2, 3]],
-            context: Fr::from(7),
-            transcript: architecture.transcript(),
-        };
-        let (proof, _) = prove(&architecture, &plan, &srs, &keys, &opening, &request)?;
-        Ok(Self {
-            model,
-            architecture,
-            plan,
-            srs,
-            keys,
-            opening,
-            proof,
-        })
-    }
-
-    /// What an aggregation's file holds, with a proof that proves nothing.
-    fn bundle(&self) -> Bundle {
-        let statement = self.proof.statement.clone();
-        let key_digest = Word(Fr::from(5));
-        let mut instances = vec![Fr::from(3); ACCUMULATOR_LIMBS];
-        instances.extend([key_digest.0, statement.commitment.0, statement.context.0]);
-        Bundle {
-            aggregate: AggregateProof {
-                instances,
-                proof: vec![7; 512],
-            },
-            inner: vec![Inner {
-                verifying_key: self.proof.verifying_key,
-                key_digest,
-                statement,
-            }],
-            srs: self.srs.provenance.clone(),
-        }
-    }
-}
 
 /// All targets; good files are made in `work`.
 pub fn targets(work: &Path) -> Result<Vec<Target>> {
@@ -287,7 +155,8 @@ pub fn targets(work: &Path) -> Result<Vec<Target>> {
     Ok(targets)
 }
 
-fn text(error: impl std::fmt::Display) -> String {
+/// An error and its causes.
+pub fn text(error: impl std::fmt::Display) -> String {
     // The causes too.
     format!("{error:#}")
 }
@@ -460,174 +329,6 @@ fn strings(work: &Path) -> Result<Vec<Target>> {
         target("srs-halo2", "srs", None, raw, import()),
         target("srs-ptau", "ptau", None, ptau, import()),
     ])
-}
-
-fn artefacts(work: &Path, small: Small) -> Result<Vec<Target>> {
-    let file = |name: &str| work.join(name);
-    small.keys.save(&file("proving.key"))?;
-    small.keys.save_verifier(&file("verifying.key"))?;
-    small.opening.save(&file("weights.opening"))?;
-    small.proof.save(&file("proof.zkml"))?;
-    small.architecture.save(&file("config.json"))?;
-    small.bundle().save(&file("aggregate.zkml"))?;
-    let artefact = Artefact {
-        contract: "ZkmlVerifier".into(),
-        solc: "0.8.30".into(),
-        srs: small.srs.provenance.to_string(),
-        srs_secure: false,
-        checks: Checks::Direct {
-            verifying_key: small.keys.digest(),
-            architecture: Box::new(small.architecture.clone()),
-        },
-        layout: Layout {
-            instances: 15,
-            points: 9,
-            evaluations: 20,
-        },
-        creation: "0x6001".into(),
-        runtime: "0x00".into(),
-    };
-    let artefact = serde_json::to_vec_pretty(&artefact)?;
-    let payload = |name: &str, kind| read_container(&file(name), kind, version(kind));
-    let (proving, verifying) = (
-        payload("proving.key", Kind::ProvingKey)?,
-        payload("verifying.key", Kind::VerifyingKey)?,
-    );
-    let config = fs::read(file("config.json"))?;
-    let opening = payload("weights.opening", Kind::Opening)?;
-    let proof = payload("proof.zkml", Kind::Proof)?;
-    let aggregate = payload("aggregate.zkml", Kind::AggregationProof)?;
-    let small = Arc::new(small);
-    let with = |small: &Arc<Small>, read: fn(&Small, &Path) -> Result<(), String>| -> Read {
-        let small = Arc::clone(small);
-        Box::new(move |path| read(&small, path))
-    };
-    let target = |name, extension, weight, container, seed: Vec<u8>, words, read| Target {
-        name,
-        weight,
-        extension,
-        container,
-        whole: true,
-        seeds: vec![seed],
-        words,
-        read,
-    };
-    let mut aggregation_key = target(
-        "aggregation-key",
-        "key",
-        60,
-        Some(Kind::AggregationKey),
-        aggregation_key_start(),
-        JSON,
-        with(&small, |_, path| {
-            AggregationKey::load(path).map(drop).map_err(text)
-        }),
-    );
-    // A whole one is hundreds of megabytes.
-    aggregation_key.whole = false;
-    Ok(vec![
-        target(
-            "config",
-            "json",
-            60,
-            None,
-            config,
-            JSON,
-            with(&small, |_, path| {
-                let architecture = Architecture::load(path).map_err(text)?;
-                architecture.plan().map(drop).map_err(text)
-            }),
-        ),
-        target(
-            "proving-key",
-            "key",
-            1,
-            Some(Kind::ProvingKey),
-            proving,
-            NUMBERS,
-            with(&small, |small, path| {
-                Keys::load(path, &small.architecture)
-                    .map(drop)
-                    .map_err(text)
-            }),
-        ),
-        target(
-            "verifying-key",
-            "key",
-            30,
-            Some(Kind::VerifyingKey),
-            verifying,
-            NUMBERS,
-            with(&small, |small, path| {
-                Verifier::load(path, &small.architecture)
-                    .map(drop)
-                    .map_err(text)
-            }),
-        ),
-        target(
-            "opening",
-            "opening",
-            200,
-            Some(Kind::Opening),
-            opening,
-            MSGPACK,
-            with(&small, |_, path| {
-                Opening::load(path).map(drop).map_err(text)
-            }),
-        ),
-        target(
-            "proof",
-            "zkml",
-            40,
-            Some(Kind::Proof),
-            proof,
-            MSGPACK,
-            with(&small, |small, path| {
-                let proof = Proof::load(path).map_err(text)?;
-                let vk = small.keys.pk.get_vk();
-                proof
-                    .verify(&small.architecture, &small.plan, &small.srs, vk)
-                    .map_err(text)
-            }),
-        ),
-        target(
-            "aggregate",
-            "zkml",
-            200,
-            Some(Kind::AggregationProof),
-            aggregate,
-            JSON,
-            with(&small, |_, path| Bundle::load(path).map(drop).map_err(text)),
-        ),
-        aggregation_key,
-        target(
-            "contract",
-            "json",
-            200,
-            None,
-            artefact,
-            JSON,
-            with(&small, |_, path| {
-                let artefact = Artefact::load(path).map_err(text)?;
-                artefact.bytecode().map(drop).map_err(text)
-            }),
-        ),
-    ])
-}
-
-/// An aggregation key as far as the start of its first polynomial.
-fn aggregation_key_start() -> Vec<u8> {
-    let header = br#"{"shape":{"k":19,"columns":1},"structures":[],"breaks":[]}"#;
-    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
-    bytes.extend(header);
-    bytes.push(2);
-    bytes.extend(19u32.to_le_bytes());
-    bytes.push(0);
-    bytes.extend(4u32.to_le_bytes());
-    // The commitments; what is wrong with them shows only after the polynomials.
-    bytes.extend([0; 64 * 8]);
-    bytes.extend((1u32 << 19).to_be_bytes());
-    bytes
 }
 
 /// A container with this payload, as `zkml_circuits::files` lays it out.

@@ -350,4 +350,99 @@ proptest! {
         let flat = Case::new(&[&shape], &[], &[x.len()], Op::Reshape { x: X });
         prop_assert_eq!(flat.run(std::slice::from_ref(&x)), x);
     }
+
+    #[test]
+    fn quotients_and_extrema(
+        (a, b) in (1usize..12).prop_flat_map(|n| {
+            (values(n), prop::collection::vec(1i64..900, n))
+        }),
+        factor in 1i64..50,
+    ) {
+        let n = a.len();
+        let run = |op| {
+            let mut case = Case::new(&[&[n], &[n]], &[], &[n], op);
+            let y = case.graph.inputs[1];
+            case.graph.tensors[y.0].range = Interval { lo: 1, hi: 1023 };
+            case.run(&[a.clone(), b.clone()])
+        };
+        // To nearest, ties up: y is the only integer with -b < 2(a·f - y·b) + ... that is
+        // 2·y·b - b <= 2·a·f < 2·y·b + b.
+        let quotients = run(Op::Div { a: X, b: Y, factor });
+        for ((&a, &b), &y) in a.iter().zip(&b).zip(&quotients) {
+            prop_assert!(2 * y * b - b <= 2 * a * factor && 2 * a * factor < 2 * y * b + b);
+        }
+        let larger = run(Op::Max { a: X, b: Y });
+        let smaller = run(Op::Min { a: X, b: Y });
+        for i in 0..n {
+            prop_assert!(larger[i] >= a[i] && larger[i] >= b[i]);
+            prop_assert_eq!(larger[i] + smaller[i], a[i] + b[i]);
+            prop_assert!(larger[i] == a[i] || larger[i] == b[i]);
+        }
+    }
+
+    #[test]
+    fn matrix_products(
+        (batch, m, k, n) in (1usize..3, 1usize..5, 1usize..5, 1usize..5),
+        seed in values(200), div in 1i64..40, clamp in clamp(),
+    ) {
+        let a: Vec<i64> = seed.iter().copied().cycle().take(batch * m * k).collect();
+        let b: Vec<i64> = seed.iter().rev().copied().cycle().take(batch * k * n).collect();
+        let mut expected = Vec::new();
+        for (q, i, j) in (0..batch).flat_map(|q| (0..m).flat_map(move |i| (0..n).map(move |j| (q, i, j)))) {
+            let sum: i128 = (0..k)
+                .map(|l| i128::from(a[(q * m + i) * k + l]) * i128::from(b[(q * k + l) * n + j]))
+                .sum();
+            expected.push(clamped(rd(sum, div.into()), clamp));
+        }
+        let op = Op::MatMul { a: X, b: Y, div, clamp };
+        let case = Case::new(&[&[batch, m, k], &[batch, k, n]], &[], &[batch, m, n], op);
+        prop_assert_eq!(case.run(&[a, b]), expected);
+    }
+
+    #[test]
+    fn sums_and_combinations(
+        (rows, length) in (1usize..5, 1usize..6), seed in values(30),
+        factor in -9i64..10, constant in -500i64..500, div in 1i64..40,
+    ) {
+        let x: Vec<i64> = seed[..rows * length].to_vec();
+        let sums: Vec<i64> = (0..rows)
+            .map(|r| {
+                let sum: i128 = (0..length).map(|l| i128::from(x[r * length + l])).sum();
+                rd(sum, div.into()) as i64
+            })
+            .collect();
+        let case = Case::new(&[&[rows, length]], &[], &[rows], Op::ReduceSum { x: X, div });
+        prop_assert_eq!(case.run(std::slice::from_ref(&x)), sums);
+        let combined: Vec<i64> = x
+            .iter()
+            .map(|&v| rd(i128::from(v * factor + constant), div.into()) as i64)
+            .collect();
+        let op = Op::Combine { terms: vec![(factor, X)], constant, div, clamp: None };
+        let n = x.len();
+        prop_assert_eq!(Case::new(&[&[n]], &[], &[n], op).run(&[x]), combined);
+    }
+
+    #[test]
+    fn tables_and_moves(x in values(6), picks in prop::collection::vec(0usize..3, 1..6)) {
+        let f = |v: i64| (v * v) % 1001 - 3 * v;
+        let mut case = Case::new(&[&[6]], &[], &[6], Op::Table { x: X, table: 0 });
+        let domain = case.graph.tensors[0].range;
+        case.graph.tables = vec![zkml_circuits::graph::Table {
+            name: "f".to_owned(),
+            lo: domain.lo,
+            values: (domain.lo..=domain.hi).map(f).collect(),
+        }];
+        let expected: Vec<i64> = x.iter().map(|v| f(*v)).collect();
+        prop_assert_eq!(case.run(std::slice::from_ref(&x)), expected);
+        // [2, 3] along its last dimension.
+        let gathered: Vec<i64> =
+            (0..2).flat_map(|r| picks.iter().map(move |p| (r, *p))).map(|(r, p)| x[r * 3 + p]).collect();
+        let count = picks.len();
+        let op = Op::Gather { x: X, axis: 1, indices: picks };
+        let case = Case::new(&[&[2, 3]], &[], &[2, count], op);
+        prop_assert_eq!(case.run(std::slice::from_ref(&x)), gathered);
+        let op = Op::Concat { xs: vec![X, X], axis: 1 };
+        let twice: Vec<i64> = x.chunks(3).flat_map(|row| [row, row].concat()).collect();
+        prop_assert_eq!(Case::new(&[&[2, 3]], &[], &[2, 6], op).run(&[x]), twice);
+    }
 }

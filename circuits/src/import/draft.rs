@@ -129,6 +129,16 @@ impl<W: Copy> Draft<W> {
         self.node(name, Op::Transpose { x, perm })
     }
 
+    pub(super) fn gather(
+        &mut self,
+        name: &str,
+        x: TensorId,
+        axis: usize,
+        indices: Vec<usize>,
+    ) -> Result<TensorId, ImportError> {
+        self.node(name, Op::Gather { x, axis, indices })
+    }
+
     /// Fuses, drops what moves nothing and what nothing reads.
     pub(super) fn simplify(&mut self) -> Result<(), ImportError> {
         movement::simplify(self);

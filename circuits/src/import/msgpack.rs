@@ -3,6 +3,7 @@
 mod computed;
 mod functions;
 mod layers;
+mod moves;
 
 use super::{Draft, Format, ImportError, ImportOptions, Layout, Model, Port};
 use crate::graph::ops::elements;

@@ -135,6 +135,15 @@ pub fn tensor(path: &Path) -> Result<Tensor, String> {
     })
 }
 
+/// Inputs as the integers that the model takes.
+pub fn in_units(inputs: &[Vec<f64>], model: &Model) -> Vec<Vec<i64>> {
+    let one = |(values, port): (&Vec<f64>, &zkml_circuits::import::Port)| {
+        let unit = port.scale_or(model.graph.scale) as f64;
+        values.iter().map(|v| (v * unit).round() as i64).collect()
+    };
+    inputs.iter().zip(&model.source.inputs).map(one).collect()
+}
+
 /// Loads, quantises, runs: real numbers for each output, or why there are none.
 pub fn integers(
     bytes: &[u8],
@@ -145,14 +154,7 @@ pub fn integers(
         .and_then(|float| float.quantise())
         .map_err(|e| e.to_string())?;
     let scale = model.graph.scale;
-    let quantised: Vec<Vec<i64>> = inputs
-        .iter()
-        .zip(&model.source.inputs)
-        .map(|(values, port)| {
-            let unit = port.scale_or(scale) as f64;
-            values.iter().map(|v| (v * unit).round() as i64).collect()
-        })
-        .collect();
+    let quantised = in_units(inputs, &model);
     let trace = exec::run(&model.graph, &model.weights, &quantised).map_err(|e| e.to_string())?;
     let outputs = exec::outputs(&model.graph, &trace);
     let real = |(values, port): (Vec<i64>, &zkml_circuits::import::Port)| {

@@ -1,6 +1,6 @@
 //! Layers to nodes.
 
-use super::computed::permutation;
+use super::moves::permutation;
 use super::{checked_shape, without_batch, Importer, Known, Layer};
 use crate::graph::{Clamp, Op, TensorId, Window};
 use crate::import::ImportError;

@@ -1,0 +1,69 @@
+//! Why a graph's values cannot be bounded.
+
+use super::super::exec::ExecError;
+use super::super::ops::GraphError;
+use super::{Interval, MAX_ACCUMULATOR_BITS, MAX_ACTIVATION_BITS};
+use thiserror::Error;
+
+/// A graph whose values cannot be bounded well enough.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RangeError {
+    /// The graph is malformed.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    /// The weights do not fit the graph.
+    #[error(transparent)]
+    Weights(#[from] ExecError),
+    /// A value may leave the widest range check.
+    #[error(
+        "{place}: values may reach [{lo}, {hi}], the limit is ±2^{MAX_ACTIVATION_BITS}; use a smaller --scale or a narrower --input-range"
+    )]
+    Activation {
+        /// Node or input.
+        place: String,
+        /// Smallest possible value.
+        lo: i128,
+        /// Largest possible value.
+        hi: i128,
+    },
+    /// A sum of products may wrap around the field.
+    #[error(
+        "node '{node}': a sum of {terms} products of [{}, {}] and [{}, {}] may exceed 2^{MAX_ACCUMULATOR_BITS} and so the field; use a smaller --scale or a narrower --input-range",
+        a.lo, a.hi, b.lo, b.hi
+    )]
+    Accumulator {
+        /// Node name.
+        node: String,
+        /// Number of products.
+        terms: usize,
+        /// Interval of the first factor.
+        a: Interval,
+        /// Interval of the second factor.
+        b: Interval,
+    },
+    /// A divisor that may be zero or negative.
+    #[error("node '{node}': the divisor may lie anywhere in [{lo}, {hi}], it must be at least 1")]
+    Divisor {
+        /// Node name.
+        node: String,
+        /// Smallest possible value.
+        lo: i128,
+        /// Largest possible value.
+        hi: i128,
+    },
+    /// An argument that a table has no value for.
+    #[error(
+        "node '{node}': arguments may lie anywhere in [{lo}, {hi}], its table has values on [{}, {}]",
+        domain.lo, domain.hi
+    )]
+    Domain {
+        /// Node name.
+        node: String,
+        /// Smallest possible argument.
+        lo: i128,
+        /// Largest possible argument.
+        hi: i128,
+        /// Domain of the table.
+        domain: Interval,
+    },
+}

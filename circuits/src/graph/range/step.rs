@@ -1,0 +1,363 @@
+//! Bounds of what one node computes.
+
+use super::super::exec::checked_weights;
+use super::super::movement::sources;
+use super::super::ops::{elements, saturate};
+use super::super::{Graph, Node, Op, TensorId, Weights};
+use super::wide::{point, Wide};
+use super::{
+    channels, narrow, round_outward, unite, Clamp, Interval, RangeError, MAX_ACCUMULATOR_BITS,
+};
+use std::borrow::Cow;
+
+/// A node, and what is known of the tensors before it.
+pub(super) struct Step<'a> {
+    pub graph: &'a Graph,
+    pub weights: &'a Weights,
+    pub node: &'a Node,
+    pub known: &'a [Vec<Wide>],
+}
+
+impl Step<'_> {
+    /// One interval for each channel.
+    fn data(&self, id: TensorId) -> Result<Cow<'_, [Wide]>, RangeError> {
+        let known = self.known.get(id.0).map_or(&[][..], Vec::as_slice);
+        Ok(match known {
+            &[all] => vec![all; channels(self.shape(id)?)].into(),
+            each => each.into(),
+        })
+    }
+
+    /// The one interval that all channels share, if they do.
+    fn shared(&self, id: TensorId) -> Option<Wide> {
+        match self.known.get(id.0).map(Vec::as_slice) {
+            Some(&[all]) => Some(all),
+            _ => None,
+        }
+    }
+
+    fn shape(&self, id: TensorId) -> Result<&[usize], RangeError> {
+        Ok(&self.graph.tensor(id, &self.node.name)?.shape)
+    }
+
+    fn range(&self, id: TensorId) -> Result<Interval, RangeError> {
+        Ok(self.graph.tensor(id, &self.node.name)?.range)
+    }
+
+    fn weight(&self, id: TensorId) -> Result<&[i64], RangeError> {
+        Ok(checked_weights(self.graph, self.weights, id)?)
+    }
+
+    /// The circuit's accumulators are bounded by the declared intervals of their operands alone:
+    /// a dishonest prover is not held to the weights at hand.
+    pub fn check_accumulator(&self) -> Result<(), RangeError> {
+        let (terms, a, b) = match &self.node.op {
+            Op::Conv { x, w, .. } => {
+                let taps = self.shape(*w)?.iter().skip(1).product();
+                (taps, self.range(*x)?, self.range(*w)?)
+            }
+            Op::Linear { x, w, .. } => (
+                self.shape(*x)?.iter().product(),
+                self.range(*x)?,
+                self.range(*w)?,
+            ),
+            Op::Scale { x, w: Some(w), .. } => (1, self.range(*x)?, self.range(*w)?),
+            Op::Mul { a, b, .. } => (1, self.range(*a)?, self.range(*b)?),
+            Op::MatMul { a, b, .. } => {
+                let terms = self.shape(*a)?.last().copied().unwrap_or(1);
+                (terms, self.range(*a)?, self.range(*b)?)
+            }
+            Op::Div { a, factor, .. } => (1, self.range(*a)?, point_range(*factor)),
+            Op::ReduceSum { x, .. } => {
+                let terms = self.shape(*x)?.last().copied().unwrap_or(1);
+                (terms, self.range(*x)?, point_range(1))
+            }
+            _ => return Ok(()),
+        };
+        let top = |v: Interval| u128::from(v.lo.unsigned_abs().max(v.hi.unsigned_abs()));
+        let sum = top(a)
+            .checked_mul(top(b))
+            .and_then(|p| p.checked_mul(terms as u128));
+        if sum.is_some_and(|sum| sum < 1 << MAX_ACCUMULATOR_BITS) {
+            return Ok(());
+        }
+        Err(RangeError::Accumulator {
+            node: self.node.name.clone(),
+            terms,
+            a,
+            b,
+        })
+    }
+
+    /// Intervals before the clamp, one for each channel of the output.
+    pub fn before_clamp(&self) -> Result<Vec<Wide>, RangeError> {
+        let div = self.node.op.divisor();
+        Ok(match &self.node.op {
+            Op::Conv {
+                x,
+                w,
+                bias,
+                window,
+                groups,
+                ..
+            } => {
+                let padded = window.pads != [0; 4];
+                let x: Vec<Wide> = self.data(*x)?.iter().map(|v| v.with_zero(padded)).collect();
+                self.products(&x, *w, window.area(), *groups, div, *bias)?
+            }
+            Op::Linear { x, w, bias, .. } => {
+                self.products(&self.data(*x)?, *w, 1, 1, div, *bias)?
+            }
+            Op::Scale { x, w, bias, .. } => {
+                let w = w.map(|w| self.weight(w)).transpose()?;
+                let bias = bias.map(|b| self.weight(b)).transpose()?;
+                let one = |(c, v): (usize, &Wide)| {
+                    let factor = w.and_then(|w| w.get(c)).copied().unwrap_or(1);
+                    let offset = bias.and_then(|b| b.get(c)).copied().unwrap_or(0);
+                    v.times(factor).divided(div).add(point(offset))
+                };
+                self.data(*x)?.iter().enumerate().map(one).collect()
+            }
+            Op::Combine {
+                terms, constant, ..
+            } => {
+                let count = channels(self.shape(self.node.output)?);
+                let mut sums = vec![point(*constant); count];
+                for (factor, x) in terms {
+                    for (sum, v) in sums.iter_mut().zip(self.data(*x)?.iter()) {
+                        *sum = sum.add(v.times(*factor));
+                    }
+                }
+                sums.into_iter().map(|sum| sum.divided(div)).collect()
+            }
+            Op::MatMul { a, b, .. } => {
+                let length = self.shape(*a)?.last().copied().unwrap_or(1);
+                let product = unite(&self.data(*a)?).product(unite(&self.data(*b)?));
+                let sum = product.times(i64::try_from(length).unwrap_or(i64::MAX));
+                vec![sum.divided(div)]
+            }
+            Op::Div { a, b, factor } => {
+                let (a, b) = (unite(&self.data(*a)?), unite(&self.data(*b)?));
+                if b.lo < 1 {
+                    return Err(RangeError::Divisor {
+                        node: self.node.name.clone(),
+                        lo: b.lo,
+                        hi: b.hi,
+                    });
+                }
+                let (least, most) = (saturate(b.lo), saturate(b.hi));
+                let a = a.times(*factor);
+                vec![a.divided(least).union(a.divided(most))]
+            }
+            Op::Max { a, b } | Op::Min { a, b } => {
+                let max = matches!(self.node.op, Op::Max { .. });
+                let pick = |a: i128, b: i128| if max { a.max(b) } else { a.min(b) };
+                let (a_each, b_each) = (self.data(*a)?, self.data(*b)?);
+                let one = |(a, b): (&Wide, &Wide)| Wide {
+                    lo: pick(a.lo, b.lo),
+                    hi: pick(a.hi, b.hi),
+                };
+                a_each.iter().zip(b_each.iter()).map(one).collect()
+            }
+            Op::Table { x, table } => vec![self.image(unite(&self.data(*x)?), *table)?],
+            Op::ReduceSum { x, .. } => {
+                let length = self.shape(*x)?.last().copied().unwrap_or(1);
+                let all = unite(&self.data(*x)?);
+                let sum = all.times(i64::try_from(length).unwrap_or(i64::MAX));
+                vec![sum.divided(div)]
+            }
+            Op::Constant { values, .. } => {
+                let points: Vec<Wide> = values.iter().map(|&v| point(v)).collect();
+                vec![unite(&points)]
+            }
+            Op::Parameter { w } => {
+                let points: Vec<Wide> = self.weight(*w)?.iter().map(|&v| point(v)).collect();
+                vec![unite(&points)]
+            }
+            Op::Mul { a, b, .. } => {
+                let (a_each, b_each) = (self.data(*a)?, self.data(*b)?);
+                let pairs = a_each.iter().zip(b_each.iter());
+                let square = a == b;
+                let one = |(a, b): (&Wide, &Wide)| {
+                    let product = a.product(*b);
+                    let lo = if square {
+                        product.lo.max(0)
+                    } else {
+                        product.lo
+                    };
+                    Wide { lo, ..product }.divided(div)
+                };
+                pairs.map(one).collect()
+            }
+            Op::AvgPool { x, window } => {
+                let padded = window.pads != [0; 4];
+                self.data(*x)?.iter().map(|v| v.with_zero(padded)).collect()
+            }
+            Op::MaxPool { x, .. } => self.data(*x)?.to_vec(),
+            // Where all elements share one interval, moving them changes nothing.
+            Op::Reshape { .. } | Op::Transpose { .. } | Op::Gather { .. } | Op::Concat { .. } => {
+                let operands = self.node.op.data_operands();
+                let shared: Vec<Wide> = operands.iter().filter_map(|x| self.shared(*x)).collect();
+                if shared.len() == operands.len() {
+                    return Ok(vec![unite(&shared)]);
+                }
+                let each = operands
+                    .iter()
+                    .map(|x| self.spread(*x))
+                    .collect::<Result<Vec<_>, _>>()?;
+                let shapes = operands
+                    .iter()
+                    .map(|x| self.shape(*x))
+                    .collect::<Result<Vec<_>, _>>()?;
+                let moved = sources(&self.node.op, &shapes).unwrap_or_default();
+                let at = |(operand, e): (usize, usize)| each.get(operand)?.get(e).copied();
+                self.gather(moved.into_iter().filter_map(at))?
+            }
+        })
+    }
+
+    /// The values of a table on an interval, which must lie in its domain.
+    fn image(&self, x: Wide, table: usize) -> Result<Wide, RangeError> {
+        let table = self.graph.table(table, &self.node.name)?;
+        let domain = table.domain();
+        let from = usize::try_from(x.lo - i128::from(domain.lo));
+        let until = usize::try_from(x.hi - i128::from(domain.lo) + 1);
+        let values = match (from, until) {
+            (Ok(from), Ok(until)) => table.values.get(from..until),
+            _ => None,
+        };
+        let points = values.map(|values| values.iter().map(|&v| point(v)).collect::<Vec<_>>());
+        points
+            .map(|points| unite(&points))
+            .ok_or_else(|| RangeError::Domain {
+                node: self.node.name.clone(),
+                lo: x.lo,
+                hi: x.hi,
+                domain,
+            })
+    }
+
+    /// Sums of products with kernels `[outputs, channels / groups, taps]`.
+    fn products(
+        &self,
+        x: &[Wide],
+        w: TensorId,
+        taps: usize,
+        groups: usize,
+        div: i64,
+        bias: Option<TensorId>,
+    ) -> Result<Vec<Wide>, RangeError> {
+        let depth = x.len() / groups.max(1);
+        let outputs = channels(self.shape(w)?);
+        let per_group = (outputs / groups.max(1)).max(1);
+        let kernels = self.weight(w)?.chunks((depth * taps).max(1));
+        let bias = bias.map(|b| self.weight(b)).transpose()?;
+        let one = |(o, kernel): (usize, &[i64])| {
+            let from = o / per_group * depth;
+            let group = x.get(from..from + depth).unwrap_or(&[]);
+            let terms = group.iter().zip(kernel.chunks(taps.max(1))).map(|(x, w)| {
+                let part =
+                    |sign: fn(i64) -> i64| w.iter().map(|&w| i128::from(sign(w))).sum::<i128>();
+                let (up, down) = (part(|w| w.max(0)), part(|w| w.min(0)));
+                Wide {
+                    lo: up * x.lo + down * x.hi,
+                    hi: up * x.hi + down * x.lo,
+                }
+            });
+            let sum = terms.fold(Wide { lo: 0, hi: 0 }, Wide::add);
+            let offset = bias.and_then(|b| b.get(o)).copied().unwrap_or(0);
+            sum.divided(div).add(point(offset))
+        };
+        Ok(kernels.enumerate().map(one).collect())
+    }
+
+    /// One interval for each element.
+    fn spread(&self, id: TensorId) -> Result<Vec<Wide>, RangeError> {
+        let shape = self.shape(id)?;
+        let plane = elements(shape).unwrap_or(0) / channels(shape).max(1);
+        Ok(self
+            .data(id)?
+            .iter()
+            .flat_map(|&v| std::iter::repeat_n(v, plane))
+            .collect())
+    }
+
+    /// The inverse of [`Step::spread`], for the output's shape.
+    fn gather(&self, elements: impl Iterator<Item = Wide>) -> Result<Vec<Wide>, RangeError> {
+        let all: Vec<Wide> = elements.collect();
+        let count = channels(self.shape(self.node.output)?);
+        Ok(all
+            .chunks((all.len() / count.max(1)).max(1))
+            .map(unite)
+            .collect())
+    }
+
+    /// What the graph records: the interval before the clamp, and the output's range.
+    pub fn stored(&self, before: &[Wide]) -> Result<(Interval, Interval), RangeError> {
+        let exact = unite(before);
+        let place = format!("node '{}'", self.node.name);
+        let (lo, hi) = narrow(&place, exact)?;
+        // What only moves elements keeps its operand's range, so that cells can be shared.
+        let inherited = match &self.node.op {
+            Op::Reshape { x }
+            | Op::Transpose { x, .. }
+            | Op::Gather { x, .. }
+            | Op::MaxPool { x, .. } => Some(self.range(*x)?),
+            // What is public needs no rounding. Zero is there for padding.
+            Op::Constant { .. } => Some(Interval {
+                lo: lo.min(0),
+                hi: hi.max(0),
+            }),
+            Op::Table { x, table } => {
+                // Zero is in the argument's range for padding only, where the table has no value for it.
+                let (range, domain) = (self.range(*x)?, self.graph.table(*table, &place)?.domain());
+                let inside = Interval {
+                    lo: range.lo.max(domain.lo),
+                    hi: range.hi.min(domain.hi),
+                };
+                let image = self.image(Wide::of(inside), *table)?;
+                let (lo, hi) = narrow(&place, image.with_zero(true))?;
+                Some(Interval { lo, hi })
+            }
+            Op::AvgPool { x, window } => {
+                let range = self.range(*x)?;
+                let padded = window.pads != [0; 4];
+                let (lo, hi) = (range.lo.min(0), range.hi.max(0));
+                Some(if padded { Interval { lo, hi } } else { range })
+            }
+            op => match op.only_clamps() {
+                Some((x, clamp)) => {
+                    return Ok((self.range(x)?, after_clamp(lo, hi, Some(clamp))));
+                }
+                None => None,
+            },
+        };
+        if let Some(range) = inherited {
+            return Ok((range, range));
+        }
+        let pre = round_outward(lo, hi);
+        narrow(&place, Wide::of(pre))?;
+        match self.node.op.clamp() {
+            None => Ok((pre, pre)),
+            clamp => Ok((pre, after_clamp(lo, hi, clamp))),
+        }
+    }
+}
+
+/// The range after a clamp: the clamp's own bound where it is reached, else rounded outward.
+fn after_clamp(lo: i64, hi: i64, clamp: Option<Clamp>) -> Interval {
+    let Some(clamp) = clamp else {
+        return round_outward(lo, hi);
+    };
+    let (lo, hi) = (clamp.apply(lo), clamp.apply(hi));
+    let rounded = round_outward(lo, hi);
+    let end = clamp.hi.unwrap_or(i64::MAX);
+    Interval {
+        lo: rounded.lo.max(clamp.lo),
+        hi: if hi == end { end } else { rounded.hi.min(end) },
+    }
+}
+
+fn point_range(v: i64) -> Interval {
+    Interval { lo: v, hi: v }
+}

@@ -1,0 +1,155 @@
+//! How values in the clear become public values.
+
+use super::*;
+
+#[test]
+fn contexts_and_digests_are_canonical() {
+    let (mut scene, model) = scene(Fork::Osaka);
+    let good = inference(&model, Fr::from(CONTEXT));
+    let mut call = verify_call(&good, &proof(), false);
+    let context = U256::from(CONTEXT) + order();
+    call[36..68].copy_from_slice(&context.to_be_bytes::<32>());
+    refused(&mut scene, &call, I::ContextNotCanonical { context });
+    // A model with a hashed and a private tensor.
+    let mut other = model;
+    let hidden = |visibility| Tensor {
+        visibility,
+        ..public(0, 0, 0, 0)
+    };
+    other.inputs = vec![hidden(Visibility::Private), hidden(Visibility::Hashed)];
+    assert!(scene.call(scene.front, &register_call(&other)).returned);
+    let mut inference = inference_of(&other, &[], &[outcome()]);
+    inference.input = order().to_be_bytes::<32>().to_vec();
+    let call = verify_call(&inference, &proof(), false);
+    let tensor = U256::from(1);
+    refused(&mut scene, &call, I::DigestNotCanonical { tensor });
+    inference.input = (order() - U256::from(1)).to_be_bytes::<32>().to_vec();
+    let values = public_values(&mut scene, &inference);
+    assert_eq!(
+        values[..3],
+        [other.commitment, U256::ZERO, order() - U256::from(1)]
+    );
+    assert_eq!(values[3..], pack(&other.outputs[0], &outcome()));
+}
+
+fn inference_of(model: &Model, inputs: &[Vec<i64>], outputs: &[Vec<i64>]) -> Inference {
+    let encode = |tensors: &[Tensor], values: &[Vec<i64>]| {
+        let pairs = tensors.iter().zip(values);
+        pairs
+            .flat_map(|(tensor, values)| encode_elements(tensor, values, "tensor").unwrap())
+            .collect()
+    };
+    Inference {
+        model_id: model_id(model),
+        context: Fr::zero(),
+        input: encode(&model.inputs, inputs),
+        output: encode(&model.outputs, outputs),
+    }
+}
+
+fn public_values(scene: &mut Scene, inference: &Inference) -> Vec<U256> {
+    let call = I::publicValuesCall {
+        modelId: inference.model_id,
+        context: word(inference.context),
+        input: inference.input.clone().into(),
+        output: inference.output.clone().into(),
+    };
+    let outcome = scene.call(scene.front, &call.abi_encode());
+    assert!(outcome.returned, "{}", reason(&outcome));
+    I::publicValuesCall::abi_decode_returns(&outcome.output).unwrap()
+}
+
+#[test]
+fn tensors_of_all_widths_are_packed_as_documented() {
+    let (mut scene, model) = scene(Fork::Osaka);
+    let mut rng = StdRng::seed_from_u64(5);
+    let mut tensors: Vec<Tensor> = (1..=64)
+        .map(|bits| {
+            let elements = rng.gen_range(1..200);
+            public(elements, 0, bits, rng.gen_range(1..=60))
+        })
+        .collect();
+    // Many segments in groups, one segment, fewer elements than words, larger than memory's words.
+    tensors.extend([
+        public(1000, -5, 9, 3),
+        public(64, 3, 6, 64),
+        public(1, -1, 1, 7),
+        public(5000, -128, 8, 2500),
+        public(300, i64::MIN, 64, 7),
+        public(10, -70, 4, 3),
+    ]);
+    for (i, mut tensor) in tensors.into_iter().enumerate() {
+        let (bits, span) = (tensor.bits, 1i128 << tensor.bits);
+        if i < 64 {
+            // Below, around and above zero.
+            let lo = match i % 3 {
+                0 => -(span / 2),
+                1 => rng.gen_range(-span..=0).max(i64::MIN.into()),
+                _ => rng.gen_range(0..1000).min((1i128 << 63) - span),
+            };
+            tensor.lo = i64::try_from(lo).unwrap();
+        }
+        let lo = i128::from(tensor.lo);
+        let hi = (lo + span - 1).min(i64::MAX.into());
+        let mut values: Vec<i64> = (0..tensor.elements)
+            .map(|_| i64::try_from(rng.gen_range(lo..=hi)).unwrap())
+            .collect();
+        values[0] = tensor.lo;
+        if let Some(last) = values.last_mut() {
+            *last = i64::try_from(hi).unwrap();
+        }
+        // Beside another tensor, so that what is overwritten behind the words is seen.
+        let mut other = model.clone();
+        other.inputs = vec![tensor.clone(), public(3, 0, 8, 1)];
+        other.outputs = vec![tensor.clone()];
+        assert!(scene.call(scene.front, &register_call(&other)).returned);
+        let inference = inference_of(
+            &other,
+            &[values.clone(), vec![1, 2, 255]],
+            &[values.clone()],
+        );
+        let words = pack(&tensor, &values);
+        if lo + span > 0 || tensor.elements % tensor.words == 0 {
+            let mut expected = vec![other.commitment, U256::ZERO];
+            expected.extend(&words);
+            expected.push(U256::from(1 + (2 << 8) + (255 << 16)));
+            expected.extend(&words);
+            assert_eq!(
+                public_values(&mut scene, &inference),
+                expected,
+                "{bits} bits, {tensor:?}"
+            );
+        }
+        // Every element alone, one too large and one too small, where the bytes can say so.
+        let width = zkml_evm_verifier::front::element_bytes(bits);
+        if usize::from(bits) < 8 * width {
+            for at in [
+                0,
+                tensor.elements as usize / 2,
+                tensor.elements as usize - 1,
+            ] {
+                for value in [lo + span, lo - 1] {
+                    let mut bad = inference.clone();
+                    let bytes = value.to_be_bytes();
+                    bad.output[at * width..(at + 1) * width].copy_from_slice(&bytes[16 - width..]);
+                    let call = verify_call(&bad, &[], false);
+                    let (tensor, element) = (U256::from(2), U256::from(at));
+                    refused(&mut scene, &call, I::ElementOutOfRange { tensor, element });
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn elements_are_written_in_as_few_bytes_as_hold_them() {
+    let tensor = public(3, -5, 8, 1);
+    assert_eq!(
+        encode_elements(&tensor, &[-5, 250, 0], "x").unwrap(),
+        [251, 250, 0]
+    );
+    assert!(encode_elements(&tensor, &[-6, 0, 0], "x").is_err());
+    assert!(encode_elements(&tensor, &[251, 0, 0], "x").is_err());
+    assert!(encode_elements(&tensor, &[0, 0], "x").is_err());
+    assert_eq!(element(U256::from(7)), Fr::from(7));
+}
