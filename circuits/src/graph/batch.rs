@@ -1,6 +1,6 @@
 //! One graph for several inputs, which share the weights.
 //!
-//! Inputs and outputs get a first dimension, the batch. Where all operations allow it ([`stack`])
+//! Inputs and outputs get a first dimension, the batch. Where all operations allow it (`batch/stack.rs`)
 //! images stand below one another in one tall image, so that each operation is there once; else the
 //! nodes are repeated for each input. Either way each output depends on its own input alone.
 
