@@ -11,7 +11,7 @@ use super::{
     program::{Operand, Program},
     tables::Tables,
     weights::Matrix,
-    LayoutError, NodeReport, Plan, Shape, Step, Usage, Visibilities,
+    LayoutError, NodeReport, Plan, Rows, Shape, Step, Usage, Visibilities,
 };
 use crate::{
     graph::{Graph, Interval, TensorId},
@@ -60,7 +60,7 @@ pub struct Builder<'g> {
 /// table rows as one large table, which saves second limbs.
 pub fn plan(graph: &Graph, visibilities: &Visibilities, shape: Shape) -> Result<Plan, LayoutError> {
     let first = Builder::run(graph, visibilities, shape, shape.limb_base())?;
-    let spare = (shape.usable_rows() - 1).saturating_sub(first.tables.rows()) as u64;
+    let spare = first.rows.spare as u64;
     if spare <= shape.limb_base() {
         return Ok(first);
     }
@@ -162,23 +162,16 @@ impl<'g> Builder<'g> {
             table_rows: tables.rows(),
             data_cells: self.blocks.iter().map(|b| b.rows() * shape.data).sum(),
         };
+        let rows = Rows::new(&shape, &usage, constants)?;
         let available = shape.usable_rows() - 1;
-        let too_small = |resource, needed| LayoutError::TooSmall {
-            k: shape.k,
-            data: shape.data,
-            resource,
-            needed,
-            available,
-        };
-        if usage.scalar_cells > available {
-            return Err(too_small("cells of the scalar program", usage.scalar_cells));
-        }
-        // Scalar constants share a fixed column with the round constants.
-        if hash_rows + constants > available {
-            return Err(too_small("rows of the hash", hash_rows + constants));
-        }
         if self.statement.instances > available {
-            return Err(too_small("instances", self.statement.instances));
+            return Err(LayoutError::TooSmall {
+                k: shape.k,
+                data: shape.data,
+                resource: "instances",
+                needed: self.statement.instances,
+                available,
+            });
         }
         Ok(Plan {
             shape,
@@ -190,6 +183,7 @@ impl<'g> Builder<'g> {
             statement: self.statement,
             reports,
             usage,
+            rows,
         })
     }
 

@@ -14,6 +14,7 @@ mod lower;
 mod pack;
 mod planner;
 pub mod program;
+mod rows;
 mod tables;
 mod weights;
 
@@ -24,6 +25,7 @@ pub use error::LayoutError;
 pub use home::{Home, Limb};
 pub use pack::{Exposed, Lane, Message, Packing, Place, Statement, WORD_BITS};
 pub use planner::{candidates, choose, Cost, Goal};
+pub use rows::Rows;
 pub use tables::Tables;
 pub use weights::Matrix;
 
@@ -46,6 +48,10 @@ pub struct Shape {
     pub limb_bits: u32,
     /// The clamps and products that have gates.
     pub clamps: Clamps,
+    /// Whether tables, hash and scalar program share the columns of the one data column, below it: fewer
+    /// commitments on more rows ([`Rows`]).
+    #[serde(default)]
+    pub stacked: bool,
 }
 
 /// Which gates between data cells a circuit has. Each kind costs fixed columns; a circuit that need not share
@@ -122,12 +128,14 @@ impl Clamps {
 impl Shape {
     /// Fixed columns.
     pub fn fixed_columns(&self) -> usize {
-        10 + self.clamps.columns()
+        let shared = if self.stacked { 2 } else { 0 };
+        10 - shared + self.clamps.columns()
     }
 
     /// Columns in the permutation: data, S-box inputs, folds, scalars, instance.
     pub fn permuted_columns(&self) -> usize {
-        self.data + 4
+        let shared = if self.stacked { 2 } else { 0 };
+        self.data + 4 - shared
     }
 
     /// The base of two-limb values in clamp gates.
@@ -143,16 +151,9 @@ impl Shape {
     }
 
     /// Rows of one slot: the last usable row only ends the running sum, and a few rows before
-    /// it stay idle (see [`Shape::idle_row`]).
+    /// it stay idle (see [`Rows::idle`]).
     pub fn slot_rows(&self) -> usize {
         self.usable_rows().saturating_sub(2 * SLOTS + 1) / SLOTS
-    }
-
-    /// A row that holds no data, nor do its neighbours. Columns that a model does not use are
-    /// one here, so that no commitment of a key is the identity, which neither the aggregation
-    /// circuit nor a checked file admits.
-    pub fn idle_row(&self) -> usize {
-        self.usable_rows() - 4
     }
 }
 
@@ -275,6 +276,8 @@ pub struct Plan {
     pub reports: Vec<NodeReport>,
     /// Rows used by each resource: data slots (super-rows), scalar cells, hash rows.
     pub usage: Usage,
+    /// Where its parts stand.
+    pub rows: Rows,
 }
 
 /// Rows used of each resource, against what the shape offers.

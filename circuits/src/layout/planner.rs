@@ -49,27 +49,24 @@ impl Cost {
         let permuted = shape.permuted_columns();
         let fixed = shape.fixed_columns();
         let products = permuted.div_ceil(crate::circuit::DEGREE - 2);
-        let small = shape.data + 1;
-        // Hash columns, fold, scalar, helpers, running sum, products, random, quotient, openings.
-        let full = 2 + 2 + helpers + 1 + products + 1 + QUOTIENT_PIECES + 2;
-        let advice = shape.data + 3 + 2 + helpers + 1;
+        // Multiplicities, S-boxes, squares, folds, scalars, running sum.
+        let parts = if shape.stacked { 2 } else { 6 };
+        let small = shape.data + usize::from(!shape.stacked);
+        let advice = shape.data + parts + helpers;
+        // All the rest: products, random, quotient, openings.
+        let full = advice - small + products + 1 + QUOTIENT_PIECES + 2;
         let cosets = advice + fixed + permuted + products + 4;
         // Measured on two cores (docs/performance.md): seconds per 2^14-point unit.
         let unit = n / f64::from(1 << 14);
         let prove_cpu_s =
             unit * (0.072 * full as f64 + 0.017 * small as f64 + 0.0093 * cosets as f64);
         let points = small + full;
-        let evaluations = shape.clamps.rows() * shape.data
-            + 1
-            + (4 * shape.hash_width - 1)
-            + 2
-            + 4
-            + helpers
-            + 2
-            + (fixed + shape.hash_width)
-            + permuted
-            + (3 * products - 1)
-            + 1;
+        let t = shape.hash_width;
+        let queries = match shape.stacked {
+            true => 2 * t + 5 + (t + 2),
+            false => shape.clamps.rows() * shape.data + 1 + (4 * t - 1) + 2 + 4 + helpers + 2,
+        };
+        let evaluations = queries + (fixed + t) + permuted + (3 * products - 1) + 1;
         Self {
             prove_cpu_s,
             proof_bytes: 32 * (points + evaluations),
@@ -102,7 +99,7 @@ const PROOF_PER_SECOND: f64 = 2_000.0;
 const MAX_K: u32 = 24;
 /// How much shorter than the rows the table of limbs is, in bits: the shorter, the more rows remain for a
 /// wide clamp's.
-const LIMBS_BELOW_K: [u32; 2] = [2, 3];
+const LIMBS_BELOW_K: [u32; 3] = [2, 3, 4];
 /// Numbers of data columns that use the look-up argument's helpers fully.
 const DATA_COLUMNS: [usize; 12] = [1, 2, 5, 8, 11, 14, 17, 20, 26, 32, 44, 62];
 /// Public values that [`Goal::Direct`] reckons with: they hardly depend on the shape.
@@ -122,6 +119,7 @@ pub fn candidates(goal: Goal) -> Vec<Shape> {
                         hash_width,
                         limb_bits: k - below,
                         clamps: Clamps::ALL,
+                        stacked: false,
                     })
                 })
             })
@@ -138,15 +136,26 @@ pub fn candidates(goal: Goal) -> Vec<Shape> {
 /// share, or all without products; a contract of the model's own need not know the gates that the
 /// model does without.
 fn variants(shape: Shape, goal: Goal) -> Vec<Shape> {
-    match goal {
-        Goal::Direct | Goal::Prove => Clamps::choices()
-            .map(|clamps| Shape { clamps, ..shape })
-            .collect(),
-        Goal::Onchain if shape.data == 1 => Vec::new(),
-        Goal::Onchain => [Clamps::CLAMPS, Clamps::ALL]
-            .map(|clamps| Shape { clamps, ..shape })
-            .to_vec(),
-    }
+    let clamps: Vec<Clamps> = match goal {
+        Goal::Direct | Goal::Prove => Clamps::choices().collect(),
+        Goal::Onchain => vec![Clamps::CLAMPS, Clamps::ALL],
+    };
+    let stackings: &[bool] = match (goal, shape.data) {
+        (Goal::Direct, 1) => &[false, true],
+        (Goal::Onchain, 1) => &[true],
+        _ => &[false],
+    };
+    let all = stackings.iter().flat_map(|&stacked| {
+        let shapes = clamps.iter().map(move |&clamps| (stacked, clamps));
+        shapes.map(|(stacked, clamps)| Shape {
+            clamps,
+            stacked,
+            ..shape
+        })
+    });
+    // What rows its own tables leave is much less in a stacked circuit, so that a short one can pay there.
+    all.filter(|shape| shape.stacked || shape.limb_bits + 4 > shape.k)
+        .collect()
 }
 
 /// What any layout needs at least: shapes without it are not tried.

@@ -158,6 +158,16 @@ pub fn shape(k: u32, data: usize, hash_width: usize) -> Shape {
         hash_width,
         limb_bits: k - 2,
         clamps: Clamps::ALL,
+        stacked: false,
+    }
+}
+
+/// A stacked shape.
+pub fn stacked(k: u32) -> Shape {
+    Shape {
+        stacked: true,
+        limb_bits: k - 3,
+        ..shape(k, 1, 3)
     }
 }
 

@@ -203,7 +203,7 @@ pub struct Classes {
 
 impl Classes {
     pub fn new(plan: &Plan) -> Self {
-        let scalar = ScalarCells::new(&plan.program, plan.shape.usable_rows());
+        let scalar = ScalarCells::new(&plan.program, &plan.rows);
         let program = plan.program.ops.iter().zip(&scalar.ops).enumerate();
         let operands = program.flat_map(|(i, (op, first))| {
             let chained = i > 0 && op.a == Operand::Result(i - 1);
