@@ -12,6 +12,7 @@
 #![deny(missing_docs, unsafe_code)]
 
 mod artefacts;
+mod data;
 mod mutate;
 mod small;
 mod targets;

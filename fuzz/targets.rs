@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use halo2_proofs::SerdeFormat;
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 use zkml_circuits::{
     files::{read_container, Kind},
     import::{self, ImportOptions, Model},
@@ -12,6 +12,7 @@ use zkml_circuits::{
 
 use crate::{
     artefacts::artefacts,
+    data::data,
     small::{Small, Tensor},
 };
 
@@ -151,7 +152,9 @@ pub fn targets(work: &Path) -> Result<Vec<Target>> {
     let mut targets = models(work)?;
     targets.extend(input_files(&small.model)?);
     targets.extend(strings(work)?);
-    targets.extend(artefacts(work, small)?);
+    let small = Arc::new(small);
+    targets.extend(data(work, &small)?);
+    targets.extend(artefacts(work, &small)?);
     Ok(targets)
 }
 

@@ -122,7 +122,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    fn read(path: &Path) -> anyhow::Result<Self> {
+    /// Reads the file.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
         let bytes = files::read_bounded(path, MAX_SETTINGS)?;
         let expected = || {
             format!(

@@ -18,13 +18,13 @@ pub struct LookupColumns {
 }
 
 /// Computes the columns from `1/(pole − cell − mix·tag)` without looking anything up. `tag` replaces the tags of
-/// data rows.
+/// data rows, and `extra` is one more table row: tag and value.
 pub fn lookup_columns(
     plan: &Plan,
     witness: &Witness,
-    pole: Fr,
-    mix: Fr,
+    (pole, mix): (Fr, Fr),
     tag: impl Fn(usize) -> usize,
+    extra: Option<(usize, u64)>,
 ) -> LookupColumns {
     let active = plan.shape.usable_rows() - 1;
     let rows = data_rows(plan);
@@ -32,7 +32,8 @@ pub fn lookup_columns(
     let grid = phase2::data_grid(plan, witness, rows.len());
     let cell = |r: usize, j: usize| grid.get(r * width + j).copied().unwrap_or(0);
     let tag = |r: usize| tag(rows.get(r).map_or(0, |row| row.tag));
-    let mut counts = vec![0u64; plan.tables.rows()];
+    let entries: Vec<(usize, u64)> = plan.tables.entries().chain(extra).collect();
+    let mut counts = vec![0u64; entries.len()];
     let index = plan.tables.index();
     let inverse = |r: usize, j: usize| {
         let denominator = pole - Fr::from(cell(r, j)) - mix * Fr::from(tag(r) as u64);
@@ -40,12 +41,13 @@ pub fn lookup_columns(
     };
     for r in 0..active {
         for j in 0..width {
-            if let Some(at) = index.row(tag(r), cell(r, j)) {
+            let known = index.row(tag(r), cell(r, j));
+            let added = (extra == Some((tag(r), cell(r, j)))).then(|| plan.tables.rows());
+            if let Some(at) = known.or(added) {
                 counts[at] += 1;
             }
         }
     }
-    let entries: Vec<(usize, u64)> = plan.tables.entries().collect();
     let helper: Vec<Fr> = (0..active)
         .map(|r| (Columns::DIRECT..width).map(|j| inverse(r, j)).sum())
         .collect();

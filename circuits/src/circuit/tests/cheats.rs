@@ -178,7 +178,7 @@ fn quotient_with_a_remainder_beyond_the_divisor() {
     }
 }
 
-fn function() -> Model {
+pub fn function() -> Model {
     let mut model = Model::new(33);
     let x = model.input(&[10], 7);
     model.graph.tables = vec![Table {
@@ -194,7 +194,7 @@ fn is_function(step: &Step) -> bool {
     matches!(step, Step::Function { .. })
 }
 
-fn stride(plan: &Plan, joined: usize) -> u64 {
+pub fn stride(plan: &Plan, joined: usize) -> u64 {
     match plan.blocks[joined].range {
         Range::Function(function) => function.stride,
         other => panic!("{other:?}"),

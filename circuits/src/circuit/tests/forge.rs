@@ -73,7 +73,7 @@ pub fn column(phase: u8, pick: fn(&Columns) -> Column<Advice>, values: &[Fr]) ->
 fn lookups(plan: &Arc<Plan>, witness: &Arc<Witness>, tuned: bool) -> ModelCircuit {
     let [_, _, pole, mix] = mock_challenges();
     let mut columns =
-        crate::circuit::tests_support::lookup_columns(plan, witness, pole, mix, |tag| tag);
+        crate::circuit::tests_support::lookup_columns(plan, witness, (pole, mix), |tag| tag, None);
     if tuned {
         // Table row 0 is (tag 0, value 0): its entry is 0.
         columns.counts[0] += columns.balance * pole;

@@ -21,7 +21,7 @@ use halo2_proofs::{
 
 use self::{
     forgery::{forgeries, Forgery},
-    mutant::{largest_range, Copy, Mutant, Removed},
+    mutant::{Copy, Mutant, Removed},
 };
 use super::{reject::the_shape, Override};
 use crate::circuit::{ModelCircuit, Purpose};
@@ -39,14 +39,12 @@ fn constraints() -> Vec<Removed> {
         })
     });
     let plan = lookups::model().plan(the_shape());
-    let tables = &plan.tables;
-    let largest = largest_range(tables);
-    let used = plan.blocks.iter().filter_map(|b| tables.tag(b.range));
-    let tags: BTreeSet<usize> = used.filter(|tag| *tag != largest).collect();
+    let used = plan.blocks.iter();
+    let tags: BTreeSet<usize> = used.filter_map(|b| plan.tables.tag(b.range)).collect();
     polynomials
         .chain(Copy::ALL.map(Removed::Copy))
         .chain(tags.into_iter().map(Removed::Table))
-        .chain([Removed::Tags])
+        .chain([Removed::Function, Removed::Tags])
         .collect()
 }
 
@@ -87,6 +85,7 @@ fn fault(removed: &Removed, forgery: &Forgery) -> Option<String> {
     let mutant = Mutant {
         circuit: circuit(forgery.relaxed.as_ref().unwrap_or(&forgery.cells)),
         removed: removed.clone(),
+        entry: forgery.entry,
     };
     let found = failures(&mutant, instances);
     (!found.is_empty()).then(|| format!("without it: {found:?}"))

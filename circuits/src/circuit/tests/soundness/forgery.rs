@@ -35,6 +35,8 @@ pub struct Forgery {
     pub cells: Vec<Override>,
     /// The same for the circuit without the constraint, where the look-up columns differ.
     pub relaxed: Option<Vec<Override>>,
+    /// The row that the circuit without a table has more: tag and value.
+    pub entry: Option<(usize, u64)>,
 }
 
 impl Forgery {
@@ -45,6 +47,7 @@ impl Forgery {
             witness,
             cells: Vec::new(),
             relaxed: None,
+            entry: None,
         }
     }
 
@@ -61,6 +64,7 @@ pub fn forgeries(removed: &Removed) -> Vec<Forgery> {
         } => polynomials(name, *polynomial),
         Removed::Copy(class) => vec![copy(*class)],
         Removed::Table(tag) => lookups::outside_the_table(*tag).into_iter().collect(),
+        Removed::Function => vec![lookups::another_value()],
         Removed::Tags => vec![lookups::table_of_another_tag()],
     }
 }

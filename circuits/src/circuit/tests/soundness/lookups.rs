@@ -4,16 +4,13 @@ use std::{cell::Cell, sync::Arc};
 
 use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr};
 
-use super::{
-    forgery::{honest, Forgery},
-    mutant::largest_range,
-};
+use super::forgery::{honest, Forgery};
 use crate::{
     circuit::{
         fixed::data_rows,
         phase2::data_grid,
         tests::{
-            cheats::forged,
+            cheats::{forged, function, stride},
             fixtures::{relu6, Model, SCALE},
             forge::{column, mock_challenges},
             reject::the_shape,
@@ -23,7 +20,7 @@ use crate::{
         Columns, Witness,
     },
     graph::Op,
-    layout::{Emit, Excess, Plan, Range, Step},
+    layout::{Emit, Excess, Plan, Range, Step, Tables},
 };
 
 /// The model whose tables are tried: inputs in the table of limbs, a clamp that cuts off, remainders and
@@ -130,16 +127,10 @@ fn leaving(tag: usize) -> Option<(Arc<Plan>, Arc<Witness>)> {
     Some(forged)
 }
 
-/// The look-up columns with rows of some tags looked up in other tables.
-fn columns(
-    plan: &Plan,
-    witness: &Witness,
-    mixed: bool,
-    tag: impl Fn(usize) -> usize,
-) -> LookupColumns {
+/// The look-up columns, with one more table row.
+fn columns(plan: &Plan, witness: &Witness, extra: Option<(usize, u64)>) -> LookupColumns {
     let [_, _, pole, mix] = mock_challenges();
-    let mix = if mixed { mix } else { Fr::ZERO };
-    lookup_columns(plan, witness, pole, mix, tag)
+    lookup_columns(plan, witness, (pole, mix), |tag| tag, extra)
 }
 
 fn cells(columns: &LookupColumns) -> Vec<Override> {
@@ -151,35 +142,71 @@ fn cells(columns: &LookupColumns) -> Vec<Override> {
     .concat()
 }
 
-/// A cell outside its table.
-pub fn outside_the_table(tag: usize) -> Option<Forgery> {
-    let (plan, witness) = leaving(tag)?;
-    let largest = largest_range(&plan.tables);
-    let relaxed = columns(
-        &plan,
-        &witness,
-        true,
-        |t| if t == tag { largest } else { t },
-    );
-    let size = plan.tables.entries().filter(|(t, _)| *t == tag).count();
-    let honest = columns(&plan, &witness, true, |t| t);
-    Some(Forgery {
+/// The first cell outside its table: its place in the grid, its tag and value, which any other has too.
+fn outside(plan: &Plan, witness: &Witness) -> (usize, (usize, u64)) {
+    let rows = data_rows(plan);
+    let grid = data_grid(plan, witness, rows.len());
+    let index = plan.tables.index();
+    let cells = grid.iter().enumerate();
+    let mut outside = cells
+        .map(|(at, cell)| (at, (rows[at / plan.shape.data].tag, *cell)))
+        .filter(|(_, (tag, cell))| index.row(*tag, *cell).is_none());
+    let first = outside.next().unwrap();
+    assert!(outside.all(|(_, entry)| entry == first.1));
+    first
+}
+
+/// A cell outside its table, which the circuit without the table has one more row for.
+fn beyond((plan, witness): (Arc<Plan>, Arc<Witness>)) -> Forgery {
+    let (_, entry) = outside(&plan, &witness);
+    let size = plan.tables.entries().filter(|(t, _)| *t == entry.0).count();
+    let honest = columns(&plan, &witness, None);
+    let relaxed = columns(&plan, &witness, Some(entry));
+    Forgery {
         relaxed: Some(cells(&relaxed)),
+        entry: Some(entry),
         ..Forgery::new(format!("cell beyond a table of {size}"), (plan, witness))
             .with(cells(&honest))
-    })
+    }
+}
+
+/// A cell outside the table of a tag.
+pub fn outside_the_table(tag: usize) -> Option<Forgery> {
+    leaving(tag).map(beyond)
+}
+
+/// A value that a function does not have.
+pub fn another_value() -> Forgery {
+    beyond(forged(
+        &mut function(),
+        |step| matches!(step, Step::Function { .. }),
+        |plan, blocks, step| {
+            let Step::Function { y, joined, .. } = step else {
+                panic!()
+            };
+            blocks[y[0].block][3] += 1;
+            blocks[*joined][3] += stride(plan, *joined);
+        },
+    ))
 }
 
 /// A cell that is in the table of another tag only.
 pub fn table_of_another_tag() -> Forgery {
     let (plan, witness) = outside_the_divisor();
     let largest = largest_range(&plan.tables);
-    let relaxed = columns(&plan, &witness, false, |_| largest);
-    let honest = columns(&plan, &witness, true, |t| t);
+    let [_, _, pole, _] = mock_challenges();
+    let relaxed = lookup_columns(&plan, &witness, (pole, Fr::ZERO), |_| largest, None);
+    let honest = columns(&plan, &witness, None);
     Forgery {
         relaxed: Some(cells(&relaxed)),
         ..Forgery::new("cell in another's table", (plan, witness)).with(cells(&honest))
     }
+}
+
+/// The tag of the largest range.
+fn largest_range(tables: &Tables) -> usize {
+    let largest = tables.entries().max_by_key(|(_, value)| *value);
+    largest.map_or(0, |(tag, _)| tag)
 }
 
 /// A remainder beyond its table.
@@ -192,15 +219,8 @@ fn outside_the_divisor() -> (Arc<Plan>, Arc<Witness>) {
 /// What the forged cell adds to the sum is taken away by `hide`, which gets the cell's row.
 fn hidden(how: &str, hide: impl Fn(&mut LookupColumns, usize)) -> Forgery {
     let (plan, witness) = outside_the_divisor();
-    let mut columns = columns(&plan, &witness, true, |t| t);
-    let rows = data_rows(&plan);
-    let grid = data_grid(&plan, &witness, rows.len());
-    let index = plan.tables.index();
-    let outside = grid
-        .iter()
-        .enumerate()
-        .position(|(at, cell)| index.row(rows[at / plan.shape.data].tag, *cell).is_none());
-    let outside = outside.unwrap();
+    let mut columns = columns(&plan, &witness, None);
+    let (outside, _) = outside(&plan, &witness);
     assert!(outside % plan.shape.data >= Columns::DIRECT, "a helper's");
     hide(&mut columns, outside / plan.shape.data);
     let cells = cells(&columns);

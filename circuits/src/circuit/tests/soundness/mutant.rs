@@ -17,12 +17,9 @@ use halo2_proofs::{
 };
 
 use crate::{
-    circuit::{
-        fixed::{data_rows, ScalarCells},
-        synthesis, tests, Columns, ModelCircuit,
-    },
+    circuit::{fixed::ScalarCells, synthesis, tests, Columns, ModelCircuit},
     hash::Poseidon,
-    layout::{permutation_rows, program::Operand, Plan, Shape, Tables},
+    layout::{permutation_rows, program::Operand, Plan, Shape},
 };
 
 /// What copies tie: told apart by the cells, so that no copy is of no class.
@@ -72,8 +69,10 @@ pub enum Removed {
     },
     /// A class of copies.
     Copy(Copy),
-    /// The table of a tag: its cells are looked up in the largest table instead.
+    /// The table of a tag: it has one row more, for the cell that is beyond it.
     Table(usize),
+    /// The same for a function's table.
+    Function,
     /// All tags: each cell is looked up in all tables.
     Tags,
 }
@@ -87,7 +86,7 @@ impl Removed {
             } => format!("{gate}.{polynomial}"),
             Self::Copy(_) => "copy".into(),
             // The sum of the look-ups does not end at zero.
-            Self::Table(_) | Self::Tags => {
+            Self::Table(_) | Self::Function | Self::Tags => {
                 let shape = tests::reject::the_shape();
                 let system = ModelCircuit::constraint_system(&shape);
                 let mut gates = system.gates().iter();
@@ -106,6 +105,7 @@ impl fmt::Display for Removed {
             } => write!(f, "gate {name}, polynomial {polynomial}"),
             Self::Copy(class) => write!(f, "copies {class:?}"),
             Self::Table(tag) => write!(f, "table of tag {tag}"),
+            Self::Function => write!(f, "table of a function"),
             Self::Tags => write!(f, "tags"),
         }
     }
@@ -116,6 +116,8 @@ impl fmt::Display for Removed {
 pub struct Mutant {
     pub circuit: ModelCircuit,
     pub removed: Removed,
+    /// One more row of the table: tag and value.
+    pub entry: Option<(usize, u64)>,
 }
 
 impl Circuit<Fr> for Mutant {
@@ -166,17 +168,11 @@ impl Circuit<Fr> for Mutant {
         layouter.assign_region(
             || "mutant",
             |mut region| {
-                // The whole synthesis leaves tags of 0 unassigned.
-                let plan = &self.circuit.plan;
-                let mut moved = Vec::new();
-                if self.removed == Removed::Table(0) {
-                    let rows = data_rows(plan);
-                    let tagged = |r: &usize| rows.get(*r).is_some_and(|row| row.tag != 0);
-                    moved.extend((0..plan.shape.usable_rows() - 1).filter(|r| !tagged(r)));
-                }
-                let largest = Fr::from(largest_range(&plan.tables) as u64);
-                for row in moved {
-                    region.assign_fixed(columns.tag, row, largest);
+                if let Some((tag, value)) = self.entry {
+                    let row = self.circuit.plan.tables.rows();
+                    assert!(row + 1 < self.circuit.plan.shape.usable_rows());
+                    region.assign_fixed(columns.table_value, row, Fr::from(value));
+                    region.assign_fixed(columns.table_tag, row, Fr::from(tag as u64));
                 }
                 let mut filter = Filter {
                     region,
@@ -198,7 +194,6 @@ pub struct Classes {
     constants: HashSet<usize>,
     message_starts: HashSet<usize>,
     padding: HashSet<usize>,
-    largest: usize,
 }
 
 impl Classes {
@@ -225,7 +220,6 @@ impl Classes {
             constants: scalar.constants.iter().copied().collect(),
             message_starts,
             padding,
-            largest: largest_range(&plan.tables),
         }
     }
 
@@ -270,12 +264,6 @@ enum Place {
     Data,
 }
 
-/// The tag of the largest range.
-pub fn largest_range(tables: &Tables) -> usize {
-    let largest = tables.entries().max_by_key(|(_, value)| *value);
-    largest.map_or(0, |(tag, _)| tag)
-}
-
 /// Passes everything on but what is removed.
 #[derive(Debug)]
 struct Filter<'r> {
@@ -296,12 +284,9 @@ impl RegionLayouter<Fr> for Filter<'_> {
     }
 
     fn assign_fixed(&mut self, column: Column<Fixed>, offset: usize, to: Assigned<Fr>) -> Cell {
-        let tag = column == self.columns.tag;
+        let tags = [self.columns.tag, self.columns.table_tag];
         let to = match self.removed {
-            Removed::Tags if tag || column == self.columns.table_tag => Fr::zero().into(),
-            Removed::Table(one) if tag && to.evaluate() == Fr::from(one as u64) => {
-                Fr::from(self.classes.largest as u64).into()
-            }
+            Removed::Tags if tags.contains(&column) => Fr::zero().into(),
             _ => to,
         };
         self.region.assign_fixed(column, offset, to)
