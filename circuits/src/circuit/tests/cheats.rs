@@ -6,7 +6,7 @@ use halo2_proofs::halo2curves::bn256::Fr;
 
 use super::{
     fixtures::*,
-    reject::{assert_only_lookups, failures, set, the_shape},
+    reject::{assert_only_lookups, failures, set},
 };
 use crate::{
     circuit::{
@@ -26,7 +26,7 @@ pub fn forged(
     at: impl Fn(&Step) -> bool,
     cheat: impl Fn(&Plan, &mut Blocks, &Step),
 ) -> (Arc<Plan>, Arc<Witness>) {
-    let plan = model.plan(the_shape());
+    let plan = model.plan(model.shape);
     let inputs = model.random_input();
     let honest = model.witness(&plan, &inputs);
     let values = |id: TensorId| {

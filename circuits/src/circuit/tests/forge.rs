@@ -57,9 +57,14 @@ fn forged_remainder(shape: Shape) -> (Arc<Plan>, Arc<Witness>) {
     (plan, Arc::new(witness))
 }
 
-/// Overrides that set one column from row 0 on.
-pub fn column(phase: u8, pick: fn(&Columns) -> Column<Advice>, values: &[Fr]) -> Vec<Override> {
-    let overrides = values.iter().enumerate().map(|(row, value)| Override {
+/// Overrides that set one column from a row on.
+pub fn column(
+    phase: u8,
+    first: usize,
+    pick: fn(&Columns) -> Column<Advice>,
+    values: &[Fr],
+) -> Vec<Override> {
+    let overrides = (first..).zip(values).map(|(row, value)| Override {
         phase,
         column: Arc::new(pick),
         row,
@@ -84,9 +89,9 @@ fn lookups(plan: &Arc<Plan>, witness: &Arc<Witness>, tuned: bool) -> ModelCircui
     let mut circuit =
         ModelCircuit::with_witness(plan.clone(), witness.clone(), Purpose::Constraints);
     circuit.overrides = [
-        column(0, |c| c.multiplicity, &columns.counts),
-        column(1, |c| c.helpers[0], &columns.helper),
-        column(1, |c| c.running, &columns.running),
+        column(0, 0, |c| c.multiplicity, &columns.counts),
+        column(1, 0, |c| c.helpers[0], &columns.helper),
+        column(1, 0, |c| c.running, &columns.running),
     ]
     .concat();
     circuit

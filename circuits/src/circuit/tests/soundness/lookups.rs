@@ -13,14 +13,13 @@ use crate::{
             cheats::{forged, function, stride},
             fixtures::{relu6, Model, SCALE},
             forge::{column, mock_challenges},
-            reject::the_shape,
             Override,
         },
         tests_support::{lookup_columns, LookupColumns},
         Columns, Witness,
     },
     graph::Op,
-    layout::{Emit, Excess, Plan, Range, Step, Tables},
+    layout::{Emit, Excess, Plan, Range, Shape, Step, Tables},
 };
 
 /// The model whose tables are tried: inputs in the table of limbs, a clamp that cuts off, remainders and
@@ -115,29 +114,34 @@ fn carries(plan: &Plan, blocks: &mut [Vec<u64>], emit: &Emit, tag: usize) -> boo
 }
 
 /// The model's witness in which the first cell that can leaves the table of a tag.
-fn leaving(tag: usize) -> Option<(Arc<Plan>, Arc<Witness>)> {
-    let (plan, honest) = honest(&mut model());
+fn leaving(tag: usize, shape: Shape) -> Option<(Arc<Plan>, Arc<Witness>)> {
+    let (plan, honest) = honest(&mut model().on(shape));
     let leaves = |step: &Step| cheat(&plan, &mut honest.blocks.clone(), step, tag);
     let first = plan.steps.iter().position(leaves)?;
     let place = Cell::new(0);
     let at = |_: &Step| place.replace(place.get() + 1) == first;
-    let forged = forged(&mut model(), at, |plan, blocks, step| {
+    let forged = forged(&mut model().on(shape), at, |plan, blocks, step| {
         cheat(plan, blocks, step, tag);
     });
     Some(forged)
 }
 
-/// The look-up columns, with one more table row.
-fn columns(plan: &Plan, witness: &Witness, extra: Option<(usize, u64)>) -> LookupColumns {
+/// The look-up columns, with another last table row.
+fn columns(plan: &Plan, witness: &Witness, entry: Option<(usize, u64)>) -> LookupColumns {
     let [_, _, pole, mix] = mock_challenges();
-    lookup_columns(plan, witness, (pole, mix), |tag| tag, extra)
+    lookup_columns(plan, witness, (pole, mix), |tag| tag, entry)
 }
 
-fn cells(columns: &LookupColumns) -> Vec<Override> {
+fn cells(plan: &Plan, columns: &LookupColumns) -> Vec<Override> {
+    let table = plan.rows.table;
+    let helpers = match plan.shape.stacked {
+        true => Vec::new(),
+        false => column(1, 0, |c: &Columns| c.helpers[0], &columns.helper),
+    };
     [
-        column(0, |c: &Columns| c.multiplicity, &columns.counts),
-        column(1, |c: &Columns| c.helpers[0], &columns.helper),
-        column(1, |c: &Columns| c.running, &columns.running),
+        column(0, table, |c: &Columns| c.multiplicity, &columns.counts),
+        helpers,
+        column(1, 0, |c: &Columns| c.running, &columns.running),
     ]
     .concat()
 }
@@ -156,29 +160,29 @@ fn outside(plan: &Plan, witness: &Witness) -> (usize, (usize, u64)) {
     first
 }
 
-/// A cell outside its table, which the circuit without the table has one more row for.
+/// A cell outside its table, which the circuit without the table has a row for.
 fn beyond((plan, witness): (Arc<Plan>, Arc<Witness>)) -> Forgery {
     let (_, entry) = outside(&plan, &witness);
     let size = plan.tables.entries().filter(|(t, _)| *t == entry.0).count();
     let honest = columns(&plan, &witness, None);
     let relaxed = columns(&plan, &witness, Some(entry));
+    let [honest, relaxed] = [honest, relaxed].map(|columns| cells(&plan, &columns));
     Forgery {
-        relaxed: Some(cells(&relaxed)),
+        relaxed: Some(relaxed),
         entry: Some(entry),
-        ..Forgery::new(format!("cell beyond a table of {size}"), (plan, witness))
-            .with(cells(&honest))
+        ..Forgery::new(format!("cell beyond a table of {size}"), (plan, witness)).with(honest)
     }
 }
 
 /// A cell outside the table of a tag.
-pub fn outside_the_table(tag: usize) -> Option<Forgery> {
-    leaving(tag).map(beyond)
+pub fn outside_the_table(tag: usize, shape: Shape) -> Option<Forgery> {
+    leaving(tag, shape).map(beyond)
 }
 
 /// A value that a function does not have.
-pub fn another_value() -> Forgery {
+pub fn another_value(shape: Shape) -> Forgery {
     beyond(forged(
-        &mut function(),
+        &mut function().on(shape),
         |step| matches!(step, Step::Function { .. }),
         |plan, blocks, step| {
             let Step::Function { y, joined, .. } = step else {
@@ -191,15 +195,16 @@ pub fn another_value() -> Forgery {
 }
 
 /// A cell that is in the table of another tag only.
-pub fn table_of_another_tag() -> Forgery {
-    let (plan, witness) = outside_the_divisor();
+pub fn table_of_another_tag(shape: Shape) -> Forgery {
+    let (plan, witness) = outside_the_divisor(shape);
     let largest = largest_range(&plan.tables);
     let [_, _, pole, _] = mock_challenges();
     let relaxed = lookup_columns(&plan, &witness, (pole, Fr::ZERO), |_| largest, None);
     let honest = columns(&plan, &witness, None);
+    let [honest, relaxed] = [honest, relaxed].map(|columns| cells(&plan, &columns));
     Forgery {
-        relaxed: Some(cells(&relaxed)),
-        ..Forgery::new("cell in another's table", (plan, witness)).with(cells(&honest))
+        relaxed: Some(relaxed),
+        ..Forgery::new("cell in another's table", (plan, witness)).with(honest)
     }
 }
 
@@ -210,46 +215,55 @@ fn largest_range(tables: &Tables) -> usize {
 }
 
 /// A remainder beyond its table.
-fn outside_the_divisor() -> (Arc<Plan>, Arc<Witness>) {
-    let plan = model().plan(the_shape());
+fn outside_the_divisor(shape: Shape) -> (Arc<Plan>, Arc<Witness>) {
+    let plan = model().plan(shape);
     let tag = plan.tables.tag(Range::Exact(SCALE as u64)).unwrap();
-    leaving(tag).unwrap()
+    leaving(tag, shape).unwrap()
 }
 
 /// What the forged cell adds to the sum is taken away by `hide`, which gets the cell's row.
-fn hidden(how: &str, hide: impl Fn(&mut LookupColumns, usize)) -> Forgery {
-    let (plan, witness) = outside_the_divisor();
+fn hidden(how: &str, shape: Shape, hide: impl Fn(&mut LookupColumns, usize)) -> Forgery {
+    let (plan, witness) = outside_the_divisor(shape);
     let mut columns = columns(&plan, &witness, None);
     let (outside, _) = outside(&plan, &witness);
-    assert!(outside % plan.shape.data >= Columns::DIRECT, "a helper's");
+    let helped = outside % plan.shape.data >= Columns::DIRECT;
+    assert!(helped || shape.stacked, "a helper's");
     hide(&mut columns, outside / plan.shape.data);
-    let cells = cells(&columns);
+    let cells = cells(&plan, &columns);
     Forgery::new(how, (plan, witness)).with(cells)
 }
 
 /// A helper that leaves the forged cell out.
-pub fn helper() -> Forgery {
-    hidden("helper that leaves a cell out", |columns, row| {
+pub fn helper(shape: Shape) -> Forgery {
+    hidden("helper that leaves a cell out", shape, |columns, row| {
         columns.helper[row] -= columns.balance;
         subtract(columns, row + 1);
     })
 }
 
 /// A step of the running sum that leaves the forged cell out.
-pub fn sum() -> Forgery {
-    hidden("sum that leaves a cell out", |columns, row| {
+pub fn sum(shape: Shape) -> Forgery {
+    hidden("sum that leaves a cell out", shape, |columns, row| {
         subtract(columns, row + 1);
     })
 }
 
+/// A step of the running sum beside a table row that takes away what a cell adds.
+pub fn entry(shape: Shape) -> Forgery {
+    let table = model().plan(shape).rows.table;
+    hidden("sum that takes away too much", shape, |columns, _| {
+        subtract(columns, table + 4);
+    })
+}
+
 /// A sum that does not start or does not end at zero.
-pub fn border(start: bool) -> Forgery {
+pub fn border(start: bool, shape: Shape) -> Forgery {
     if start {
-        hidden("sum that does not start at zero", |columns, _| {
+        hidden("sum that does not start at zero", shape, |columns, _| {
             subtract(columns, 0);
         })
     } else {
-        hidden("sum that does not end at zero", |_, _| {})
+        hidden("sum that does not end at zero", shape, |_, _| {})
     }
 }
 

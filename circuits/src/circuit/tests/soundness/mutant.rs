@@ -17,9 +17,9 @@ use halo2_proofs::{
 };
 
 use crate::{
-    circuit::{fixed::ScalarCells, synthesis, tests, Columns, ModelCircuit},
+    circuit::{fixed::ScalarCells, synthesis, Columns, ModelCircuit},
     hash::Poseidon,
-    layout::{permutation_rows, program::Operand, Plan, Shape},
+    layout::{permutation_rows, program::Operand, Plan, Rows, Shape},
 };
 
 /// What copies tie: told apart by the cells, so that no copy is of no class.
@@ -69,7 +69,7 @@ pub enum Removed {
     },
     /// A class of copies.
     Copy(Copy),
-    /// The table of a tag: it has one row more, for the cell that is beyond it.
+    /// The table of a tag: it has the cell that is beyond it, too.
     Table(usize),
     /// The same for a function's table.
     Function,
@@ -79,7 +79,7 @@ pub enum Removed {
 
 impl Removed {
     /// What fails in the whole circuit if nothing but this is broken.
-    pub fn failure(&self) -> String {
+    pub fn failure(&self, shape: &Shape) -> String {
         match self {
             Self::Polynomial {
                 gate, polynomial, ..
@@ -87,8 +87,7 @@ impl Removed {
             Self::Copy(_) => "copy".into(),
             // The sum of the look-ups does not end at zero.
             Self::Table(_) | Self::Function | Self::Tags => {
-                let shape = tests::reject::the_shape();
-                let system = ModelCircuit::constraint_system(&shape);
+                let system = ModelCircuit::constraint_system(shape);
                 let mut gates = system.gates().iter();
                 let border = gates.position(|gate| gate.name() == "lookup border");
                 format!("{}.1", border.unwrap())
@@ -116,7 +115,7 @@ impl fmt::Display for Removed {
 pub struct Mutant {
     pub circuit: ModelCircuit,
     pub removed: Removed,
-    /// One more row of the table: tag and value.
+    /// Stands in place of the last table row: tag and value.
     pub entry: Option<(usize, u64)>,
 }
 
@@ -167,18 +166,15 @@ impl Circuit<Fr> for Mutant {
     fn synthesize(&self, columns: Columns, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
         layouter.assign_region(
             || "mutant",
-            |mut region| {
-                if let Some((tag, value)) = self.entry {
-                    let row = self.circuit.plan.tables.rows();
-                    assert!(row + 1 < self.circuit.plan.shape.usable_rows());
-                    region.assign_fixed(columns.table_value, row, Fr::from(value));
-                    region.assign_fixed(columns.table_tag, row, Fr::from(tag as u64));
-                }
+            |region| {
+                let plan = &self.circuit.plan;
+                let last = plan.rows.table + plan.tables.rows() - 1;
                 let mut filter = Filter {
                     region,
                     removed: self.removed.clone(),
                     columns: columns.clone(),
-                    classes: Classes::new(&self.circuit.plan),
+                    classes: Classes::new(plan),
+                    entry: self.entry.map(|entry| (last, entry)),
                 };
                 let filter: &mut dyn RegionLayouter<Fr> = &mut filter;
                 synthesis::assign(&self.circuit, &columns, Region::from(filter))
@@ -194,6 +190,7 @@ pub struct Classes {
     constants: HashSet<usize>,
     message_starts: HashSet<usize>,
     padding: HashSet<usize>,
+    rows: Rows,
 }
 
 impl Classes {
@@ -207,7 +204,7 @@ impl Classes {
         let poseidon = Poseidon::new(plan.shape.hash_width).unwrap();
         let (rows, rate) = (permutation_rows(&poseidon), poseidon.rate());
         let (mut message_starts, mut padding) = (HashSet::new(), HashSet::new());
-        let mut start = 0;
+        let mut start = plan.rows.hash;
         for message in &plan.statement.messages {
             let permutations = message.words.div_ceil(rate);
             message_starts.insert(start);
@@ -220,16 +217,24 @@ impl Classes {
             constants: scalar.constants.iter().copied().collect(),
             message_starts,
             padding,
+            rows: plan.rows,
         }
     }
 
     /// The class of a copy.
     pub fn class(&self, columns: &Columns, left: Cell, right: Cell) -> Copy {
-        let place = |cell: Cell| match cell.column {
-            column if column == columns.scalar.into() => Place::Scalar(cell.row_offset),
-            column if column == columns.fold.into() => Place::Fold,
-            column if column == columns.sbox.into() => Place::Hash(cell.row_offset),
-            column if column == columns.instance.into() => Place::Instance,
+        // Parts that share a column stand below the data.
+        let place = |cell: Cell| match (cell.column, cell.row_offset) {
+            (column, _) if column == columns.instance.into() => Place::Instance,
+            (_, row) if columns.stacked && row < self.rows.data => {
+                match cell.column == columns.fold.into() {
+                    true => Place::Fold,
+                    false => Place::Data,
+                }
+            }
+            (column, row) if column == columns.scalar.into() => Place::Scalar(row),
+            (column, _) if column == columns.fold.into() => Place::Fold,
+            (column, row) if column == columns.sbox.into() => Place::Hash(row),
             _ => Place::Data,
         };
         match (place(left), place(right)) {
@@ -271,6 +276,8 @@ struct Filter<'r> {
     removed: Removed,
     columns: Columns,
     classes: Classes,
+    /// Row, tag and value.
+    entry: Option<(usize, (usize, u64))>,
 }
 
 impl RegionLayouter<Fr> for Filter<'_> {
@@ -287,7 +294,18 @@ impl RegionLayouter<Fr> for Filter<'_> {
         let tags = [self.columns.tag, self.columns.table_tag];
         let to = match self.removed {
             Removed::Tags if tags.contains(&column) => Fr::zero().into(),
-            _ => to,
+            _ => match self.entry {
+                Some((row, (tag, value))) if row == offset => {
+                    if column == self.columns.table_tag {
+                        Fr::from(tag as u64).into()
+                    } else if column == self.columns.table_value {
+                        Fr::from(value).into()
+                    } else {
+                        to
+                    }
+                }
+                _ => to,
+            },
         };
         self.region.assign_fixed(column, offset, to)
     }
