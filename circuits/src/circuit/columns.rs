@@ -129,6 +129,7 @@ impl Columns {
         }
         meta.enable_equality(instance);
         let clamps = shape.clamps;
+        let cap = clamps.two_sided.then(|| meta.fixed_column());
         let section = meta.fixed_column();
         let tag = meta.fixed_column();
         let constant = meta.fixed_column();
@@ -150,8 +151,11 @@ impl Columns {
             stacked: shape.stacked,
             variable: meta.fixed_column(),
             carry: meta.fixed_column(),
-            cap: clamps.two_sided.then(|| meta.fixed_column()),
-            cap_wide: (clamps.two_sided && clamps.wide).then(|| meta.fixed_column()),
+            cap,
+            cap_wide: match shape.shares_caps() {
+                true => cap,
+                false => (clamps.two_sided && clamps.wide).then(|| meta.fixed_column()),
+            },
             relu: clamps.one_sided.then(|| meta.fixed_column()),
             product: clamps.product.then(|| meta.fixed_column()),
             tag,

@@ -139,7 +139,7 @@ impl<'g> Builder<'g> {
                 block.range
             )));
         }
-        if let Some(block) = self.blocks.iter().find(|b| !shape.clamps.allow(b.gate)) {
+        if let Some(block) = self.blocks.iter().find(|b| !shape.allow(b.gate)) {
             return Err(LayoutError::NoGate {
                 clamps: format!("{:?}", block.gate),
             });

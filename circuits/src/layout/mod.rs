@@ -85,6 +85,18 @@ impl Clamps {
         ..Self::ALL
     };
 
+    /// Clamps between two bounds alone.
+    pub const BOUNDED: Self = Self {
+        one_sided: false,
+        ..Self::CLAMPS
+    };
+
+    /// Clamps from one bound on alone.
+    pub const RELU: Self = Self {
+        two_sided: false,
+        ..Self::CLAMPS
+    };
+
     /// Every choice that has a meaning.
     pub fn choices() -> impl Iterator<Item = Self> {
         (0..16).filter_map(|bits| {
@@ -114,8 +126,7 @@ impl Clamps {
             + usize::from(self.wide && self.one_sided)
     }
 
-    /// Whether a block may have this gate.
-    pub fn allow(&self, gate: Gate) -> bool {
+    fn allow(&self, gate: Gate) -> bool {
         match gate {
             Gate::None => true,
             Gate::TwoSided { wide, .. } => self.two_sided && (self.wide || !wide),
@@ -128,8 +139,23 @@ impl Clamps {
 impl Shape {
     /// Fixed columns.
     pub fn fixed_columns(&self) -> usize {
-        let shared = if self.stacked { 2 } else { 0 };
-        10 - shared + self.clamps.columns()
+        let clamps = self.clamps.columns();
+        match self.stacked {
+            true => 8 + clamps - usize::from(self.shares_caps()),
+            false => 10 + clamps,
+        }
+    }
+
+    /// Whether every two-sided clamp has an excess of two limbs, also where one would do, so that one column
+    /// says where they are.
+    pub fn shares_caps(&self) -> bool {
+        self.stacked && self.clamps.two_sided && self.clamps.wide
+    }
+
+    /// Whether a block may have this gate.
+    pub fn allow(&self, gate: Gate) -> bool {
+        let narrow = matches!(gate, Gate::TwoSided { wide: false, .. });
+        self.clamps.allow(gate) && !(narrow && self.shares_caps())
     }
 
     /// Columns in the permutation: data, S-box inputs, folds, scalars, instance.

@@ -74,20 +74,20 @@ pub fn forgeries(removed: &Removed, shape: Shape) -> Vec<Forgery> {
 fn polynomials(name: &str, polynomial: usize, shape: Shape) -> Vec<Forgery> {
     let t = shape.hash_width;
     match name {
-        "fold" => vec![
-            fold("fold", linear(2).on(shape), Gate::None),
-            fold(
-                "fold of a clamp's excess",
-                clamps::two_sided().on(shape),
-                clamps::CAP,
-            ),
-            fold(
+        "fold" => [
+            ("fold", linear(2), Gate::None),
+            ("fold of a clamp's excess", clamps::two_sided(), clamps::CAP),
+            (
                 "fold of a wide clamp's excess",
-                clamps::wide_two_sided().on(shape),
+                clamps::wide_two_sided(),
                 clamps::CAP_WIDE,
             ),
-            fold("fold of products", product(1).on(shape), Gate::Product),
-        ],
+            ("fold of products", product(1), Gate::Product),
+        ]
+        .into_iter()
+        .filter(|(_, _, gate)| shape.allow(*gate))
+        .map(|(how, model, gate)| fold(how, model.on(shape), gate))
+        .collect(),
         "clamp two-sided" => vec![clamps::inside_the_bounds(polynomial, shape)],
         "clamp two-sided, high limb" => {
             vec![clamps::high_limb_inside_the_bounds(polynomial, shape)]

@@ -12,8 +12,7 @@ use crate::{
         tests::{
             cheats::{forged, function, stride},
             fixtures::{relu6, Model, SCALE},
-            forge::{column, mock_challenges},
-            Override,
+            forge::{lookup_cells as cells, mock_challenges},
         },
         tests_support::{lookup_columns, LookupColumns},
         Columns, Witness,
@@ -130,20 +129,6 @@ fn leaving(tag: usize, shape: Shape) -> Option<(Arc<Plan>, Arc<Witness>)> {
 fn columns(plan: &Plan, witness: &Witness, entry: Option<(usize, u64)>) -> LookupColumns {
     let [_, _, pole, mix] = mock_challenges();
     lookup_columns(plan, witness, (pole, mix), |tag| tag, entry)
-}
-
-fn cells(plan: &Plan, columns: &LookupColumns) -> Vec<Override> {
-    let table = plan.rows.table;
-    let helpers = match plan.shape.stacked {
-        true => Vec::new(),
-        false => column(1, 0, |c: &Columns| c.helpers[0], &columns.helper),
-    };
-    [
-        column(0, table, |c: &Columns| c.multiplicity, &columns.counts),
-        helpers,
-        column(1, 0, |c: &Columns| c.running, &columns.running),
-    ]
-    .concat()
 }
 
 /// The first cell outside its table: its place in the grid, its tag and value, which any other has too.
