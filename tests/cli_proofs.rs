@@ -312,9 +312,8 @@ fn no_log_line_shows_a_weight() {
         assert!(out.stderr.contains("INFO"), "{}", out.stderr);
         said += &(out.stderr + &out.stdout);
     }
-    let words: Vec<&str> = said
-        .split(|c: char| !c.is_alphanumeric() && c != '.')
-        .collect();
+    let words = said.split(|c: char| !c.is_alphanumeric() && c != '.');
+    let words: Vec<&str> = words.map(|word| word.trim_matches('.')).collect();
     for weight in weights.map(f32::abs) {
         let integer = (f64::from(weight) * 512.0).round() as i64;
         for shown in [

@@ -77,7 +77,7 @@ fn three_transcripts_agree() {
     let direct = Direct::get();
     let mut chain = Chain::new(Fork::Osaka);
     let contract = chain.deploy(&direct.code.creation).unwrap().address;
-    for context in 0..64 {
+    for context in 0..24 {
         let context = Fr::from(context).square() + Fr::from(3);
         let instances = circuit(2, 5, context).instances();
         let proof = direct.prove(context);

@@ -47,8 +47,8 @@ pub fn forgeries() -> Vec<Forged> {
         .0
     };
     let mut all = Vec::new();
-    let kinds: [(&str, Fq, Fq, &dyn Fn(Fq, Fq, Fq) -> Cells); 2] =
-        [("sum", chord, x2, &sum), ("double", tangent, x1, &double)];
+    type Kind<'a> = (&'a str, Fq, Fq, &'a dyn Fn(Fq, Fq, Fq) -> Cells);
+    let kinds: [Kind<'_>; 2] = [("sum", chord, x2, &sum), ("double", tangent, x1, &double)];
     for (kind, slope, last, cells) in kinds {
         // The y of the last point's line.
         let y_last = if kind == "sum" { y2 } else { y1 };

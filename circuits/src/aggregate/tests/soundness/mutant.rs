@@ -134,17 +134,14 @@ impl Circuit<Fr> for Mutant {
         // The same columns, in the order of the whole circuit.
         let constants = meta.fixed_column();
         meta.enable_equality(constants);
-        for _ in 0..shape.columns {
-            let column = meta.advice_column();
-            meta.enable_equality(column);
-        }
+        let gates: Vec<_> = (0..shape.columns).map(|_| meta.advice_column()).collect();
         let pairs = shape.columns.div_ceil(2);
         let selectors: Vec<_> = (0..pairs).map(|_| meta.fixed_column()).collect();
         for (g, gate) in whole.gates().iter().enumerate() {
             meta.create_gate(gate.name(), |cells| {
                 // All queries in their order, so that the polynomials' indices mean the same.
                 for (column, at) in whole.advice_queries() {
-                    if column.index() < shape.columns {
+                    if gates.contains(column) {
                         cells.query_advice(*column, *at);
                     }
                 }
@@ -160,6 +157,10 @@ impl Circuit<Fr> for Mutant {
                 gate.polynomials().iter().map(keep).collect::<Vec<_>>()
             });
         }
+        // Equality asks for a query as well, so that it comes after those of the gates.
+        gates
+            .iter()
+            .for_each(|column| meta.enable_equality(*column));
         if removed == Removed::Lookup {
             let value = meta.advice_column();
             meta.enable_equality(value);
