@@ -15,6 +15,8 @@ mod artefacts;
 mod mutate;
 mod small;
 mod targets;
+#[path = "../circuits/tests/support/tflite.rs"]
+mod tflite;
 
 use anyhow::{bail, Context, Result};
 use clap::Parser;

@@ -145,7 +145,7 @@ impl Settings {
 /// A model file and how to read it.
 #[derive(Args)]
 pub struct ModelArgs {
-    /// Model file (.onnx, or zkml's .msgpack)
+    /// Model file (.onnx, .tflite, or zkml's .msgpack)
     pub model: PathBuf,
     /// Fixed-point scale: integers stand for multiples of 1/SCALE [default: the file's, or 512]
     #[arg(long)]

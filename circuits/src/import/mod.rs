@@ -10,6 +10,7 @@ mod lower;
 mod movement;
 mod msgpack;
 mod onnx;
+mod tflite;
 
 pub use draft::{Draft, FloatModel};
 pub use error::ImportError;
@@ -45,6 +46,8 @@ pub enum Format {
     Msgpack,
     /// ONNX.
     Onnx,
+    /// TensorFlow Lite.
+    Tflite,
 }
 
 /// Order of an image's elements in an input.
@@ -130,8 +133,9 @@ impl Model {
 pub fn load(path: &Path, options: &ImportOptions) -> Result<Model, ImportError> {
     let bytes = read_bounded(path, MAX_FILE)?;
     let model = match format(path, &bytes)? {
-        Format::Msgpack => msgpack::load(&bytes, options),
+        Format::Msgpack => msgpack::load(&bytes, options).and_then(Draft::finish_rounded),
         Format::Onnx => onnx::load(&bytes, options).and_then(FloatModel::quantise),
+        Format::Tflite => tflite::load(&bytes, options).and_then(Draft::finish_rounded),
     };
     model.map_err(|error| error.in_file(path))
 }
@@ -144,12 +148,8 @@ pub fn load_real(
 ) -> Result<(Model, RealWeights), ImportError> {
     let bytes = read_bounded(path, MAX_FILE)?;
     let both = match format(path, &bytes)? {
-        Format::Msgpack => msgpack::load(&bytes, options).map(|model| {
-            let real = |values: &Vec<i64>| values.iter().map(|v| *v as f64).collect();
-            let weights = model.weights.iter();
-            let real = weights.map(|(id, values)| (*id, real(values))).collect();
-            (model, real)
-        }),
+        Format::Msgpack => msgpack::load(&bytes, options).and_then(Draft::split),
+        Format::Tflite => tflite::load(&bytes, options).and_then(Draft::split),
         Format::Onnx => onnx::load(&bytes, options).and_then(|model| {
             let real = model.real_weights()?;
             Ok((model.quantise()?, real))
@@ -183,12 +183,14 @@ fn format(path: &Path, bytes: &[u8]) -> Result<Format, ImportError> {
     match (extension.as_deref(), bytes) {
         (Some("msgpack"), _) => Ok(Format::Msgpack),
         (Some("onnx"), _) => Ok(Format::Onnx),
+        (Some("tflite"), _) => Ok(Format::Tflite),
+        _ if tflite::recognised(bytes) => Ok(Format::Tflite),
         // A map; an ONNX file starts with a field of ModelProto.
         (_, [0x80..=0x8f | 0xde | 0xdf, ..]) => Ok(Format::Msgpack),
         (_, [0x08 | 0x12 | 0x3a, ..]) => Ok(Format::Onnx),
         _ => {
             let got = extension.map_or("a file without extension".to_owned(), |e| format!(".{e}"));
-            Err(ImportError::malformed("format", ".msgpack or .onnx", got).in_file(path))
+            Err(ImportError::malformed("format", ".onnx, .tflite or .msgpack", got).in_file(path))
         }
     }
 }
