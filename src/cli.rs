@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use zkml_circuits::{
     files,
     graph::{batch::MAX_BATCH, real::RealWeights, Visibility},
-    import::{self, ImportOptions, Model},
+    import::{self, Exact, ImportOptions, Model},
     layout,
     prove::{ProveError, Transcript},
 };
@@ -165,6 +165,11 @@ impl ModelArgs {
     /// Reads the model.
     pub fn load(&self) -> anyhow::Result<Model> {
         Ok(import::load(&self.model, &self.options()?)?.batched(self.batch)?)
+    }
+
+    /// The model in floating point, where its format has that.
+    pub fn load_exact(&self) -> anyhow::Result<Option<Exact>> {
+        Ok(import::load_exact(&self.model)?)
     }
 
     /// Reads one run of the model, and its weights before they were rounded.

@@ -15,6 +15,8 @@ mod tflite;
 pub use draft::{Draft, FloatModel};
 pub use error::ImportError;
 pub(crate) use msgpack::{parse as parse_msgpack, RawTensor};
+pub use msgpack::{LayerShape, Operand, Shapes};
+pub use onnx::Exact;
 
 use crate::files::read_bounded;
 use crate::graph::range::propagate;
@@ -158,6 +160,19 @@ pub fn load_real(
     both.map_err(|error| error.in_file(path))
 }
 
+/// Reads the layers of one of zkml's files, which need not have weights.
+pub fn load_shapes(path: &Path) -> Result<Shapes, ImportError> {
+    let bytes = read_bounded(path, MAX_FILE)?;
+    let shapes = match format(path, &bytes)? {
+        Format::Msgpack => msgpack::load_shapes(&bytes),
+        Format::Onnx | Format::Tflite => {
+            let expected = "zkml's .msgpack (other formats have weights: plan without --plan-only)";
+            Err(ImportError::malformed("format", expected, "another one"))
+        }
+    };
+    shapes.map_err(|error| error.in_file(path))
+}
+
 /// Reads an ONNX model without quantising its weights: what error bounds are measured against.
 pub fn load_float(path: &Path, options: &ImportOptions) -> Result<FloatModel, ImportError> {
     onnx::load(&read_bounded(path, MAX_FILE)?, options).map_err(|error| error.in_file(path))
@@ -165,7 +180,18 @@ pub fn load_float(path: &Path, options: &ImportOptions) -> Result<FloatModel, Im
 
 /// Runs an ONNX model in floating point, on its inputs in order: what the integers approximate.
 pub fn evaluate_float(bytes: &[u8], inputs: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, ImportError> {
-    onnx::evaluate(bytes, inputs)
+    Exact::read(bytes)?.run(inputs)
+}
+
+/// The model in floating point, which ONNX files have.
+pub fn load_exact(path: &Path) -> Result<Option<Exact>, ImportError> {
+    let bytes = read_bounded(path, MAX_FILE)?;
+    match format(path, &bytes)? {
+        Format::Onnx => Exact::read(&bytes)
+            .map(Some)
+            .map_err(|error| error.in_file(path)),
+        Format::Msgpack | Format::Tflite => Ok(None),
+    }
 }
 
 /// An ONNX model from memory, its weights not quantised yet.

@@ -4,12 +4,15 @@ mod computed;
 mod functions;
 mod layers;
 mod moves;
+mod shapes;
 
 pub(super) use super::draft::Rounded;
 use super::{Draft, Format, ImportError, ImportOptions, Layout, Port};
 use crate::graph::ops::elements;
 use crate::graph::TensorId;
 use serde::Deserialize;
+pub(super) use shapes::load as load_shapes;
+pub use shapes::{LayerShape, Operand, Shapes};
 use std::collections::BTreeMap;
 
 /// Most inputs or outputs of a model.
@@ -142,7 +145,8 @@ pub(super) fn load(bytes: &[u8], options: &ImportOptions) -> Result<Draft<Rounde
     .scale_or(file.global_sf)?;
     if !file.layers.is_empty() && file.tensors.iter().all(|t| t.data.is_empty()) {
         layers::check_supported(&file.layers)?;
-        let expected = "weights (zkml's config files have none)";
+        let expected =
+            "weights (zkml's config files have none; `zkml inspect --plan-only` plans without)";
         return Err(ImportError::malformed(
             "tensors",
             expected,

@@ -311,6 +311,9 @@ impl Importer {
         let scale = self.draft.graph.scale;
         let x = self.natural(place.input(0)?, &place.name)?;
         let clamp = place.activation(0, scale)?;
+        if self.known.contains_key(&place.input(1)?) {
+            return self.computed_matrix(place, clamp);
+        }
         let (shape, values) = self.weight_values(place.input(1)?, &place.name)?;
         let (shape, values) = (shape.to_vec(), values.to_vec());
         let w = self
@@ -319,6 +322,31 @@ impl Importer {
         let bias = self.bias(place, 2)?;
         let y = self.draft.matmul(&place.name, x, w, bias, scale, clamp)?;
         Ok(Made::Natural(y))
+    }
+
+    /// `x·Wᵀ` with a matrix that is computed, as attention has it.
+    fn computed_matrix(
+        &mut self,
+        place: &Place<'_>,
+        clamp: Option<Clamp>,
+    ) -> Result<Made, ImportError> {
+        let name = &place.name;
+        if place.layer.inp_idxes.len() > 2 {
+            let (expected, got) = ("none with a computed matrix", "one");
+            return Err(ImportError::malformed(
+                format!("{name}: bias"),
+                expected,
+                got,
+            ));
+        }
+        let a = self.in_file_shape(place.input(0)?, name)?;
+        let w = self.in_file_shape(place.input(1)?, name)?;
+        let b = self
+            .draft
+            .transpose(&format!("{name}/turned"), w, vec![1, 0])?;
+        let div = self.draft.graph.scale;
+        let y = self.draft.node(name, Op::MatMul { a, b, div, clamp })?;
+        Ok(Made::Natural(self.natural_of(name, y)?))
     }
 
     fn pool(&mut self, place: &Place<'_>) -> Result<Made, ImportError> {
