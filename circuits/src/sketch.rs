@@ -9,7 +9,7 @@ mod demand;
 
 use crate::{
     hash::Poseidon,
-    import::{ImportError, Shapes},
+    import::{ImportError, LayerShape, Shapes},
     layout::{permutation_rows, Clamps, Cost, Shape, DATA_COLUMNS, MAX_K, SLOTS, WORD_BITS},
 };
 use demand::{Demand, Tracker};
@@ -111,7 +111,7 @@ impl Sketch {
             let expected = format!("a model that 2^{LARGEST_K} rows can hold");
             return Err(ImportError::malformed("layers", expected, "a larger one"));
         };
-        let layer = |(layer, demand): (&crate::import::LayerShape, &Demand)| Layer {
+        let layer = |(layer, demand): (&LayerShape, &Demand)| Layer {
             name: layer.name.clone(),
             kind: layer.kind.clone(),
             to: layer.outputs.first().cloned().unwrap_or_default(),

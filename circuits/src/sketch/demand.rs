@@ -22,6 +22,8 @@ enum Holds {
     Weights,
     /// Values of the width of an activation.
     Values(u64),
+    /// Values between 0 and 6.
+    Six(u64),
     /// Products of all limbs of two values: copies of both.
     Products,
     /// Remainders of a division by the scale.
@@ -48,6 +50,8 @@ pub(super) struct Demand {
 enum Function {
     /// Of arguments up to this number times the logarithm of the scale.
     Short(&'static str, f64),
+    /// A product of two.
+    Halves(&'static str),
     /// Of all that an argument can be, as far as importers go.
     Long(&'static str),
 }
@@ -58,6 +62,7 @@ impl Demand {
             let each = match run.holds {
                 Holds::Weights => limbs(bits.weight, shape),
                 Holds::Values(n) => n * limbs(bits.value, shape),
+                Holds::Six(n) => n * limbs(bits.scale + 3, shape),
                 Holds::Products => 2 * limbs(bits.value, shape).pow(2),
                 Holds::Remainders => limbs(bits.scale, shape),
                 Holds::Small(n) => n,
@@ -81,6 +86,11 @@ impl Demand {
                 let logarithm = (f64::from(bits.scale) * reach).max(1.0).log2().ceil();
                 (name, bits.scale + 1 + logarithm as u32)
             }
+            // Exponentials of many arguments are products of two tables.
+            Function::Halves(name) => {
+                let all = bits.scale + 2 + bits.scale.ilog2();
+                (name, if all > 15 { all.div_ceil(2) } else { all })
+            }
             Function::Long(name) => (name, bits.value.min(20)),
         })
     }
@@ -94,11 +104,18 @@ impl Demand {
         });
     }
 
-    /// The result of sums of products that are divided by the scale.
-    fn rounded(&mut self, segments: usize, length: usize, clamps: bool) {
-        let values = if clamps { 2 } else { 1 };
-        self.run(segments, length, Holds::Values(values));
+    /// The result of sums of products that are divided by the scale; a clamp adds what it cuts off.
+    fn rounded(&mut self, segments: usize, length: usize, activation: i64) {
+        self.kept(segments, length, activation);
         self.run(segments, length, Holds::Remainders);
+    }
+
+    fn kept(&mut self, segments: usize, length: usize, activation: i64) {
+        let values = if activation == 1 { 2 } else { 1 };
+        self.run(segments, length, Holds::Values(values));
+        if activation == 3 {
+            self.run(segments, length, Holds::Six(1));
+        }
     }
 
     fn function(&mut self, count: usize, function: Function) {
@@ -121,6 +138,8 @@ struct Plane {
 pub(super) struct Tracker {
     seen: BTreeSet<i64>,
     planes: BTreeMap<i64, Plane>,
+    /// Tensors whose values are between 0 and 6.
+    six: BTreeSet<i64>,
     /// Tensors whose cells lie as rows of channels want them.
     in_rows: BTreeSet<i64>,
     /// Products with weights for each channel: sums that follow are one layer with them.
@@ -146,7 +165,7 @@ impl Tracker {
         }
         let out = layer.outputs.first().map_or(&[][..], Vec::as_slice);
         let size = count(out);
-        let fused = layer.params.first().is_some_and(|&a| a != 0);
+        let fused = layer.params.first().copied().unwrap_or(0);
         let (kind, operands) = (layer.kind.as_str(), layer.operands.as_slice());
         match (kind, operands) {
             ("Conv2D" | "DepthwiseConv2D", [x, w, rest @ ..]) => {
@@ -159,7 +178,14 @@ impl Tracker {
             ("AveragePool2D" | "MaxPool2D", _) => {
                 let area = layer.params.iter().take(2).product::<i64>().max(1) as u64;
                 let extra = if kind == "MaxPool2D" { 2 * area } else { 1 };
-                demand.run(1, size, Holds::Values(area + extra));
+                let six = operands.iter().any(|x| self.six.contains(&x.id));
+                let all = area + extra;
+                let holds = if six {
+                    Holds::Six(all)
+                } else {
+                    Holds::Values(all)
+                };
+                demand.run(1, size, holds);
                 demand.run(1, size, Holds::Small(u64::from(kind == "AveragePool2D")));
             }
             ("Mul" | "Add" | "Sub", [a, b]) if a.weight != b.weight => {
@@ -171,7 +197,7 @@ impl Tracker {
                 let before = if kind == "SquaredDifference" { 2 } else { 1 };
                 demand.run(1, size, Holds::Values(before));
                 demand.run(1, size, Holds::Products);
-                demand.rounded(1, size, false);
+                demand.rounded(1, size, 0);
                 demand.multiply_adds = size as u64;
                 parameters(&mut demand, operands);
             }
@@ -186,7 +212,7 @@ impl Tracker {
             }
             ("Mean", [x, ..]) => {
                 demand.run(1, count(&x.shape), Holds::Values(1));
-                demand.rounded(1, size, false);
+                demand.rounded(1, size, 0);
                 demand.scalars = 4 * (count(&x.shape) / size.max(1)) as u64;
             }
             ("Softmax", _) => {
@@ -195,7 +221,7 @@ impl Tracker {
                 demand.run(1, size, Holds::Values(12));
                 demand.run(1, size, Holds::Products);
                 demand.run(1, size, Holds::Small(12));
-                demand.function = Some(Function::Short("exp", 0.7));
+                demand.function = Some(Function::Halves("exp"));
             }
             ("Logistic", _) => demand.function(size, Function::Short("logistic", 0.7)),
             ("Tanh", _) => demand.function(size, Function::Short("tanh", 0.7)),
@@ -222,7 +248,17 @@ impl Tracker {
         let keeps = [
             "Mul", "Add", "Sub", "Relu", "Tanh", "Logistic", "Pow", "Reshape",
         ];
+        let kind = layer.kind.as_str();
+        let activation = layer.params.get(if kind == "Conv2D" { 2 } else { 0 });
+        let clamped = match kind {
+            "Conv2D" | "FullyConnected" | "Add" => activation == Some(&3),
+            "AveragePool2D" | "MaxPool2D" | "Reshape" => self.six.contains(&x.id),
+            _ => false,
+        };
         for id in &layer.ids {
+            if clamped {
+                self.six.insert(*id);
+            }
             if keeps.contains(&layer.kind.as_str()) {
                 if let Some(plane) = self.planes.get(&x.id).copied() {
                     self.planes.entry(*id).or_insert(plane);
@@ -241,7 +277,7 @@ impl Tracker {
         &mut self,
         demand: &mut Demand,
         (x, w): (&Operand, &Operand),
-        (bias, clamps): (bool, bool),
+        (bias, activation): (bool, i64),
     ) {
         let inputs = last(&w.shape);
         let outputs = count(&w.shape) / inputs.max(1);
@@ -252,12 +288,12 @@ impl Tracker {
         demand.multiply_adds = (rows * inputs * outputs) as u64;
         demand.run(inputs + usize::from(bias), outputs, Holds::Weights);
         if rows == 1 {
-            demand.rounded(1, outputs, clamps);
+            demand.rounded(1, outputs, activation);
             demand.scalars = 12 * inputs as u64;
             return;
         }
         // Each output is a plane of all rows.
-        demand.rounded(outputs, rows, clamps);
+        demand.rounded(outputs, rows, activation);
         demand.scalars = 16 * inputs as u64;
         if !self.in_rows.contains(&x.id) {
             demand.run(inputs, rows, Holds::Values(1));
@@ -303,7 +339,14 @@ impl Tracker {
             false => (kernels, kh * kw * depth),
         };
         demand.run(segments + usize::from(bias), outputs, Holds::Weights);
-        demand.rounded(outputs, cells, param(2) != 0);
+        // A window that is all of the image is a dense layer.
+        let whole = plain && (oh, ow) == (1, 1);
+        let (planes, long) = if whole {
+            (1, outputs)
+        } else {
+            (outputs, cells)
+        };
+        demand.rounded(planes, long, param(2));
         demand.scalars = 16 * (channels * kh * kw) as u64;
         let per_output = if depthwise { kh * kw } else { kh * kw * depth };
         demand.multiply_adds = (count(out) * per_output) as u64;
@@ -337,7 +380,7 @@ impl Tracker {
                     Holds::Values(1)
                 },
             );
-            return demand.rounded(1, size, false);
+            return demand.rounded(1, size, 0);
         }
         let fused = layer.kind == "Add" && self.scaled.contains(&x.id);
         if mul {
@@ -348,8 +391,12 @@ impl Tracker {
         }
         let channels = last(&x.shape).max(1);
         let cells = self.planes.get(&x.id).map_or(size / channels, |p| p.cells);
-        let clamps = layer.params.first().is_some_and(|&a| a != 0);
-        demand.run(channels, cells, Holds::Values(if clamps { 2 } else { 1 }));
+        let activation = if mul {
+            0
+        } else {
+            layer.params.first().copied().unwrap_or(0)
+        };
+        demand.kept(channels, cells, activation);
         if mul {
             demand.run(channels, cells, Holds::Remainders);
         }
@@ -367,7 +414,7 @@ fn parameters(demand: &mut Demand, operands: &[Operand]) {
 fn products(demand: &mut Demand, size: usize, depth: usize, (a, b): (&Operand, &Operand)) {
     let (left, right) = (count(&a.shape), count(&b.shape));
     demand.run(1, left + right, Holds::Values(1));
-    demand.rounded(1, size, false);
+    demand.rounded(1, size, 0);
     // a: [batch·m, k], b: [batch·k, n], so that a·b/size = batch·k².
     demand.scalars = 16 * (left * right / (size * depth).max(1)) as u64;
     demand.multiply_adds = (size * depth) as u64;
