@@ -6,13 +6,15 @@
 //! activation takes as many bits as zkml's table has rows (the file's `k`).
 
 mod demand;
+mod rules;
 
 use crate::{
     hash::Poseidon,
     import::{ImportError, LayerShape, Shapes},
     layout::{permutation_rows, Clamps, Cost, Shape, DATA_COLUMNS, MAX_K, SLOTS, WORD_BITS},
 };
-use demand::{Demand, Tracker};
+use demand::Demand;
+use rules::Tracker;
 use serde::Serialize;
 
 /// Largest k that is thought of: that of the largest public ceremonies.

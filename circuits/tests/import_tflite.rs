@@ -178,6 +178,27 @@ fn operators() {
             .unwrap()
             .max(0)
     );
+    // Averages leave the padding out of the count.
+    for (kernel, stride, out) in [(3, 1, 4), (3, 2, 2), (2, 1, 4), (7, 3, 2)] {
+        let low = ((out - 1) * stride + kernel - 4) / 2;
+        let inside = |o: i64| {
+            let from = o * stride - low;
+            from.max(0)..(from + kernel).min(4)
+        };
+        let mean = |i: i64| {
+            let (rows, columns) = (inside(i / out), inside(i % out));
+            let each = rows.flat_map(|y| columns.clone().map(move |x| (4 * y + x) as usize));
+            let each: Vec<i64> = each.map(|i| image[i]).collect();
+            let count = each.len() as i64;
+            (2 * each.iter().sum::<i64>() + count).div_euclid(2 * count)
+        };
+        let expected: Vec<i64> = (0..out * out).map(mean).collect();
+        let (kernel, stride, out) = (kernel as i32, stride as i32, out as i32);
+        let tensors = [x(), computed(&[1, out, out, 1])];
+        let options = [0, stride, stride, kernel, kernel, 0];
+        let got = one(&tensors, node(1, &[0], &[1], (5, &options)), &image);
+        assert_eq!(got.unwrap(), [expected], "{kernel} {stride}");
+    }
     let wide: Vec<i64> = vec![-40, -16, 0, 8, 16, 63];
     let row = || computed(&[1, 6]);
     let unary = |code| {
@@ -438,9 +459,9 @@ fn what_is_not_read_is_refused_by_name() {
             "output shape",
         ),
         (
-            vec![x(), x()],
-            node(1, &[0], &[1], (5, &[0, 1, 1, 3, 3, 0])),
-            "expected VALID, or SAME where nothing is padded",
+            vec![computed(&[1, 40, 40, 1]), computed(&[1, 40, 40, 1])],
+            node(1, &[0], &[1], (5, &[0, 1, 1, 99, 99, 0])),
+            "at most 256 windows over the edges",
         ),
         (vec![row(), row()], softmax(half), "beta: expected 1, got 0.5"),
         (

@@ -4,6 +4,8 @@
 //! integer semantics, and both files of a model give the same integers. Weights are rounded half to
 //! even, as that converter rounds.
 
+mod arith;
+mod average;
 mod flatbuffer;
 mod lower;
 mod moves;

@@ -67,7 +67,7 @@ impl Lowering<'_, '_> {
     }
 
     /// Indices from a start to an end, which is not among them.
-    fn range(
+    pub(super) fn range(
         &mut self,
         place: &Place<'_, '_>,
         x: i64,
