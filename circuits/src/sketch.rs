@@ -86,6 +86,26 @@ struct Bits {
     scale: u32,
 }
 
+/// A hash: words and rows of a permutation.
+struct Hash {
+    width: usize,
+    rate: u64,
+    rows: u64,
+}
+
+impl Hash {
+    /// All that there are. Their constants take a while to make.
+    fn all() -> Vec<Self> {
+        let known = Poseidon::WIDTHS.into_iter().filter_map(Poseidon::new);
+        let one = |poseidon: Poseidon| Hash {
+            width: poseidon.width(),
+            rate: poseidon.rate() as u64,
+            rows: permutation_rows(&poseidon) as u64,
+        };
+        known.map(one).collect()
+    }
+}
+
 impl Sketch {
     /// The plan of the cheapest shape, whether or not this program can make it.
     pub fn of(shapes: &Shapes) -> Result<Self, ImportError> {
@@ -101,8 +121,9 @@ impl Sketch {
             .iter()
             .map(|layer| tracker.demand(layer))
             .collect();
+        let hashes = Hash::all();
         let mut found: Vec<(Shape, Usage)> = candidates(demands.iter().any(|d| d.product))
-            .filter_map(|shape| Some((shape, usage(&demands, &shape, bits)?)))
+            .filter_map(|shape| Some((shape, usage(&demands, &shape, bits, &hashes)?)))
             .collect();
         let key = |(shape, _): &(Shape, Usage)| {
             let seconds = Cost::of(shape).prove_cpu_s;
@@ -165,10 +186,9 @@ fn candidates(products: bool) -> impl Iterator<Item = Shape> {
 }
 
 /// What the layers take of a shape; `None` if it is too small.
-fn usage(demands: &[Demand], shape: &Shape, bits: Bits) -> Option<Usage> {
+fn usage(demands: &[Demand], shape: &Shape, bits: Bits, hashes: &[Hash]) -> Option<Usage> {
     let rows = shape.usable_rows() as u64;
-    let poseidon = Poseidon::new(shape.hash_width)?;
-    let rate = poseidon.rate() as u64;
+    let hash = hashes.iter().find(|hash| hash.width == shape.hash_width)?;
     let words: u64 = demands.iter().map(|d| d.words(shape, bits)).sum();
     let mut functions: Vec<(&str, u32)> = demands.iter().flat_map(|d| d.tables(bits)).collect();
     functions.sort_unstable();
@@ -178,7 +198,7 @@ fn usage(demands: &[Demand], shape: &Shape, bits: Bits) -> Option<Usage> {
     let usage = Usage {
         data_cells: demands.iter().map(|d| d.cells(shape, bits)).sum(),
         scalar_cells: demands.iter().map(|d| d.scalars).sum(),
-        hash_rows: words.div_ceil(rate) * permutation_rows(&poseidon) as u64,
+        hash_rows: words.div_ceil(hash.rate) * hash.rows,
         table_rows: shape.limb_base() + tables.chain(exact).sum::<u64>(),
     };
     let places = (shape.slot_rows() * SLOTS * shape.data) as u64;
