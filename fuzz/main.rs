@@ -16,6 +16,8 @@ mod data;
 mod mutate;
 mod small;
 mod targets;
+#[path = "../circuits/tests/support/tflite.rs"]
+mod tflite;
 
 use anyhow::{bail, Context, Result};
 use clap::Parser;

@@ -74,7 +74,7 @@ impl Cost {
         }
     }
 
-    fn is_small(&self) -> bool {
+    pub(crate) fn is_small(&self) -> bool {
         let limit = PROOF_LIMIT.max(PROOF_PER_SECOND * self.prove_cpu_s);
         self.proof_bytes as f64 <= limit
     }
@@ -96,12 +96,13 @@ impl Cost {
 /// that takes long anyway.
 const PROOF_LIMIT: f64 = 3_360.0;
 const PROOF_PER_SECOND: f64 = 2_000.0;
-const MAX_K: u32 = 24;
+/// Largest k of a layout.
+pub const MAX_K: u32 = 24;
 /// How much shorter than the rows the table of limbs is, in bits: the shorter, the more rows remain for a
 /// wide clamp's.
 const LIMBS_BELOW_K: [u32; 3] = [2, 3, 4];
 /// Numbers of data columns that use the look-up argument's helpers fully.
-const DATA_COLUMNS: [usize; 12] = [1, 2, 5, 8, 11, 14, 17, 20, 26, 32, 44, 62];
+pub const DATA_COLUMNS: [usize; 12] = [1, 2, 5, 8, 11, 14, 17, 20, 26, 32, 44, 62];
 /// Public values that [`Goal::Direct`] reckons with: they hardly depend on the shape.
 const TYPICAL_INSTANCES: usize = 40;
 /// Gas that [`Goal::Direct`] pays to save the prover a second.
