@@ -5,6 +5,7 @@ mod computed;
 mod fixtures;
 mod forge;
 mod honest;
+mod packing;
 mod random;
 mod reject;
 mod soundness;

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Segments of weights, their range, and their cells.
-pub type LaidWeights = (Vec<Vec<(TensorId, usize)>>, Interval, Matrix);
+pub type LaidWeights = (Vec<Vec<Option<(TensorId, usize)>>>, Interval, Matrix);
 
 /// A layout in the making.
 pub struct Builder<'g> {
