@@ -47,6 +47,8 @@ pub struct Builder<'g> {
     pub matrices: Vec<LaidWeights>,
     /// Weight segments to commit to, by their rows.
     pub committed: BTreeMap<usize, Vec<Lane>>,
+    /// Blocks of so many elements whose other cells hold zero.
+    pub zero_padded: Vec<(BlockId, usize)>,
     /// Name of the node being lowered.
     pub node: String,
     /// Values in the largest table.
@@ -87,6 +89,7 @@ impl<'g> Builder<'g> {
             statement: Statement::new(),
             matrices: Vec::new(),
             committed: BTreeMap::new(),
+            zero_padded: Vec::new(),
             node: String::new(),
             loose,
             challenges: [Operand::Word(0); 2],
