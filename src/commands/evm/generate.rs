@@ -13,7 +13,10 @@ use anyhow::{bail, Result};
 use clap::{Args, ValueEnum};
 use serde_json::{json, Value};
 use std::path::PathBuf;
-use zkml_circuits::gas::{aggregated, direct, ContractCost};
+use zkml_circuits::{
+    gas::{aggregated, direct, ContractCost},
+    layout::Goal,
+};
 use zkml_evm_verifier::compile::find_compiler;
 
 /// Name of the contract unless another is asked for.
@@ -66,7 +69,8 @@ pub struct GenerateArgs {
 /// Which proofs a contract checks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
-    /// Of the two that Ethereum would deploy, the one that is predicted to cost less gas
+    /// Aggregated ones with keys of `setup --optimize onchain`; else, of the two that Ethereum would deploy,
+    /// the one that is predicted to cost less gas
     #[default]
     Auto,
     /// Proofs of one model with the Keccak transcript
@@ -101,6 +105,8 @@ pub fn run(args: &GenerateArgs, ui: &Ui) -> Result<Value> {
         (Mode::Direct, count) => {
             bail!("--mode direct checks one proof at a time, got {count}; use --mode aggregate")
         }
+        // Whoever made keys for the aggregation gets proofs for it.
+        (Mode::Auto, 1) if only.architecture.optimised_for == Goal::Onchain => false,
         (Mode::Auto, 1) => direct_is_better(only, columns, ui)?,
         (Mode::Auto, _) => false,
     };
