@@ -48,7 +48,7 @@ pub struct Columns {
     /// The statement.
     pub instance: Column<Instance>,
 
-    /// What the row is for ([`Section`]).
+    /// What the row is for (`Section`).
     pub section: Column<Fixed>,
     /// Whether parts share columns.
     pub stacked: bool,
