@@ -229,7 +229,7 @@ pub(crate) fn plan_words(plan: &Plan, blocks: &[Vec<u64>]) -> Vec<Fr> {
 
 fn pack(packing: &Packing, columns: usize, blocks: &[Vec<u64>], words: &mut [Fr]) {
     let width = packing.rows * columns;
-    for i in 0..width {
+    for i in 0..packing.words {
         words[packing.first_word + i] = join(packing, |lane| {
             let at = lane.segment * width + i;
             let stored = lane
@@ -257,7 +257,7 @@ pub fn pack_values(plan: &Plan, exposed: &Exposed, values: &[i64]) -> Vec<Fr> {
         .iter()
         .flat_map(|packing| {
             let width = packing.rows * plan.shape.data;
-            (0..width).map(move |i| {
+            (0..packing.words).map(move |i| {
                 join(packing, |lane| {
                     let value = values.get(lane.segment * width + i).copied();
                     builder_signed(value.unwrap_or(0i64.max(exposed.offset))) - offset

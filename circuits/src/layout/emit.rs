@@ -389,7 +389,7 @@ impl Builder<'_> {
             values
         };
         let single = if packed {
-            self.single_limit()
+            self.exact_limit(values)
         } else {
             self.loose()
         };
@@ -420,12 +420,15 @@ impl Builder<'_> {
         values: u64,
         geometry: Geometry,
     ) -> Result<Vec<Limb>, LayoutError> {
-        let limit = self.single_limit();
+        let limit = self.exact_limit(values);
         let (mut limbs, mut base, mut rest) = (Vec::new(), 1u64, values);
         while rest > limit {
             let low = 1u64 << rest.trailing_zeros().min(self.shape.limb_bits);
-            if low == 1 {
+            if low == 1 && rest > self.single_limit() {
                 return Err(self.too_wide(what, rest));
+            }
+            if low == 1 {
+                break;
             }
             let block = self.block(geometry, Range::Exact(low));
             limbs.push(Limb { block, base });

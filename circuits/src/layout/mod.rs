@@ -79,6 +79,14 @@ impl Clamps {
         ..Self::ALL
     };
 
+    /// Neither clamps nor products.
+    pub const NONE: Self = Self {
+        two_sided: false,
+        one_sided: false,
+        wide: false,
+        product: false,
+    };
+
     /// Every choice that has a meaning.
     pub fn choices() -> impl Iterator<Item = Self> {
         (0..16).filter_map(|bits| {
@@ -108,14 +116,23 @@ impl Clamps {
             + usize::from(self.wide && self.one_sided)
     }
 
-    /// Whether a block may have this gate.
-    pub fn allow(&self, gate: Gate) -> bool {
+    /// These and what a block with this gate needs.
+    pub fn with(mut self, gate: Gate) -> Self {
         match gate {
-            Gate::None => true,
-            Gate::TwoSided { wide, .. } => self.two_sided && (self.wide || !wide),
-            Gate::OneSided { wide } => self.one_sided && (self.wide || !wide),
-            Gate::Product => self.product,
+            Gate::None => {}
+            Gate::TwoSided { wide, .. } => (self.two_sided, self.wide) = (true, self.wide || wide),
+            Gate::OneSided { wide } => (self.one_sided, self.wide) = (true, self.wide || wide),
+            Gate::Product => self.product = true,
         }
+        self
+    }
+
+    /// Whether all of `needed` are among these.
+    pub fn include(&self, needed: &Self) -> bool {
+        (self.two_sided || !needed.two_sided)
+            && (self.one_sided || !needed.one_sided)
+            && (self.wide || !needed.wide)
+            && (self.product || !needed.product)
     }
 }
 

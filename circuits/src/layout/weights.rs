@@ -74,7 +74,10 @@ impl Builder<'_> {
             elements,
         });
         self.fix_zero(&limbs, range.lo, &pads)?;
-        let lanes: Vec<_> = self.lanes(&limbs, geometry.segments).collect();
+        let zero = range.lo.unsigned_abs();
+        let lanes: Vec<_> = self
+            .lanes(&limbs, geometry.segments, channels, zero)
+            .collect();
         self.committed
             .entry(geometry.rows)
             .or_default()
@@ -87,10 +90,11 @@ impl Builder<'_> {
         })
     }
 
-    /// Packs all weights into the model's message: segments of one width share words, whatever
-    /// layer they belong to.
+    /// Packs all weights into the model's message: segments of as many rows share words, whatever
+    /// layer they belong to, the longest first.
     pub fn commit_weights(&mut self) {
-        for (rows, lanes) in std::mem::take(&mut self.committed) {
+        for (rows, mut lanes) in std::mem::take(&mut self.committed) {
+            lanes.sort_by_key(|lane| std::cmp::Reverse(lane.cells));
             self.pack(lanes, rows, Variable::Channel, Some(Statement::MODEL));
         }
     }

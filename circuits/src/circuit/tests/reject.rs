@@ -43,7 +43,7 @@ pub fn the_shape() -> Shape {
 /// Runs `model` with a witness that `cheat` changed before words and digests were computed; the
 /// statement is the honest one unless `restate`. The circuit without the gates that the model does without
 /// must fail alike.
-fn cheat(
+pub fn cheat(
     model: &mut Model,
     restate: bool,
     cheat: impl Fn(&Plan, &mut Witness),
@@ -366,7 +366,7 @@ fn word_that_does_not_pack_the_cells() {
 }
 
 /// Recomputes all words after cells have changed.
-fn repack(plan: &Plan, witness: &mut Witness) {
+pub fn repack(plan: &Plan, witness: &mut Witness) {
     witness.words = crate::circuit::witness::plan_words(plan, &witness.blocks);
 }
 
