@@ -50,7 +50,7 @@ pub struct Builder<'g> {
     /// Name of the node being lowered.
     pub node: String,
     reports: Vec<NodeReport>,
-    /// Whether packed values or remainders are in a range that the table of limbs does not hold.
+    /// Whether packed values are in a range that the table of limbs does not hold.
     large_exact: bool,
     limits: Limits,
     challenges: [Operand; 2],
@@ -63,12 +63,12 @@ pub struct Builder<'g> {
 struct Limits {
     /// Values in the largest table.
     loose: u64,
-    /// The largest exact range, of packed values and remainders, that has a table of its own.
+    /// The largest exact range of packed values that has a table of its own.
     exact: u64,
 }
 
 /// Lays out `graph`: once to see how large the exact tables are, then with the rest of the
-/// table rows as one large table, which saves second limbs. Where packed values or remainders have large
+/// table rows as one large table, which saves second limbs. Where packed values (there are few) have large
 /// tables, they are also tried in two limbs, so that more rows remain; the layout with fewer cells is taken.
 pub fn plan(graph: &Graph, visibilities: &Visibilities, shape: Shape) -> Result<Plan, LayoutError> {
     let draft = |limits| Builder::draft(graph, visibilities, shape, limits);

@@ -420,15 +420,12 @@ impl Builder<'_> {
         values: u64,
         geometry: Geometry,
     ) -> Result<Vec<Limb>, LayoutError> {
-        let limit = self.exact_limit(values);
+        let limit = self.single_limit();
         let (mut limbs, mut base, mut rest) = (Vec::new(), 1u64, values);
         while rest > limit {
             let low = 1u64 << rest.trailing_zeros().min(self.shape.limb_bits);
-            if low == 1 && rest > self.single_limit() {
-                return Err(self.too_wide(what, rest));
-            }
             if low == 1 {
-                break;
+                return Err(self.too_wide(what, rest));
             }
             let block = self.block(geometry, Range::Exact(low));
             limbs.push(Limb { block, base });
