@@ -54,17 +54,18 @@ fn scale_by_powers(values: &mut [[Fr; 8]], first: Fr, base: Fr) {
 }
 
 type Block = Lanes<Fr>;
+type Rows = [[Fr; 8]];
 
 /// What [`Factors`] multiplies by, ready for vectors.
 struct Ready<'a> {
     beta: Block,
     gamma: Block,
-    places: &'a [[Fr; 8]],
+    places: &'a Rows,
     /// Values, permutation, δ^j.
-    columns: Vec<(&'a [[Fr; 8]], &'a [[Fr; 8]], Block)>,
+    columns: Vec<(&'a Rows, &'a Rows, Block)>,
 }
 
-fn blocks(values: &[Fr]) -> &[[Fr; 8]] {
+fn blocks(values: &[Fr]) -> &Rows {
     values.as_chunks().0
 }
 
