@@ -61,6 +61,8 @@ pub fn accuracy(case: &str) -> Result<Value> {
     };
     let file: PathBuf = root().join("examples/digits/model.onnx");
     let (model, real) = import::load_real(&file, &options)?;
+    let exact = import::load_exact(&file)?;
+    let unit = model.graph.scale as f64;
     let samples = Samples::read(&images, 28 * 28)?;
     let labels = dataset::labels(&labels)?;
     let all: Vec<&[f64]> = samples.iter().collect();
@@ -68,6 +70,7 @@ pub fn accuracy(case: &str) -> Result<Value> {
         graph: &model.graph,
         weights: &model.weights,
         real: &real,
+        exact: exact.as_ref().map(|exact| (exact, unit)),
     };
     let (measured, found) = measure(|| Ok(pair.accuracy(&all, &labels, || ())?))?;
     let percent = |count: usize| 100.0 * count as f64 / found.samples as f64;

@@ -8,7 +8,7 @@ use serde_json::{json, Value};
 use snark_verifier_sdk::snark_verifier::verifier::plonk::PlonkProtocol;
 use zkml_circuits::{
     aggregate::{vk_digest, AggregateProof},
-    prove::{self, Architecture, Keys, Opening, Proof},
+    prove::{self, Architecture, Keys, Opening, Proof, Statement},
     srs::Srs,
 };
 use zkml_evm_verifier::{
@@ -40,7 +40,6 @@ pub fn evm_case(case: &str, folder: &Path) -> Result<Value> {
 pub fn model_verifier_case(case: &str, folder: &Path) -> Result<Value> {
     let place = folder.join("onchain");
     let architecture = Architecture::load(&place.join("config.json"))?;
-    let plan = architecture.plan()?;
     let statement = Proof::load(&place.join("proof.zkml"))?.statement;
     let snarks = [inner_proof(&place)?];
     let (srs, key) = outer(&snarks)?;
@@ -49,49 +48,64 @@ pub fn model_verifier_case(case: &str, folder: &Path) -> Result<Value> {
     let mode = Mode::Aggregated {
         key_digest: vk_digest(&snarks[0].protocol)?,
     };
-    let commitment = statement.commitment.0;
-    let mut gas = Vec::new();
+    let argument = front::aggregated_proof(&proof.instances, &proof.proof);
+    let more = through_front(&architecture, &statement, mode, &bytecode, &argument)?;
+    let more = with(more, "runtime_bytes", json!(bytecode.runtime.len()));
+    let more = with(more, "public_values", json!(proof.instances.len()));
+    Ok(measured.line(case, with(more, "model", json!(model().0))))
+}
+
+/// Gas of whole transactions to `ModelVerifier`, inputs and outputs in the clear.
+fn through_front(
+    architecture: &Architecture,
+    statement: &Statement,
+    mode: Mode,
+    bytecode: &Bytecode,
+    proof: &[u8],
+) -> Result<Value> {
+    let plan = architecture.plan()?;
+    let mut of = Vec::new();
     for fork in Fork::ALL {
         let mut chain = Chain::new(fork);
         let verifier = chain.deploy(&bytecode.creation)?.address;
         let place = chain.deploy(&model_verifier()?.creation())?.address;
+        let (graph, commitment) = (&architecture.graph, statement.commitment.0);
         let code = &bytecode.runtime;
-        let model = front::model(&architecture.graph, &plan, commitment, mode, verifier, code)?;
-        let (input, output) = front::encode(&model, &statement)?;
+        let model = front::model(graph, &plan, commitment, mode, verifier, code)?;
+        let (input, output) = front::encode(&model, statement)?;
         let inference = Inference {
             model_id: front::model_id(&model),
             context: statement.context.0,
             input,
             output,
         };
-        let proof = front::aggregated_proof(&proof.instances, &proof.proof);
-        let submit = front::verify_call(&inference, &proof, true);
-        for (what, call) in [
-            ("register", front::register_call(&model)),
-            ("submit", submit),
-        ] {
+        let calls = [
+            front::register_call(&model),
+            front::verify_call(&inference, proof, false),
+            front::verify_call(&inference, proof, true),
+        ];
+        for call in calls {
             let outcome = chain.call(place, &call)?;
             if !outcome.returned {
-                bail!("{what}: {}", describe_revert(&outcome.output));
+                bail!("{fork}: {}", describe_revert(&outcome.output));
             }
-            gas.push((fork, what, outcome.gas.total));
+            of.push((fork, outcome.gas));
         }
     }
-    let of = |fork: Fork, what: &str| {
-        let found = gas
-            .iter()
-            .find(|(rules, step, _)| (*rules, *step) == (fork, what));
-        found.map(|(_, _, gas)| *gas)
+    let total = |fork: Fork, step: usize| {
+        let mut gas = of.iter().filter(|(rules, _)| *rules == fork);
+        gas.nth(step).map(|(_, gas)| gas.total)
     };
-    let more = json!({
-        "gas": of(Fork::Osaka, "submit"),
-        "gas_prague": of(Fork::Prague, "submit"),
-        "gas_register": of(Fork::Osaka, "register"),
-        "runtime_bytes": bytecode.runtime.len(),
-        "public_values": proof.instances.len(),
-        "model": model().0,
-    });
-    Ok(measured.line(case, more))
+    let [register, verify, submit] = [0, 1, 2];
+    Ok(json!({
+        "gas": total(Fork::Osaka, verify),
+        "gas_prague": total(Fork::Prague, verify),
+        "gas_submit": total(Fork::Osaka, submit),
+        "gas_register": total(Fork::Osaka, register),
+        "parts": of.iter().rev().find(|(fork, _)| *fork == Fork::Osaka).map(|(_, gas)| json!({
+            "calldata": gas.calldata, "precompiles": gas.precompiles, "execution": gas.execution,
+        })),
+    }))
 }
 
 /// A proof that its own contract verifies: the time is that of the proof.
@@ -109,11 +123,19 @@ pub fn direct_case(case: &str, folder: &Path) -> Result<Value> {
     let instances = proof.direct_instances(&architecture, &plan)?;
     let protocol = prove::protocol(&srs.params, keys.pk.get_vk(), instances.len());
     let (source, bytecode) = contract(&srs, &protocol)?;
+    let front = through_front(
+        &architecture,
+        &proof.statement,
+        Mode::Direct,
+        &bytecode,
+        &proof.argument,
+    )?;
     let proof = AggregateProof {
         instances,
         proof: proof.argument,
     };
     let more = on_chain(&bytecode, source.layout, &proof)?;
+    let more = with(more, "model_verifier", front);
     let more = with(more, "public_values", json!(proof.instances.len()));
     let more = with(more, "k", json!(plan.shape.k));
     Ok(measured.line(case, with(more, "model", json!(model().0))))

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Their targets; good files are made in `work`.
-pub fn artefacts(work: &Path, small: Small) -> Result<Vec<Target>> {
+pub fn artefacts(work: &Path, small: &Arc<Small>) -> Result<Vec<Target>> {
     let file = |name: &str| work.join(name);
     small.keys.save(&file("proving.key"))?;
     small.keys.save_verifier(&file("verifying.key"))?;
@@ -54,7 +54,6 @@ pub fn artefacts(work: &Path, small: Small) -> Result<Vec<Target>> {
     let opening = payload("weights.opening", Kind::Opening)?;
     let proof = payload("proof.zkml", Kind::Proof)?;
     let aggregate = payload("aggregate.zkml", Kind::AggregationProof)?;
-    let small = Arc::new(small);
     let with = |small: &Arc<Small>, read: fn(&Small, &Path) -> Result<(), String>| -> Read {
         let small = Arc::clone(small);
         Box::new(move |path| read(&small, path))
@@ -76,7 +75,7 @@ pub fn artefacts(work: &Path, small: Small) -> Result<Vec<Target>> {
         Some(Kind::AggregationKey),
         aggregation_key_start(),
         JSON,
-        with(&small, |_, path| {
+        with(small, |_, path| {
             AggregationKey::load(path).map(drop).map_err(text)
         }),
     );
@@ -90,7 +89,7 @@ pub fn artefacts(work: &Path, small: Small) -> Result<Vec<Target>> {
             None,
             config,
             JSON,
-            with(&small, |_, path| {
+            with(small, |_, path| {
                 let architecture = Architecture::load(path).map_err(text)?;
                 architecture.plan().map(drop).map_err(text)
             }),
@@ -102,7 +101,7 @@ pub fn artefacts(work: &Path, small: Small) -> Result<Vec<Target>> {
             Some(Kind::ProvingKey),
             proving,
             NUMBERS,
-            with(&small, |small, path| {
+            with(small, |small, path| {
                 Keys::load(path, &small.architecture)
                     .map(drop)
                     .map_err(text)
@@ -115,7 +114,7 @@ pub fn artefacts(work: &Path, small: Small) -> Result<Vec<Target>> {
             Some(Kind::VerifyingKey),
             verifying,
             NUMBERS,
-            with(&small, |small, path| {
+            with(small, |small, path| {
                 Verifier::load(path, &small.architecture)
                     .map(drop)
                     .map_err(text)
@@ -128,9 +127,7 @@ pub fn artefacts(work: &Path, small: Small) -> Result<Vec<Target>> {
             Some(Kind::Opening),
             opening,
             MSGPACK,
-            with(&small, |_, path| {
-                Opening::load(path).map(drop).map_err(text)
-            }),
+            with(small, |_, path| Opening::load(path).map(drop).map_err(text)),
         ),
         target(
             "proof",
@@ -139,7 +136,7 @@ pub fn artefacts(work: &Path, small: Small) -> Result<Vec<Target>> {
             Some(Kind::Proof),
             proof,
             MSGPACK,
-            with(&small, |small, path| {
+            with(small, |small, path| {
                 let proof = Proof::load(path).map_err(text)?;
                 let vk = small.keys.pk.get_vk();
                 proof
@@ -154,7 +151,7 @@ pub fn artefacts(work: &Path, small: Small) -> Result<Vec<Target>> {
             Some(Kind::AggregationProof),
             aggregate,
             JSON,
-            with(&small, |_, path| Bundle::load(path).map(drop).map_err(text)),
+            with(small, |_, path| Bundle::load(path).map(drop).map_err(text)),
         ),
         aggregation_key,
         target(
@@ -164,7 +161,7 @@ pub fn artefacts(work: &Path, small: Small) -> Result<Vec<Target>> {
             None,
             artefact,
             JSON,
-            with(&small, |_, path| {
+            with(small, |_, path| {
                 let artefact = Artefact::load(path).map_err(text)?;
                 artefact.bytecode().map(drop).map_err(text)
             }),

@@ -12,9 +12,12 @@
 #![deny(missing_docs, unsafe_code)]
 
 mod artefacts;
+mod data;
 mod mutate;
 mod small;
 mod targets;
+#[path = "../circuits/tests/support/tflite.rs"]
+mod tflite;
 
 use anyhow::{bail, Context, Result};
 use clap::Parser;

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use halo2_proofs::SerdeFormat;
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 use zkml_circuits::{
     files::{read_container, Kind},
     import::{self, ImportOptions, Model},
@@ -12,7 +12,9 @@ use zkml_circuits::{
 
 use crate::{
     artefacts::artefacts,
+    data::data,
     small::{Small, Tensor},
+    tflite,
 };
 
 /// Format version of a kind of container.
@@ -112,6 +114,21 @@ const PROTOBUF: &[&[u8]] = &[
     b"pads",
     b"group",
 ];
+/// Offsets, counts, and numbers of operators and types.
+const FLATBUFFER: &[&[u8]] = &[
+    b"TFL3",
+    b"\x00\x00\x00\x00",
+    b"\x01\x00\x00\x00",
+    b"\x04\x00\x00\x00",
+    b"\x10\x00\x00\x00",
+    b"\xff\xff\xff\xff",
+    b"\xff\xff\xff\x7f",
+    b"\x03\x03\x01\x00",
+    b"\x19\x00\x00\x00",
+    b"\x00\x00\x80\x7f",
+    b"\x04\x00",
+    b"\x08\x00",
+];
 const NPY: &[&[u8]] = &[
     b"\x93NUMPY",
     b"<f4",
@@ -151,7 +168,9 @@ pub fn targets(work: &Path) -> Result<Vec<Target>> {
     let mut targets = models(work)?;
     targets.extend(input_files(&small.model)?);
     targets.extend(strings(work)?);
-    targets.extend(artefacts(work, small)?);
+    let small = Arc::new(small);
+    targets.extend(data(work, &small)?);
+    targets.extend(artefacts(work, &small)?);
     Ok(targets)
 }
 
@@ -192,7 +211,57 @@ fn models(work: &Path) -> Result<Vec<Target>> {
             words: MSGPACK,
             read: read(),
         },
+        Target {
+            name: "tflite",
+            weight: 200,
+            extension: "tflite",
+            container: None,
+            whole: true,
+            seeds: vec![small_tflite()],
+            words: FLATBUFFER,
+            read: read(),
+        },
     ])
+}
+
+/// A convolution, a maximum, what only moves, a product, a function and a softmax.
+fn small_tflite() -> Vec<u8> {
+    use tflite::{computed, integers, node, number, reals, Node};
+    let kernels: Vec<f32> = (0..18).map(|i| i as f32 / 9.0 - 1.0).collect();
+    let weights: Vec<f32> = (0..12).map(|i| i as f32 / 8.0 - 1.0).collect();
+    let tensors = [
+        computed(&[1, 4, 4, 1]),
+        reals(&[2, 3, 3, 1], &kernels),
+        reals(&[2], &[0.5, -0.5]),
+        computed(&[1, 4, 4, 2]),
+        computed(&[1, 2, 2, 2]),
+        integers(&[4], &[0, 0, 0, 0]),
+        integers(&[4], &[1, 2, 2, 1]),
+        integers(&[4], &[1, 1, 1, 1]),
+        computed(&[1, 2, 2, 1]),
+        computed(&[1, 4]),
+        reals(&[3, 4], &weights),
+        computed(&[1, 3]),
+        computed(&[1, 3]),
+        integers(&[1], &[1]),
+        computed(&[1, 1]),
+        computed(&[1, 3]),
+    ];
+    let softmax = Node {
+        options: (9, vec![Some(number(0x3f80_0000))]),
+        ..node(25, &[12], &[15], (0, &[]))
+    };
+    let nodes = vec![
+        node(3, &[0, 1, 2], &[3], (1, &[0, 1, 1, 1])),
+        node(17, &[3], &[4], (5, &[1, 2, 2, 2, 2, 0])),
+        node(45, &[4, 5, 6, 7], &[8], (32, &[0, 0, 0, 0, 0, 0])),
+        node(22, &[8], &[9], (0, &[])),
+        node(9, &[9, 10, -1], &[11], (8, &[0, 0, 0])),
+        node(28, &[11], &[12], (0, &[])),
+        node(40, &[12, 13], &[14], (27, &[1])),
+        softmax,
+    ];
+    tflite::model(&tensors, nodes, &[0], &[14, 15])
 }
 
 fn input_files(small: &Model) -> Result<Vec<Target>> {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use zkml_circuits::{
     files,
     graph::{batch::MAX_BATCH, real::RealWeights, Visibility},
-    import::{self, ImportOptions, Model},
+    import::{self, Exact, ImportOptions, Model},
     layout,
     prove::{ProveError, Transcript},
 };
@@ -122,7 +122,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    fn read(path: &Path) -> anyhow::Result<Self> {
+    /// Reads the file.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
         let bytes = files::read_bounded(path, MAX_SETTINGS)?;
         let expected = || {
             format!(
@@ -145,7 +146,7 @@ impl Settings {
 /// A model file and how to read it.
 #[derive(Args)]
 pub struct ModelArgs {
-    /// Model file (.onnx, or zkml's .msgpack)
+    /// Model file (.onnx, .tflite, or zkml's .msgpack)
     pub model: PathBuf,
     /// Fixed-point scale: integers stand for multiples of 1/SCALE [default: the file's, or 512]
     #[arg(long)]
@@ -165,6 +166,11 @@ impl ModelArgs {
     /// Reads the model.
     pub fn load(&self) -> anyhow::Result<Model> {
         Ok(import::load(&self.model, &self.options()?)?.batched(self.batch)?)
+    }
+
+    /// The model in floating point, where its format has that.
+    pub fn load_exact(&self) -> anyhow::Result<Option<Exact>> {
+        Ok(import::load_exact(&self.model)?)
     }
 
     /// Reads one run of the model, and its weights before they were rounded.

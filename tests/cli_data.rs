@@ -171,3 +171,42 @@ fn a_batch_is_proven_at_once() {
     assert_eq!(out.code, 0, "{}", out.stderr);
     assert!(out.stdout.contains("Proof verified!"));
 }
+
+/// zkml's file for Twitter's model has layers and no weights.
+#[test]
+fn models_without_weights_are_planned_from_shapes() {
+    let shared = std::env::var_os("ZKML_SHARED").map_or_else(
+        || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
+        std::path::PathBuf::from,
+    );
+    let config = shared.join("data/zkml/twitter/config.msgpack");
+    if !config.exists() {
+        println!("skipped: {} is absent (set ZKML_SHARED)", config.display());
+        return;
+    }
+    let config = config.display().to_string();
+    let out = Zkml::new().args(&["inspect", &config, "--plan-only"]).run();
+    assert_eq!(out.code, 0, "{}", out.stderr);
+    for part in [
+        "weights        48,097,130",
+        "FullyConnected",
+        "A plan from shapes, not a layout",
+        "It does not fit 2^24 rows",
+    ] {
+        assert!(out.stdout.contains(part), "{part}\n{}", out.stdout);
+    }
+    let out = Zkml::new()
+        .args(&["inspect", &config, "--plan-only", "--json"])
+        .run();
+    let found = support::json(&out);
+    assert_eq!(found["weights"], 48_097_130);
+    assert_eq!(found["fits"], false);
+    let out = Zkml::new().args(&["inspect", &config]).run();
+    assert!(
+        out.code == 1 && out.stderr.contains("--plan-only"),
+        "{}",
+        out.stderr
+    );
+    let both = ["inspect", &config, "--plan-only", "--scale", "2"];
+    assert_eq!(Zkml::new().args(&both).run().code, 2);
+}

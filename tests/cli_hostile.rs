@@ -73,7 +73,8 @@ fn models_that_are_none_are_refused() {
     let onnx = "expected an ONNX model";
     let msgpack = "expected a zkml model";
     let (half, _) = model.split_at(model.len() / 2);
-    let cases: [(&str, &[u8], &str); 8] = [
+    let tflite = "expected a TFLite model";
+    let cases: [(&str, &[u8], &str); 11] = [
         ("empty.onnx", b"", "expected a graph"),
         ("half.onnx", half, onnx),
         ("image.onnx", &image, onnx),
@@ -82,6 +83,13 @@ fn models_that_are_none_are_refused() {
         ("empty.msgpack", b"", msgpack),
         ("nested.msgpack", &[0x91; 100_000], msgpack),
         ("promises.msgpack", b"\xdd\xff\xff\xff\xff", msgpack),
+        ("empty.tflite", b"", tflite),
+        ("onnx.tflite", &model, tflite),
+        (
+            "promises",
+            b"\xff\xff\xff\xffTFL3",
+            "expected 4 bytes from byte",
+        ),
     ];
     for (name, bytes, part) in cases {
         refuse(&folder, name, bytes, &["inspect", "FILE"], &[part, "got"]);

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test fails by panicking.
 
+#[path = "support/onnx.rs"]
+#[allow(dead_code)]
+mod onnx;
 mod support;
 
 use std::{fs, sync::OnceLock};
@@ -266,4 +269,59 @@ fn an_input_that_does_not_fit_leaves_no_proof() {
     let out = Zkml::new().args(&["setup", &model, "--out", keys]).run();
     assert_eq!(out.code, 1, "{}", out.stderr);
     assert!(out.stderr.contains("--force"), "{}", out.stderr);
+}
+
+/// All that `setup` and `prove` write to the terminal, logs at their fullest included, has no weight.
+#[test]
+fn no_log_line_shows_a_weight() {
+    let folder = Folder::new();
+    let weights = [61.234f32, -53.111, 40.404, 37.77, -29.91, 17.533];
+    let tensor = onnx::tensor("w", &[2, 3], &weights);
+    let nodes = [onnx::node("MatMul", "product", &["x", "w"], "y")];
+    let [x, y] = [("x", 2), ("y", 3)].map(|(name, size)| onnx::value(name, &[1, size]));
+    let [model, input, keys] = ["model.onnx", "input.json", "keys"].map(|name| folder.path(name));
+    fs::write(&model, onnx::model(&nodes, &[tensor], x, y)).unwrap();
+    fs::write(&input, "[0.25, -0.5]").unwrap();
+    let mut said = String::new();
+    let commands: [&[&str]; 2] = [
+        &[
+            "setup",
+            &model,
+            "--out",
+            &keys,
+            "--scale",
+            "512",
+            "--input-range=-1,1",
+        ],
+        &[
+            "prove",
+            &input,
+            "--keys",
+            &keys,
+            "--out",
+            &folder.path("proof.zkml"),
+        ],
+    ];
+    for command in commands {
+        let out = Zkml::new()
+            .env("ZKML_LOG", "trace")
+            .args(command)
+            .args(&["-vvv"])
+            .run();
+        assert_eq!(out.code, 0, "{}", out.stderr);
+        assert!(out.stderr.contains("INFO"), "{}", out.stderr);
+        said += &(out.stderr + &out.stdout);
+    }
+    let words = said.split(|c: char| !c.is_alphanumeric() && c != '.');
+    let words: Vec<&str> = words.map(|word| word.trim_matches('.')).collect();
+    for weight in weights.map(f32::abs) {
+        let integer = (f64::from(weight) * 512.0).round() as i64;
+        for shown in [
+            weight.to_string(),
+            integer.to_string(),
+            format!("0x{integer:x}"),
+        ] {
+            assert!(!words.contains(&shown.as_str()), "{shown}: {said}");
+        }
+    }
 }

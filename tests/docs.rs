@@ -129,15 +129,15 @@ fn documented_commands_do_what_is_documented() {
     assert!(count > 5, "only {count} commands in the documentation");
 }
 
-/// docs/statement.md: `word i = Σ_j 2^(bits·j)·(x[j·m + i] − lo)`.
+/// docs/statement.md: `word i = Σ_t 2^(bits·(S−1−t))·(x[i·S + t] − lo)`.
 fn words(values: &[i64], lo: i64, bits: u32, m: usize) -> Vec<Fr> {
     let two = Fr::from(2);
     let shift = (0..bits).fold(Fr::one(), |power, _| power * two);
-    let lanes = values.len().div_ceil(m);
+    let s = values.len().div_ceil(m);
     (0..m)
         .map(|i| {
-            (0..lanes).rev().fold(Fr::zero(), |word, j| {
-                let value = values.get(j * m + i).copied().unwrap_or(0.max(lo));
+            (0..s).fold(Fr::zero(), |word, t| {
+                let value = values.get(i * s + t).copied().unwrap_or(0.max(lo));
                 word * shift + Fr::from((value - lo) as u64)
             })
         })

@@ -3,8 +3,10 @@
 use crate::graph::exec::{self, ExecError};
 use crate::graph::real::{self, RealWeights};
 use crate::graph::{Graph, TensorId, Weights};
+use crate::import::{Exact, ImportError};
 use crate::quantise::quantise;
 use rayon::prelude::*;
+use thiserror::Error;
 
 /// A model in integers and in real numbers: one graph, two sets of weights.
 #[derive(Clone, Copy)]
@@ -15,6 +17,20 @@ pub struct Pair<'m> {
     pub weights: &'m Weights,
     /// The weights that they were rounded from.
     pub real: &'m RealWeights,
+    /// The file in floating point, where the format has that, and the units of a real number of its
+    /// first output. Without it the real model is the graph, whose tables are interpolated.
+    pub exact: Option<(&'m Exact, f64)>,
+}
+
+/// Why a model could not be evaluated.
+#[derive(Debug, Error)]
+pub enum EvaluateError {
+    /// In integers, or the graph in real numbers.
+    #[error(transparent)]
+    Exec(#[from] ExecError),
+    /// In floating point.
+    #[error(transparent)]
+    Exact(#[from] ImportError),
 }
 
 /// The outputs of both on one sample, in integer units.
@@ -59,7 +75,7 @@ impl Pair<'_> {
         samples: &[&[f64]],
         labels: &[usize],
         done: impl Fn() + Sync,
-    ) -> Result<Accuracy, ExecError> {
+    ) -> Result<Accuracy, EvaluateError> {
         let one = |(sample, label): (&&[f64], &usize)| {
             let Outcome { quantised, real } = self.run(sample)?;
             let (a, b) = (largest(&quantised), largest(&real));
@@ -100,15 +116,25 @@ impl Pair<'_> {
         (vec![sample.iter().map(integer).collect()], vec![units])
     }
 
-    fn run(&self, sample: &[f64]) -> Result<Outcome, ExecError> {
+    fn run(&self, sample: &[f64]) -> Result<Outcome, EvaluateError> {
         let (integers, units) = self.inputs(sample);
         let trace = exec::run(self.graph, self.weights, &integers)?;
-        let exact = real::run(self.graph, self.real, &units)?;
         let first = self.graph.outputs.first();
         let output = first.map_or(0, |id| id.0);
+        let real = match self.exact {
+            Some((exact, unit)) => {
+                let first = exact.run(&[sample.to_vec()])?.into_iter().next();
+                let values = first.unwrap_or_default().into_iter();
+                values.map(|v| v * unit).collect()
+            }
+            None => {
+                let values = real::run(self.graph, self.real, &units).map_err(ExecError::from)?;
+                values.into_iter().nth(output).flatten().unwrap_or_default()
+            }
+        };
         Ok(Outcome {
             quantised: trace.into_iter().nth(output).flatten().unwrap_or_default(),
-            real: exact.into_iter().nth(output).flatten().unwrap_or_default(),
+            real,
         })
     }
 

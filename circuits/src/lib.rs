@@ -3,7 +3,7 @@
 //! Data flows one way: [`import`] → [`graph`] (with [`quantise`]) → [`layout`] → [`circuit`] →
 //! [`prove`] → [`aggregate`]. Beside that line stand the commitment's [`hash`], the [`srs`], the
 //! [`inputs`] of an inference, the [`files`] that artefacts are kept in, and what a contract will cost in
-//! [`gas`].
+//! [`gas`], and a [`sketch`] of a plan where there are no weights.
 
 pub mod aggregate;
 pub mod circuit;
@@ -18,4 +18,5 @@ pub mod layout;
 pub mod plonk;
 pub mod prove;
 pub mod quantise;
+pub mod sketch;
 pub mod srs;

@@ -1,7 +1,8 @@
 //! Real weights to integers.
 //!
 //! A factor `w` of a product that is divided by `div` becomes `round(w·div)`, an offset
-//! `round(b·scale)`: half away from zero, as zkml's converter rounds.
+//! `round(b·scale)`: half away from zero. (What was TFLite is rounded half to even, as zkml's converter
+//! does.)
 
 use crate::graph::real::RealWeights;
 use crate::graph::{Op, TensorId};

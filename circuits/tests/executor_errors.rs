@@ -82,10 +82,7 @@ fn weights_are_checked() {
             .to_string()
     };
     assert_eq!(with(&[1]), "weights 'w': expected 2 values, got 1");
-    assert_eq!(
-        with(&[1, 4]),
-        "weights 'w': element 1: 4 is outside [-4, 3]"
-    );
+    assert_eq!(with(&[1, 4]), "weights 'w': element 1 is outside [-4, 3]");
     let error = run(&graph, &Weights::new(), &[vec![0, 0]]).unwrap_err();
     assert_eq!(error.to_string(), "weights 'w': missing");
 }

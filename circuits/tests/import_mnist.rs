@@ -74,7 +74,7 @@ fn configurations_have_all_layers_but_no_weights() {
             .unwrap_err()
             .to_string();
         assert!(
-            text.contains("expected weights (zkml's config files have none)"),
+            text.contains("expected weights (zkml's config files have none; `zkml inspect"),
             "{text}"
         );
     }

@@ -414,6 +414,32 @@ fn errors_name_the_place() {
     }
 }
 
+/// Attention multiplies by matrices that are computed.
+#[test]
+fn a_dense_layer_with_a_computed_matrix() {
+    let square = |shape: &[i64]| shape.to_vec();
+    let turned = layer("Permute", &[1, 0], &[(0, &[2, 3])], (1, &[3, 2]));
+    let back = layer("Permute", &[1, 0], &[(1, &[3, 2])], (2, &[2, 3]));
+    let dense = layer(
+        "FullyConnected",
+        &[1],
+        &[(0, &square(&[2, 3])), (2, &[2, 3])],
+        (3, &[2, 2]),
+    );
+    let used = layer("Mul", &[], &[(3, &[2, 2]), (4, &[1])], (5, &[2, 2]));
+    let made = model(
+        vec![tensor(4, &[1], &[16])],
+        vec![turned, back, dense, used],
+        5,
+    );
+    let made = import(&made).unwrap();
+    let x = [16, -8, 24, 3, 40, -5];
+    let dot = |i: usize, j: usize| (0..3).map(|k| x[3 * i + k] * x[3 * j + k]).sum::<i64>();
+    let rd = |v: i64| ((2 * v + 16).div_euclid(32)).max(0);
+    let expected = [rd(dot(0, 0)), rd(dot(0, 1)), rd(dot(1, 0)), rd(dot(1, 1))];
+    assert_eq!(execute(&made, &x), expected);
+}
+
 #[test]
 fn options() {
     let file = tempfile::Builder::new()
@@ -442,5 +468,6 @@ fn options() {
     let other = tempfile::Builder::new().suffix(".txt").tempfile().unwrap();
     std::fs::write(other.path(), "hello").unwrap();
     let text = zkml_circuits::import::load(other.path(), &ImportOptions::default()).unwrap_err();
-    assert!(text.to_string().contains(".msgpack or .onnx"), "{text}");
+    let text = text.to_string();
+    assert!(text.contains(".onnx, .tflite or .msgpack"), "{text}");
 }

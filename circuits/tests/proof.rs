@@ -206,11 +206,8 @@ fn proofs_are_blinded_and_the_commitment_salted() {
     let elements =
         |proof: &Proof| -> Vec<Vec<u8>> { proof.argument.chunks(32).map(<[u8]>::to_vec).collect() };
     let (first, second) = (elements(&case.proof), elements(&again));
-    // Commitments come first: none may repeat.
-    let commitments = 20;
-    assert!(first[..commitments]
-        .iter()
-        .all(|element| !second.contains(element)));
+    // Neither a commitment nor an evaluation repeats.
+    assert!(first.iter().all(|element| !second.contains(element)));
     let resalted = Opening::new(case.opening.weights.clone());
     let other = prove(
         &case.architecture,
@@ -224,6 +221,33 @@ fn proofs_are_blinded_and_the_commitment_salted() {
     .0;
     assert_ne!(other.statement.commitment, case.proof.statement.commitment);
     case.verify(&other).unwrap();
+}
+
+/// What a prover is told of weights that do not fit has none of their values.
+#[test]
+fn errors_show_no_weight() {
+    let case = Case::shared();
+    let tensors: Vec<_> = case.opening.weights.keys().copied().collect();
+    for (tensor, other) in tensors
+        .iter()
+        .flat_map(|id| [(id, 987_654_321), (id, -77_777_777)])
+    {
+        let mut weights = case.opening.weights.clone();
+        *weights.get_mut(tensor).unwrap().last_mut().unwrap() = other;
+        let error = prove(
+            &case.architecture,
+            &case.plan,
+            &case.srs,
+            &case.keys,
+            &Opening::new(weights),
+            &case.request,
+        )
+        .unwrap_err();
+        for text in [format!("{error}"), format!("{error:?}")] {
+            let digits = other.to_string();
+            assert!(!text.contains(digits.trim_start_matches('-')), "{text}");
+        }
+    }
 }
 
 /// Keys depend on the architecture only: other weights of the same widths, same key.

@@ -103,6 +103,7 @@ fn cells_of_different_segments_are_told_apart() {
         hash_width: 3,
         limb_bits: K - 2,
         clamps: Clamps::ALL,
+        stacked: false,
     };
     let plan = Arc::new(Plan::new(&graph, &Visibilities::default(), shape).unwrap());
     let input = vec![5i64; 4];

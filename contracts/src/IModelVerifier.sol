@@ -35,7 +35,8 @@ interface IModelVerifier {
     /// @param elements Number of elements.
     /// @param lo The smallest element.
     /// @param bits Elements x satisfy lo <= x < lo + 2^bits; from 1 to 64.
-    /// @param words Words of one group of packed segments: m in docs/statement.md.
+    /// @param words Words that it is packed into: m in docs/statement.md. With ceil(elements / words) elements
+    /// each, they have at most 253 bits.
     struct Tensor {
         Visibility visibility;
         uint32 elements;

@@ -86,15 +86,13 @@ contract ModelVerifier is IModelVerifier {
         returns (uint256[] memory values)
     {
         uint256[] memory record = _load(modelId);
-        values = new uint256[](_publicValues(record));
-        uint256 at;
-        uint256 scratch;
+        uint256 at = _free() + 32;
+        uint256 end = _write(at, record, context, input, output);
         assembly ("memory-safe") {
-            at := add(values, 0x20)
-            // Past what may be overwritten behind the values.
-            scratch := add(mload(0x40), 1024)
+            values := sub(at, 0x20)
+            mstore(values, shr(5, sub(end, at)))
+            mstore(0x40, end)
         }
-        _write(at, scratch, record, context, input, output);
     }
 
     /// @inheritdoc IModelVerifier
@@ -116,8 +114,7 @@ contract ModelVerifier is IModelVerifier {
         uint256[] memory record = _load(modelId);
         uint256 accumulator = record.aggregated() ? ACCUMULATOR_BYTES : 0;
         (uint256 start, uint256 at) = _copy(_free(), proof, 0, accumulator);
-        uint256 scratch = at + 32 * _publicValues(record) + proof.length + Packing.OVERHANG;
-        at = _write(at, scratch, record, context, input, output);
+        at = _write(at, record, context, input, output);
         (, at) = _copy(at, proof, accumulator, proof.length);
         _call(record, start, at);
     }
@@ -127,28 +124,24 @@ contract ModelVerifier is IModelVerifier {
         uint256 count = statements.length;
         if (count == 0) revert EmptyBatch();
         uint256[][] memory records = new uint256[][](count);
-        uint256 values = 0;
         for (uint256 i = 0; i < count; ++i) {
             uint256[] memory record = _load(statements[i].modelId);
             records[i] = record;
             bool same = record.verifier() == records[0].verifier() && record[1] == records[0][1];
             if (!same || !record.aggregated()) revert BatchMixed(i);
-            values += _publicValues(record);
         }
         (uint256 start, uint256 at) = _copy(_free(), proof, 0, ACCUMULATOR_BYTES);
-        uint256 scratch = at + 32 * values + proof.length + Packing.OVERHANG;
         for (uint256 i = 0; i < count; ++i) {
             Statement calldata s = statements[i];
-            at = _write(at, scratch, records[i], s.context, s.input, s.output);
+            at = _write(at, records[i], s.context, s.input, s.output);
         }
         (, at) = _copy(at, proof, ACCUMULATOR_BYTES, proof.length);
         _call(records[0], start, at);
     }
 
-    /// @dev Writes a statement's public values at `at`; `scratch` and what follows is used meanwhile.
+    /// @dev Writes a statement's public values at `at`; what is behind them is overwritten.
     function _write(
         uint256 at,
-        uint256 scratch,
         uint256[] memory record,
         uint256 context,
         bytes calldata input,
@@ -166,49 +159,35 @@ contract ModelVerifier is IModelVerifier {
             mstore(add(at, 0x20), context)
             at := add(at, 0x40)
         }
-        uint256 first = Records.HEAD;
-        uint256 middle = first + record.inputs();
-        uint256 expected = _bytes(record, first, middle);
+        uint256 middle = Records.HEAD + record.inputs();
+        uint256 expected;
+        (at, expected) = _writeTensors(at, record, Records.HEAD, middle, input);
         if (input.length != expected) revert InputLength(expected, input.length);
-        expected = _bytes(record, middle, record.length);
+        (at, expected) = _writeTensors(at, record, middle, record.length, output);
         if (output.length != expected) revert OutputLength(expected, output.length);
-        at = _writeTensors(at, scratch, record, first, middle, input);
-        return _writeTensors(at, scratch, record, middle, record.length, output);
+        return at;
     }
 
+    /// @dev Writes the public values of the tensors that `data` is long enough for. `expected` is the length
+    /// that is long enough for all.
     function _writeTensors(
         uint256 at,
-        uint256 scratch,
         uint256[] memory record,
         uint256 first,
         uint256 end,
         bytes calldata data
-    ) private pure returns (uint256) {
-        uint256 from;
+    ) private pure returns (uint256, uint256 expected) {
+        uint256 start;
         assembly {
-            from := data.offset
+            start := data.offset
         }
         for (uint256 i = first; i < end; ++i) {
             uint256 tensor = record[i];
-            at = Packing.write(at, from, scratch, tensor, i - Records.HEAD);
-            from += Packing.bytesOf(tensor);
+            uint256 from = start + expected;
+            expected += Packing.bytesOf(tensor);
+            if (expected <= data.length) at = Packing.write(at, from, tensor, i - Records.HEAD);
         }
-        return at;
-    }
-
-    /// @dev Bytes of some tensors in a statement.
-    function _bytes(uint256[] memory record, uint256 first, uint256 end) private pure returns (uint256 total) {
-        for (uint256 i = first; i < end; ++i) {
-            total += Packing.bytesOf(record[i]);
-        }
-    }
-
-    /// @dev Number of a statement's public values.
-    function _publicValues(uint256[] memory record) private pure returns (uint256 total) {
-        total = record.aggregated() ? 3 : 2;
-        for (uint256 i = Records.HEAD; i < record.length; ++i) {
-            total += Packing.wordsOf(record[i]);
-        }
+        return (at, expected);
     }
 
     function _load(bytes32 modelId) private view returns (uint256[] memory) {

@@ -4,6 +4,8 @@
 
 #[path = "support/battery.rs"]
 mod battery;
+#[path = "support/precompiles.rs"]
+mod precompiles;
 #[path = "../../circuits/tests/support/two_phase.rs"]
 mod two_phase;
 
@@ -20,6 +22,7 @@ use snark_verifier::{
 use std::sync::OnceLock;
 use two_phase::TwoPhase;
 use zkml_evm_verifier::{
+    calldata,
     check::{build, check_contract},
     codegen::{generate, Labels},
     compile::{compile, find_compiler},
@@ -94,6 +97,26 @@ fn points_that_are_not_the_prover_s_are_rejected() {
 #[test]
 fn too_little_gas_is_a_rejection() {
     subject().rejects_little_gas();
+}
+
+#[test]
+fn precompiled_contracts_that_do_something_else_are_a_rejection() {
+    use precompiles::{accepts, Instead};
+    let s = subject();
+    let calldata = calldata::encode(&s.instances, &s.proof);
+    // Modular exponentiation; addition, multiplication and pairing of the curve.
+    for number in 5..=8 {
+        let accepts = |instead| accepts(&s.bytecode.runtime, &calldata, number, instead);
+        assert!(accepts(Instead::Nothing));
+        for instead in [
+            Instead::Fails,
+            Instead::Empty,
+            Instead::Zeros,
+            Instead::Short,
+        ] {
+            assert!(!accepts(instead), "precompile {number}, {instead:?}");
+        }
+    }
 }
 
 #[test]

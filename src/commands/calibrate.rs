@@ -162,6 +162,7 @@ fn try_scale(path: &Path, scale: i64, range: (f64, f64), samples: &[&[f64]]) -> 
         graph: &model.graph,
         weights: &model.weights,
         real: &real,
+        exact: None,
     };
     let found = pair.accuracy(samples, &vec![0; samples.len()], || ())?;
     let outputs = pair.errors(samples)?;
@@ -206,6 +207,7 @@ impl Trial {
             graph: &self.model.graph,
             weights: &self.model.weights,
             real: &self.real,
+            exact: None,
         }
     }
 

@@ -18,8 +18,9 @@ Examples:
   zkml eval model.onnx --images t10k-images-idx3-ubyte.gz --labels t10k-labels-idx1-ubyte.gz
   zkml eval model.onnx --images images.npy --labels labels.npy --limit 1000 --scale 256
 
-The real model has the weights before they were rounded and rounds nothing; between the entries of a
-table (exp, tanh, …) it interpolates. The weights in zkml's .msgpack files are integers already.")]
+The real model is that of the file in 64-bit floating point if it is ONNX. Else it has the weights
+before they were rounded, rounds nothing, and interpolates between the entries of a table (exp, tanh,
+…); the weights in zkml's .msgpack files are integers already.")]
 pub struct EvalArgs {
     #[command(flatten)]
     model: ModelArgs,
@@ -37,6 +38,9 @@ pub struct EvalArgs {
 /// Runs the command.
 pub fn run(args: &EvalArgs, ui: &Ui) -> Result<Value> {
     let (model, real) = args.model.load_real()?;
+    let exact = args.model.load_exact()?;
+    let port = model.source.outputs.first();
+    let unit = port.map_or(1, |port| port.scale_or(model.graph.scale)) as f64;
     let samples = Samples::read(&args.images, sample_size(&model)?)?;
     let labels = dataset::labels(&args.labels)?;
     if labels.len() != samples.count() {
@@ -58,6 +62,7 @@ pub fn run(args: &EvalArgs, ui: &Ui) -> Result<Value> {
         graph: &model.graph,
         weights: &model.weights,
         real: &real,
+        exact: exact.as_ref().map(|exact| (exact, unit)),
     };
     let found = pair.accuracy(&chosen, &labels, || bar.inc(1))?;
     bar.finish_and_clear();

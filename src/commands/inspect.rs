@@ -1,5 +1,7 @@
 //! `zkml inspect`: a model layer by layer, and what a proof of it costs.
 
+mod sketch;
+
 use crate::{
     aggregation::gate_columns,
     cli::{Goal, ModelArgs},
@@ -23,17 +25,28 @@ Examples:
   zkml inspect model.onnx
   zkml inspect model.onnx --optimize onchain
   zkml inspect model.onnx --optimize direct
-  zkml inspect model.msgpack --json")]
+  zkml inspect model.msgpack --json
+  zkml inspect config.msgpack --plan-only")]
 pub struct InspectArgs {
     #[command(flatten)]
     model: ModelArgs,
     /// What to optimise the layout for
     #[arg(long, value_enum, default_value_t)]
     optimize: Goal,
+    /// Only predict, from the shapes of the layers: for zkml's files without weights, and models too large
+    /// to lay out
+    #[arg(
+        long,
+        conflicts_with_all = ["optimize", "scale", "input_range", "settings", "batch"]
+    )]
+    plan_only: bool,
 }
 
 /// Runs the command.
 pub fn run(args: &InspectArgs, ui: &Ui) -> Result<Value> {
+    if args.plan_only {
+        return sketch::run(&args.model.model, ui);
+    }
     let model = args.model.load()?;
     let weights: usize = model.weights.values().map(Vec::len).sum();
     let (architecture, plan) = Architecture::new(

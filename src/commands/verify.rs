@@ -211,7 +211,8 @@ fn digest(set: &Verifying, index: usize, salt: Word, values: &[i64]) -> Result<W
 /// Largest file of salts that is read.
 const MAX_SALTS: u64 = 1 << 20;
 
-fn load_salts(path: &Path) -> Result<BTreeMap<String, Word>> {
+/// Reads the salts of hashed tensors, by name.
+pub fn load_salts(path: &Path) -> Result<BTreeMap<String, Word>> {
     let text = read_bounded(path, MAX_SALTS)?;
     serde_json::from_slice(&text)
         .with_context(|| format!("{}: expected salts written by `zkml prove`", path.display()))

@@ -3,7 +3,7 @@
 use anyhow::{bail, Context, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use zkml_circuits::files::write_atomic;
+use zkml_circuits::files::{read_bounded, write_atomic};
 use zkml_evm_verifier::chain::{Address, B256};
 
 /// Largest record that is read.
@@ -43,21 +43,20 @@ impl Record {
         Ok(path)
     }
 
-    /// Reads the file, if there is one.
+    /// Reads the file of a folder, if there is one.
     pub fn load(folder: &Path, contract: &str, chain_id: u64) -> Result<Option<Self>> {
         let path = Self::path(folder, contract, chain_id);
-        let place = || path.display().to_string();
-        let size = match std::fs::metadata(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            metadata => metadata.with_context(place)?.len(),
-        };
-        if size > MAX_FILE {
-            bail!(
-                "{}: size: expected at most {MAX_FILE} bytes, got {size}",
-                place()
-            );
+        let exists = path.try_exists();
+        if !exists.with_context(|| path.display().to_string())? {
+            return Ok(None);
         }
-        let text = std::fs::read(&path).with_context(place)?;
+        Self::read(&path, contract, chain_id).map(Some)
+    }
+
+    /// Reads a file, which must be about this contract and chain.
+    pub fn read(path: &Path, contract: &str, chain_id: u64) -> Result<Self> {
+        let place = || path.display().to_string();
+        let text = read_bounded(path, MAX_FILE)?;
         let record: Self = serde_json::from_slice(&text).with_context(|| {
             format!(
                 "{}: expected a record written by `zkml evm deploy`",
@@ -72,6 +71,6 @@ impl Record {
                 record.chain_id
             );
         }
-        Ok(Some(record))
+        Ok(record)
     }
 }

@@ -12,6 +12,7 @@
 mod support;
 
 mod accounts;
+mod bounty;
 mod guide;
 mod refusals;
 mod scene;

@@ -314,9 +314,23 @@ impl Curve {
 
     /// sum + T. The points are different, and not opposite.
     fn add(&self, ctx: &mut Context<Fr>, sum: &Sum, t: Addend) -> Sum {
-        let field = &self.arithmetic;
         let ((x1, y1), (x2, y2)) = (sum.value, t.value);
-        let slope_value = (y2 - y1) * inverse(x2 - x1);
+        let slope = (y2 - y1) * inverse(x2 - x1);
+        let x = slope.square() - x1 - x2;
+        self.add_along(ctx, sum, t, slope, x)
+    }
+
+    /// sum + T, by the line's slope and the result's x.
+    fn add_along(
+        &self,
+        ctx: &mut Context<Fr>,
+        sum: &Sum,
+        t: Addend,
+        slope_value: Fq,
+        x3: Fq,
+    ) -> Sum {
+        let field = &self.arithmetic;
+        let (x2, y2) = t.value;
         let slope = field.witness(ctx, &slope_value);
         let rise = field.difference(ctx, &t.x, &sum.x);
         // slope·(x_T − x) + y − y_T = 0
@@ -330,7 +344,6 @@ impl Curve {
         }
         terms.push(Term::Scaled(t.minus_sign, &t.y));
         field.assert_zero(ctx, &terms);
-        let x3 = slope_value.square() - x1 - x2;
         let x = field.witness(ctx, &x3);
         let minus = Factor::Constant(-1);
         field.assert_zero(
@@ -358,10 +371,17 @@ impl Curve {
 
     /// 2·sum: the tangent is the line through the point itself.
     fn double(&self, ctx: &mut Context<Fr>, sum: Sum) -> Sum {
-        let field = &self.arithmetic;
         let point = self.finish(ctx, sum);
+        let (x, y) = point.value;
+        let slope = x.square() * Fq::from(3) * inverse(y.double());
+        let x3 = slope.square() - x.double();
+        self.double_along(ctx, point, slope, x3)
+    }
+
+    /// 2·point, by the tangent's slope and the result's x.
+    fn double_along(&self, ctx: &mut Context<Fr>, point: Point, slope_value: Fq, x3: Fq) -> Sum {
+        let field = &self.arithmetic;
         let (x1, y1) = point.value;
-        let slope_value = x1.square() * Fq::from(3) * inverse(y1.double());
         let slope = field.witness(ctx, &slope_value);
         // 2·y·slope − 3·x² = 0
         let twice_y = field.scale(ctx, &point.y, 2);
@@ -373,7 +393,6 @@ impl Curve {
                 Term::Product(&minus_three_x, &point.x),
             ],
         );
-        let x3 = slope_value.square() - x1.double();
         let x = field.witness(ctx, &x3);
         field.assert_zero(
             ctx,
@@ -396,6 +415,24 @@ impl Curve {
             })),
             value,
         }
+    }
+
+    /// a + b, or 2·a, as a prover who chooses slope and result lays it out.
+    #[cfg(test)]
+    pub(super) fn sum_along(
+        &self,
+        ctx: &mut Context<Fr>,
+        a: &Point,
+        b: Option<&Point>,
+        slope: Fq,
+        (x, y): (Fq, Fq),
+    ) -> Point {
+        let mut sum = match b {
+            Some(b) => self.add_along(ctx, &Sum::from(a), addend(b), slope, x),
+            None => self.double_along(ctx, a.clone(), slope, x),
+        };
+        sum.value.1 = y;
+        self.finish(ctx, sum)
     }
 
     /// Computes the sum's y.

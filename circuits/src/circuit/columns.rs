@@ -1,4 +1,7 @@
-//! The columns of the canonical circuit. They depend on the [`Shape`] only, never on the model.
+//! The columns of a circuit. They depend on the [`Shape`] only, never on the model.
+//!
+//! In a stacked circuit several parts share a column, on different rows (see [`crate::layout::Rows`]): then several
+//! fields here are the same column.
 
 use halo2_proofs::{
     halo2curves::bn256::Fr,
@@ -8,6 +11,17 @@ use halo2_proofs::{
 };
 
 use crate::layout::Shape;
+
+/// What a row is for, in the `section` column. In a canonical circuit every usable row but the last is `Data`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    /// Data cells that are folded and looked up.
+    Data = 1,
+    /// Table entries and their multiplicities.
+    Table = 2,
+    /// S-boxes.
+    Hash = 3,
+}
 
 /// All columns and challenges.
 ///
@@ -21,7 +35,7 @@ pub struct Columns {
     pub multiplicity: Column<Advice>,
     /// Phase 1. Poseidon S-box inputs `x` (and the words that replace rate lanes).
     pub sbox: Column<Advice>,
-    /// Phase 1. `x²`.
+    /// Phase 1; in a stacked circuit phase 2. `x²`.
     pub square: Column<Advice>,
     /// Phase 2. Folds of the data rows.
     pub fold: Column<Advice>,
@@ -34,8 +48,10 @@ pub struct Columns {
     /// The statement.
     pub instance: Column<Instance>,
 
-    /// 1 on every usable row but the last.
-    pub active: Column<Fixed>,
+    /// What the row is for ([`Section`]).
+    pub section: Column<Fixed>,
+    /// Whether parts share columns.
+    pub stacked: bool,
     /// Variable of the row's fold: 0 is `position`, 1 is `channel`.
     pub variable: Column<Fixed>,
     /// 1 if the fold continues from the previous row of the same slot.
@@ -89,24 +105,38 @@ impl Columns {
         let data: Vec<_> = (0..shape.data)
             .map(|_| meta.advice_column_in(FirstPhase))
             .collect();
-        let multiplicity = meta.advice_column_in(FirstPhase);
-        let sbox = meta.advice_column_in(FirstPhase);
-        let square = meta.advice_column_in(FirstPhase);
+        let shared = data.first().copied().filter(|_| shape.stacked);
+        let multiplicity = shared.unwrap_or_else(|| meta.advice_column_in(FirstPhase));
+        let sbox = shared.unwrap_or_else(|| meta.advice_column_in(FirstPhase));
+        let square = (!shape.stacked).then(|| meta.advice_column_in(FirstPhase));
         // All challenges are drawn after phase 1: operands and results are committed by then.
         let [position, channel, pole, mix] =
             [(); 4].map(|()| meta.challenge_usable_after(FirstPhase));
         let fold = meta.advice_column_in(SecondPhase);
-        let scalar = meta.advice_column_in(SecondPhase);
+        let scalar = match shape.stacked {
+            true => fold,
+            false => meta.advice_column_in(SecondPhase),
+        };
         let helpers = (0..Self::helpers_for(shape.data))
             .map(|_| meta.advice_column_in(SecondPhase))
             .collect();
         let running = meta.advice_column_in(SecondPhase);
+        // What squares are is decided by the S-box inputs, so they may come after the challenges.
+        let square = square.unwrap_or(running);
         let instance = meta.instance_column();
         for column in data.iter().chain([&sbox, &fold, &scalar]) {
             meta.enable_equality(*column);
         }
         meta.enable_equality(instance);
         let clamps = shape.clamps;
+        let cap = clamps.two_sided.then(|| meta.fixed_column());
+        let section = meta.fixed_column();
+        let tag = meta.fixed_column();
+        let constant = meta.fixed_column();
+        let (table_value, table_tag) = match shape.stacked {
+            true => (constant, tag),
+            false => (meta.fixed_column(), meta.fixed_column()),
+        };
         Self {
             data,
             multiplicity,
@@ -117,18 +147,22 @@ impl Columns {
             helpers,
             running,
             instance,
-            active: meta.fixed_column(),
+            section,
+            stacked: shape.stacked,
             variable: meta.fixed_column(),
             carry: meta.fixed_column(),
-            cap: clamps.two_sided.then(|| meta.fixed_column()),
-            cap_wide: (clamps.two_sided && clamps.wide).then(|| meta.fixed_column()),
+            cap,
+            cap_wide: match shape.shares_caps() {
+                true => cap,
+                false => (clamps.two_sided && clamps.wide).then(|| meta.fixed_column()),
+            },
             relu: clamps.one_sided.then(|| meta.fixed_column()),
             product: clamps.product.then(|| meta.fixed_column()),
-            tag: meta.fixed_column(),
-            table_value: meta.fixed_column(),
-            table_tag: meta.fixed_column(),
+            tag,
+            table_value,
+            table_tag,
             scalar_kind: meta.fixed_column(),
-            constant: meta.fixed_column(),
+            constant,
             round: meta.fixed_column(),
             border: meta.fixed_column(),
             position,

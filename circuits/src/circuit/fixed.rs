@@ -4,7 +4,7 @@ use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr};
 
 use crate::{
     hash::Poseidon,
-    layout::{program::Program, Block, Gate, Plan, Variable, SLOTS},
+    layout::{program::Program, Block, Gate, Plan, Rows, Variable, SLOTS},
 };
 
 /// Fixed values of one data row.
@@ -86,18 +86,20 @@ pub fn fold_row(block: &Block, segment: usize) -> usize {
 pub struct ScalarCells {
     /// First cell of each operation.
     pub ops: Vec<usize>,
-    /// Cell of each constant: from the last usable row upwards.
+    /// Cell of each constant: from the last row upwards.
     pub constants: Vec<usize>,
 }
 
 impl ScalarCells {
-    /// Places a program in a column of `usable` rows.
-    pub fn new(program: &Program, usable: usize) -> Self {
+    /// Places a program.
+    pub fn new(program: &Program, rows: &Rows) -> Self {
         let (ops, _) = program.cells();
-        let constants = (0..program.constants.len())
-            .map(|i| usable - 2 - i)
-            .collect();
-        Self { ops, constants }
+        Self {
+            ops: ops.into_iter().map(|first| rows.scalar + first).collect(),
+            constants: (0..program.constants.len())
+                .map(|i| rows.constant - i)
+                .collect(),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use halo2_proofs::{
     poly::Rotation,
 };
 
-use super::columns::Columns;
+use super::columns::{Columns, Section};
 use crate::{
     hash::{Poseidon, Recurrence, Relation},
     layout::{Shape, SLOTS},
@@ -25,6 +25,36 @@ fn horner(init: Expr, variable: &Expr, cells: impl IntoIterator<Item = Expr>) ->
     cells
         .into_iter()
         .fold(init, |sum, cell| sum * variable.clone() + cell)
+}
+
+/// 1 on the rows of a section, 0 on the others.
+fn rows_of(
+    meta: &mut VirtualCells<'_, Fr>,
+    columns: &Columns,
+    section: Section,
+    at: Rotation,
+) -> Expr {
+    let here = meta.query_fixed(columns.section, at);
+    if !columns.stacked {
+        return here;
+    }
+    let own = section as u64;
+    let others = (0..=3u64).filter(|other| *other != own);
+    let scale: Fr = others
+        .clone()
+        .map(|other| Fr::from(own) - Fr::from(other))
+        .product();
+    let zero_elsewhere = others
+        .map(|other| match other {
+            0 => here.clone(),
+            other => here.clone() - constant(other),
+        })
+        .reduce(|product, factor| product * factor);
+    match (zero_elsewhere, Option::<Fr>::from(scale.invert())) {
+        (Some(product), Some(inverse)) => product * inverse,
+        // Sections are three different numbers, none of them zero.
+        _ => constant(0),
+    }
 }
 
 fn power(variable: &Expr, exponent: usize) -> Expr {
@@ -67,7 +97,7 @@ pub fn configure(
 fn fold(meta: &mut ConstraintSystem<Fr>, columns: &Columns, shape: &Shape) {
     meta.create_gate("fold", |meta| {
         let excess = row(meta, columns, Part::Excess);
-        let active = meta.query_fixed(columns.active, Rotation::cur());
+        let data = rows_of(meta, columns, Section::Data, Rotation::cur());
         let variable = meta.query_fixed(columns.variable, Rotation::cur());
         let carry = meta.query_fixed(columns.carry, Rotation::cur());
         let now = meta.query_advice(columns.fold, Rotation::cur());
@@ -86,7 +116,8 @@ fn fold(meta: &mut ConstraintSystem<Fr>, columns: &Columns, shape: &Shape) {
         let step = power(&position, width);
         let step_channel = power(&channel, width);
         let carried = carry * before * (step.clone() + variable.clone() * (step_channel - step));
-        let mut fold = active * (now - carried - linear);
+        // Nothing is carried to rows that are not folded.
+        let mut fold = data * (now - linear) - carried;
         if let Some(cap) = columns.cap {
             let cap = meta.query_fixed(cap, Rotation::cur());
             let kept = row(meta, columns, Part::Kept);
@@ -168,6 +199,9 @@ fn clamp(meta: &mut ConstraintSystem<Fr>, columns: &Columns, shape: &Shape) {
 
 /// LogUp: `Σ 1/(pole − cell) = Σ multiplicity/(pole − entry)`, cell and entry with their tags.
 fn lookup(meta: &mut ConstraintSystem<Fr>, columns: &Columns) {
+    if columns.stacked {
+        return stacked_lookup(meta, columns);
+    }
     let denominators = |meta: &mut VirtualCells<'_, Fr>, range: &[_]| -> Vec<Expr> {
         let tag = meta.query_fixed(columns.tag, Rotation::cur());
         let pole = meta.query_challenge(columns.pole);
@@ -188,7 +222,7 @@ fn lookup(meta: &mut ConstraintSystem<Fr>, columns: &Columns) {
         .zip(columns.data[direct..].chunks(Columns::PER_HELPER))
     {
         meta.create_gate("lookup helper", |meta| {
-            let active = meta.query_fixed(columns.active, Rotation::cur());
+            let active = meta.query_fixed(columns.section, Rotation::cur());
             let helper = meta.query_advice(*helper, Rotation::cur());
             let denominators = denominators(meta, chunk);
             let (product, sum) = reciprocals(&denominators);
@@ -197,7 +231,7 @@ fn lookup(meta: &mut ConstraintSystem<Fr>, columns: &Columns) {
     }
 
     meta.create_gate("lookup sum", |meta| {
-        let active = meta.query_fixed(columns.active, Rotation::cur());
+        let active = meta.query_fixed(columns.section, Rotation::cur());
         let pole = meta.query_challenge(columns.pole);
         let mix = meta.query_challenge(columns.mix);
         let entry = meta.query_fixed(columns.table_value, Rotation::cur())
@@ -221,12 +255,59 @@ fn lookup(meta: &mut ConstraintSystem<Fr>, columns: &Columns) {
     });
 
     meta.create_gate("lookup border", |meta| {
-        let active = meta.query_fixed(columns.active, Rotation::cur());
-        let before = meta.query_fixed(columns.active, Rotation::prev());
+        let active = meta.query_fixed(columns.section, Rotation::cur());
+        let before = meta.query_fixed(columns.section, Rotation::prev());
         let now = meta.query_advice(columns.running, Rotation::cur());
         vec![
             active.clone() * (constant(1) - before.clone()) * now.clone(),
             (constant(1) - active) * before * now,
+        ]
+    });
+}
+
+/// The same where the tables stand below the data: the sum takes up first `1/(pole − cell)`, then
+/// `−multiplicity/(pole − entry)`, each with its tag.
+fn stacked_lookup(meta: &mut ConstraintSystem<Fr>, columns: &Columns) {
+    let grown = |meta: &mut VirtualCells<'_, Fr>| {
+        let now = meta.query_advice(columns.running, Rotation::cur());
+        meta.query_advice(columns.running, Rotation::next()) - now
+    };
+    let denominator = |meta: &mut VirtualCells<'_, Fr>, value: Expr| {
+        let tag = meta.query_fixed(columns.tag, Rotation::cur());
+        meta.query_challenge(columns.pole) - value - meta.query_challenge(columns.mix) * tag
+    };
+    meta.create_gate("lookup cell", |meta| {
+        let data = rows_of(meta, columns, Section::Data, Rotation::cur());
+        let cells: Vec<_> = columns
+            .data
+            .iter()
+            .map(|column| meta.query_advice(*column, Rotation::cur()))
+            .collect();
+        let denominators: Vec<_> = cells
+            .into_iter()
+            .map(|cell| denominator(meta, cell))
+            .collect();
+        let (product, sum) = reciprocals(&denominators);
+        vec![data * (grown(meta) * product - sum)]
+    });
+    meta.create_gate("lookup entry", |meta| {
+        let table = rows_of(meta, columns, Section::Table, Rotation::cur());
+        let multiplicity = meta.query_advice(columns.multiplicity, Rotation::cur());
+        let value = meta.query_fixed(columns.table_value, Rotation::cur());
+        let denominator = denominator(meta, value);
+        vec![table * (grown(meta) * denominator + multiplicity)]
+    });
+    meta.create_gate("lookup border", |meta| {
+        let here = meta.query_fixed(columns.section, Rotation::cur());
+        let above = meta.query_fixed(columns.section, Rotation::prev());
+        let data = rows_of(meta, columns, Section::Data, Rotation::cur());
+        let table_above = rows_of(meta, columns, Section::Table, Rotation::prev());
+        let now = meta.query_advice(columns.running, Rotation::cur());
+        let behind = constant(Section::Table as u64) - here;
+        vec![
+            // Above data there is nothing, or more of it.
+            data * (constant(Section::Data as u64) - above) * now.clone(),
+            table_above * behind * now,
         ]
     });
 }
@@ -264,10 +345,10 @@ fn permutation(
 ) {
     let t = poseidon.width() as i32;
     meta.create_gate("poseidon square", |meta| {
-        let active = meta.query_fixed(columns.active, Rotation::cur());
+        let hash = rows_of(meta, columns, Section::Hash, Rotation::cur());
         let input = meta.query_advice(columns.sbox, Rotation::cur());
         let square = meta.query_advice(columns.square, Rotation::cur());
-        vec![active * (square - input.clone() * input)]
+        vec![hash * (square - input.clone() * input)]
     });
 
     let input =

@@ -90,6 +90,7 @@ impl Default for Params {
             hash_width: 3,
             limb_bits: 8,
             clamps: Clamps::ALL,
+            stacked: false,
         })
     }
 }

@@ -148,7 +148,7 @@ impl<'a> Evaluation<'a> {
     }
 }
 
-/// Helper columns and the running sum, for `active` rows.
+/// Helper columns and the running sum.
 pub struct Lookups {
     /// One column per helper.
     pub helpers: Vec<Vec<Fr>>,
@@ -162,7 +162,6 @@ pub fn lookups(
     rows: &[DataRow],
     grid: &[u64],
     counts: &[u64],
-    active: usize,
     challenges: &Challenges,
 ) -> Lookups {
     let columns = plan.shape.data;
@@ -184,29 +183,35 @@ pub fn lookups(
         at.and_then(|at| inverses.get(at).copied())
             .unwrap_or(Fr::ZERO)
     };
+    let places = plan.rows;
     let direct = columns.min(Columns::DIRECT);
     let helpers: Vec<Vec<Fr>> = (0..Columns::helpers_for(columns))
         .map(|helper| {
             let first = direct + helper * Columns::PER_HELPER;
             let last = columns.min(first + Columns::PER_HELPER);
-            (0..active)
+            (0..places.data)
                 .into_par_iter()
                 .map(|r| (first..last).map(|j| inverse(r, j)).sum())
                 .collect()
         })
         .collect();
-    let mut running = Vec::with_capacity(active + 1);
+    let mut running = Vec::with_capacity(places.summed + 1);
     let mut sum = Fr::ZERO;
     running.push(sum);
-    for r in 0..active {
-        for j in 0..direct {
-            sum += inverse(r, j);
+    for r in 0..places.summed {
+        if r < places.data {
+            for j in 0..direct {
+                sum += inverse(r, j);
+            }
+            for helper in &helpers {
+                sum += helper[r];
+            }
         }
-        for helper in &helpers {
-            sum += helper[r];
-        }
-        if let Some(count) = counts.get(r).filter(|count| **count > 0) {
-            sum -= Fr::from(*count) * inverses[r];
+        let entry = r.checked_sub(places.table);
+        if let Some((at, count)) = entry.and_then(|at| Some((at, *counts.get(at)?))) {
+            if count > 0 {
+                sum -= Fr::from(count) * inverses[at];
+            }
         }
         running.push(sum);
     }

@@ -8,7 +8,7 @@ use halo2_proofs::{
 };
 
 use super::{
-    columns::Columns,
+    columns::{Columns, Section},
     fixed::{data_rows, fold_row, DataRow, HashGate, ScalarCells},
     hashing, phase2, ModelCircuit, Purpose, Witness,
 };
@@ -49,7 +49,7 @@ pub(super) fn assign(
         columns,
         region,
         rows: data_rows(plan),
-        scalar: ScalarCells::new(&plan.program, plan.shape.usable_rows()),
+        scalar: ScalarCells::new(&plan.program, &plan.rows),
         poseidon: Poseidon::new(plan.shape.hash_width).ok_or(Error::Synthesis)?,
     };
     if circuit.purpose == Purpose::Constraints {
@@ -63,15 +63,12 @@ pub(super) fn assign(
 }
 
 impl Assigner<'_, '_> {
-    fn active(&self) -> usize {
-        self.plan.shape.usable_rows() - 1
-    }
-
     /// All fixed columns.
     fn fixed(&mut self) -> Result<(), Error> {
         let columns = self.columns;
-        for row in 0..self.active() {
-            self.region.assign_fixed(columns.active, row, Fr::ONE);
+        let places = self.plan.rows;
+        for row in 0..places.data {
+            self.section(row, Section::Data);
         }
         for (r, row) in self.rows.iter().enumerate() {
             let gate = row.gate_values();
@@ -94,15 +91,17 @@ impl Assigner<'_, '_> {
                 }
             }
         }
-        let idle = self.plan.shape.idle_row();
         let gates = [columns.cap, columns.cap_wide, columns.relu, columns.product];
         for column in [columns.carry]
             .into_iter()
             .chain(gates.into_iter().flatten())
         {
-            self.region.assign_fixed(column, idle, Fr::ONE);
+            self.region.assign_fixed(column, places.idle, Fr::ONE);
         }
-        for (row, (tag, value)) in self.plan.tables.entries().enumerate() {
+        for (row, (tag, value)) in (places.table..).zip(self.plan.tables.entries()) {
+            if columns.stacked {
+                self.section(row, Section::Table);
+            }
             let region = &mut self.region;
             region.assign_fixed(columns.table_value, row, Fr::from(value));
             region.assign_fixed(columns.table_tag, row, Fr::from(tag as u64));
@@ -124,16 +123,24 @@ impl Assigner<'_, '_> {
         self.fixed_hash()
     }
 
+    fn section(&mut self, row: usize, section: Section) {
+        let value = Fr::from(section as u64);
+        self.region.assign_fixed(self.columns.section, row, value);
+    }
+
     fn fixed_hash(&mut self) -> Result<(), Error> {
         let recurrence = Recurrence::new(&self.poseidon).ok_or(Error::Synthesis)?;
         let inner = hashing::permutation_rows(&self.poseidon, &recurrence, false);
         let last = hashing::permutation_rows(&self.poseidon, &recurrence, true);
-        let mut row = 0;
+        let mut row = self.plan.rows.hash;
         for message in &self.plan.statement.messages {
             let permutations = message.words.div_ceil(self.poseidon.rate());
             for p in 0..permutations {
                 let rows = if p + 1 == permutations { &last } else { &inner };
                 for (gate, constant) in rows {
+                    if self.columns.stacked {
+                        self.section(row, Section::Hash);
+                    }
                     let (column, kind) = match gate {
                         HashGate::None => (self.columns.round, 0),
                         HashGate::Full => (self.columns.round, 1),
@@ -161,10 +168,9 @@ impl Assigner<'_, '_> {
 
     /// First hash row of each message.
     fn message_row(&self, message: usize) -> usize {
-        self.plan.statement.messages[..message]
-            .iter()
-            .map(|m| m.words.div_ceil(self.poseidon.rate()) * self.permutation_rows())
-            .sum()
+        let before = self.plan.statement.messages[..message].iter();
+        let permutations = before.map(|m| m.words.div_ceil(self.poseidon.rate()));
+        self.plan.rows.hash + permutations.sum::<usize>() * self.permutation_rows()
     }
 
     fn permutation_rows(&self) -> usize {
@@ -294,7 +300,8 @@ impl Assigner<'_, '_> {
         let plan = self.plan;
         let grid = phase2::data_grid(plan, witness, self.rows.len());
         let mut counts = phase2::multiplicities(plan, &self.rows, &grid);
-        let idle = self.active() - self.rows.len();
+        let places = plan.rows;
+        let idle = places.data - self.rows.len();
         // Table 0 comes first, and zero first in it.
         counts[0] += (idle * plan.shape.data) as u64;
         let width = plan.shape.data;
@@ -305,12 +312,14 @@ impl Assigner<'_, '_> {
                 }
             }
         }
-        for (row, count) in counts.iter().enumerate() {
+        for (row, count) in (places.table..).zip(&counts) {
             self.advice(self.columns.multiplicity, row, Fr::from(*count));
         }
-        for (row, input) in witness.sbox.iter().enumerate() {
+        for (row, input) in (places.hash..).zip(&witness.sbox) {
             self.advice(self.columns.sbox, row, *input);
-            self.advice(self.columns.square, row, input.square());
+            if !self.columns.stacked {
+                self.advice(self.columns.square, row, input.square());
+            }
         }
         self.apply_overrides(0);
 
@@ -318,6 +327,11 @@ impl Assigner<'_, '_> {
         let Some(challenges) = self.challenges() else {
             return Ok(());
         };
+        if self.columns.stacked {
+            for (row, input) in (places.hash..).zip(&witness.sbox) {
+                self.advice(self.columns.square, row, input.square());
+            }
+        }
         let folds = phase2::folds(plan, &self.rows, &grid, &challenges);
         let evaluation = phase2::Evaluation::run(plan, witness, &folds);
         for (row, fold) in folds.iter().enumerate() {
@@ -335,7 +349,7 @@ impl Assigner<'_, '_> {
             let row = self.scalar.constants[i];
             self.advice(self.columns.scalar, row, plan.program.constants[i]);
         }
-        let lookups = phase2::lookups(plan, &self.rows, &grid, &counts, self.active(), &challenges);
+        let lookups = phase2::lookups(plan, &self.rows, &grid, &counts, &challenges);
         for (column, values) in self
             .columns
             .helpers

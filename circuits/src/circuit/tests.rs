@@ -6,6 +6,7 @@ mod fixtures;
 mod forge;
 mod honest;
 mod packed;
+mod packing;
 mod random;
 mod reject;
 mod soundness;

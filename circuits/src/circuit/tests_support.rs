@@ -18,44 +18,57 @@ pub struct LookupColumns {
 }
 
 /// Computes the columns from `1/(pole − cell − mix·tag)` without looking anything up. `tag` replaces the tags of
-/// data rows.
+/// data rows, and `entry`, tag and value, stands in place of the last table row.
 pub fn lookup_columns(
     plan: &Plan,
     witness: &Witness,
-    pole: Fr,
-    mix: Fr,
+    (pole, mix): (Fr, Fr),
     tag: impl Fn(usize) -> usize,
+    entry: Option<(usize, u64)>,
 ) -> LookupColumns {
-    let active = plan.shape.usable_rows() - 1;
+    let places = plan.rows;
+    let direct = Columns::DIRECT.min(plan.shape.data);
     let rows = data_rows(plan);
     let width = plan.shape.data;
     let grid = phase2::data_grid(plan, witness, rows.len());
     let cell = |r: usize, j: usize| grid.get(r * width + j).copied().unwrap_or(0);
     let tag = |r: usize| tag(rows.get(r).map_or(0, |row| row.tag));
-    let mut counts = vec![0u64; plan.tables.rows()];
+    let mut entries: Vec<(usize, u64)> = plan.tables.entries().collect();
+    let last = entries.len() - 1;
+    if let Some(entry) = entry {
+        entries[last] = entry;
+    }
+    let mut counts = vec![0u64; entries.len()];
     let index = plan.tables.index();
     let inverse = |r: usize, j: usize| {
         let denominator = pole - Fr::from(cell(r, j)) - mix * Fr::from(tag(r) as u64);
         denominator.invert().unwrap()
     };
-    for r in 0..active {
+    for r in 0..places.data {
         for j in 0..width {
-            if let Some(at) = index.row(tag(r), cell(r, j)) {
+            let known = index.row(tag(r), cell(r, j));
+            assert!(entry.is_none() || known != Some(last), "an entry in use");
+            let added = (entry == Some((tag(r), cell(r, j)))).then_some(last);
+            if let Some(at) = known.or(added) {
                 counts[at] += 1;
             }
         }
     }
-    let entries: Vec<(usize, u64)> = plan.tables.entries().collect();
-    let helper: Vec<Fr> = (0..active)
-        .map(|r| (Columns::DIRECT..width).map(|j| inverse(r, j)).sum())
+    let helper: Vec<Fr> = (0..places.data)
+        .map(|r| (direct..width).map(|j| inverse(r, j)).sum())
         .collect();
     let mut running = vec![Fr::ZERO];
-    for r in 0..active {
-        let mut sum = running[r] + helper[r];
-        for j in 0..Columns::DIRECT {
-            sum += inverse(r, j);
+    for r in 0..places.summed {
+        let mut sum = running[r];
+        if r < places.data {
+            sum += helper[r];
+            for j in 0..direct {
+                sum += inverse(r, j);
+            }
         }
-        if let (Some(count), Some((tag, value))) = (counts.get(r), entries.get(r)) {
+        let entry = r.checked_sub(places.table);
+        let entry = entry.and_then(|at| counts.get(at).zip(entries.get(at)));
+        if let Some((count, (tag, value))) = entry {
             let entry = pole - Fr::from(*value) - mix * Fr::from(*tag as u64);
             sum -= Fr::from(*count) * entry.invert().unwrap();
         }
@@ -64,7 +77,7 @@ pub fn lookup_columns(
     LookupColumns {
         counts: counts.into_iter().map(Fr::from).collect(),
         helper,
-        balance: running[active],
+        balance: running[places.summed],
         running,
     }
 }

@@ -248,20 +248,18 @@ fn join(packing: &Packing, cell: impl Fn(&Lane) -> Fr) -> Fr {
     })
 }
 
-/// The words that a public tensor's values pack to.
+/// The words that a public or hashed tensor's values pack to (docs/statement.md).
 pub fn pack_values(plan: &Plan, exposed: &Exposed, values: &[i64]) -> Vec<Fr> {
-    let packings = plan.statement.packings.get(exposed.packings.clone());
-    let offset = builder_signed(exposed.offset);
-    packings
-        .unwrap_or_default()
-        .iter()
-        .flat_map(|packing| {
-            let width = packing.rows * plan.shape.data;
-            (0..packing.words).map(move |i| {
-                join(packing, |lane| {
-                    let value = values.get(lane.segment * width + i).copied();
-                    builder_signed(value.unwrap_or(0i64.max(exposed.offset))) - offset
-                })
+    let packing = exposed.packing.and_then(|p| plan.statement.packings.get(p));
+    let Some(packing) = packing else {
+        return Vec::new();
+    };
+    let (offset, segments) = (builder_signed(exposed.offset), packing.lanes.len());
+    (0..packing.words)
+        .map(|i| {
+            join(packing, |lane| {
+                let value = values.get((i + 1) * segments - 1 - lane.segment).copied();
+                builder_signed(value.unwrap_or(0i64.max(exposed.offset))) - offset
             })
         })
         .collect()

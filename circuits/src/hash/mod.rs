@@ -14,6 +14,7 @@ pub use recurrence::{Recurrence, Relation};
 
 use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr};
 use poseidon_primitives::poseidon::primitives::Spec;
+use std::sync::OnceLock;
 
 /// What a digest is for; separates the domains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,13 +92,17 @@ impl Poseidon {
 
     /// The permutation of width 3, 5 or 9 (rate one less); `None` for any other width.
     pub fn new(width: usize) -> Option<Self> {
-        // Partial rounds for 128-bit security at x⁵, from the reference parameter table.
-        match width {
-            3 => Some(Self::from_spec::<3, 57, 2>()),
-            5 => Some(Self::from_spec::<5, 60, 4>()),
-            9 => Some(Self::from_spec::<9, 63, 8>()),
-            _ => None,
-        }
+        // Constants take a while to derive, and planning asks for them thousands of times. Partial rounds are
+        // those for 128-bit security at x⁵, from the reference parameter table.
+        static KNOWN: OnceLock<[Poseidon; 3]> = OnceLock::new();
+        let known = KNOWN.get_or_init(|| {
+            [
+                Self::from_spec::<3, 57, 2>(),
+                Self::from_spec::<5, 60, 4>(),
+                Self::from_spec::<9, 63, 8>(),
+            ]
+        });
+        known.iter().find(|known| known.width == width).cloned()
     }
 
     fn from_spec<const T: usize, const PARTIAL: usize, const RATE: usize>() -> Self {

@@ -3,6 +3,7 @@
 use super::{fuse, movement, ImportError, Model, Source};
 use crate::graph::ops::elements;
 use crate::graph::range::{propagate, weight_range};
+use crate::graph::real::RealWeights;
 use crate::graph::{Graph, Interval, Node, Op, Role, Tensor, TensorId};
 use std::collections::BTreeMap;
 
@@ -149,6 +150,59 @@ impl<W: Copy> Draft<W> {
         movement::absorb_into_linear(self);
         movement::compact(self);
         Ok(())
+    }
+}
+
+/// A weight: an integer, and the real number in its units that it was rounded from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rounded {
+    pub integer: i64,
+    pub real: f64,
+}
+
+impl From<i64> for Rounded {
+    fn from(integer: i64) -> Self {
+        let real = integer as f64;
+        Rounded { integer, real }
+    }
+}
+
+impl Rounded {
+    /// `value·scale`, rounded half to even; `None` where that is no number or beyond ±2^40.
+    pub(super) fn to_even(value: f64, scale: i64) -> Option<Self> {
+        let real = value * scale as f64;
+        let rounded = real.round_ties_even();
+        (rounded.abs() <= (1u64 << 40) as f64).then_some(Rounded {
+            integer: rounded as i64,
+            real,
+        })
+    }
+
+    pub(super) fn negated(self) -> Self {
+        Rounded {
+            integer: self.integer.saturating_neg(),
+            real: -self.real,
+        }
+    }
+}
+
+impl Draft<Rounded> {
+    /// The integer model.
+    pub(super) fn finish_rounded(self) -> Result<Model, ImportError> {
+        let integers = self.values(|v| v.integer);
+        self.with_weights(integers).finish()
+    }
+
+    /// The integer model, and its weights before they were rounded.
+    pub(super) fn split(self) -> Result<(Model, RealWeights), ImportError> {
+        let reals = self.values(|v| v.real);
+        Ok((self.finish_rounded()?, reals))
+    }
+
+    fn values<V>(&self, of: impl Fn(&Rounded) -> V) -> BTreeMap<TensorId, Vec<V>> {
+        let each = self.weights.iter();
+        each.map(|(&id, values)| (id, values.iter().map(&of).collect()))
+            .collect()
     }
 }
 

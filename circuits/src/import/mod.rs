@@ -10,10 +10,13 @@ mod lower;
 mod movement;
 mod msgpack;
 mod onnx;
+mod tflite;
 
 pub use draft::{Draft, FloatModel};
 pub use error::ImportError;
 pub(crate) use msgpack::{parse as parse_msgpack, RawTensor};
+pub use msgpack::{LayerShape, Operand, Shapes};
+pub use onnx::Exact;
 
 use crate::files::read_bounded;
 use crate::graph::range::propagate;
@@ -45,6 +48,8 @@ pub enum Format {
     Msgpack,
     /// ONNX.
     Onnx,
+    /// TensorFlow Lite.
+    Tflite,
 }
 
 /// Order of an image's elements in an input.
@@ -130,8 +135,9 @@ impl Model {
 pub fn load(path: &Path, options: &ImportOptions) -> Result<Model, ImportError> {
     let bytes = read_bounded(path, MAX_FILE)?;
     let model = match format(path, &bytes)? {
-        Format::Msgpack => msgpack::load(&bytes, options),
+        Format::Msgpack => msgpack::load(&bytes, options).and_then(Draft::finish_rounded),
         Format::Onnx => onnx::load(&bytes, options).and_then(FloatModel::quantise),
+        Format::Tflite => tflite::load(&bytes, options).and_then(Draft::finish_rounded),
     };
     model.map_err(|error| error.in_file(path))
 }
@@ -144,18 +150,27 @@ pub fn load_real(
 ) -> Result<(Model, RealWeights), ImportError> {
     let bytes = read_bounded(path, MAX_FILE)?;
     let both = match format(path, &bytes)? {
-        Format::Msgpack => msgpack::load(&bytes, options).map(|model| {
-            let real = |values: &Vec<i64>| values.iter().map(|v| *v as f64).collect();
-            let weights = model.weights.iter();
-            let real = weights.map(|(id, values)| (*id, real(values))).collect();
-            (model, real)
-        }),
+        Format::Msgpack => msgpack::load(&bytes, options).and_then(Draft::split),
+        Format::Tflite => tflite::load(&bytes, options).and_then(Draft::split),
         Format::Onnx => onnx::load(&bytes, options).and_then(|model| {
             let real = model.real_weights()?;
             Ok((model.quantise()?, real))
         }),
     };
     both.map_err(|error| error.in_file(path))
+}
+
+/// Reads the layers of one of zkml's files, which need not have weights.
+pub fn load_shapes(path: &Path) -> Result<Shapes, ImportError> {
+    let bytes = read_bounded(path, MAX_FILE)?;
+    let shapes = match format(path, &bytes)? {
+        Format::Msgpack => msgpack::load_shapes(&bytes),
+        Format::Onnx | Format::Tflite => {
+            let expected = "zkml's .msgpack (other formats have weights: plan without --plan-only)";
+            Err(ImportError::malformed("format", expected, "another one"))
+        }
+    };
+    shapes.map_err(|error| error.in_file(path))
 }
 
 /// Reads an ONNX model without quantising its weights: what error bounds are measured against.
@@ -165,7 +180,18 @@ pub fn load_float(path: &Path, options: &ImportOptions) -> Result<FloatModel, Im
 
 /// Runs an ONNX model in floating point, on its inputs in order: what the integers approximate.
 pub fn evaluate_float(bytes: &[u8], inputs: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, ImportError> {
-    onnx::evaluate(bytes, inputs)
+    Exact::read(bytes)?.run(inputs)
+}
+
+/// The model in floating point, which ONNX files have.
+pub fn load_exact(path: &Path) -> Result<Option<Exact>, ImportError> {
+    let bytes = read_bounded(path, MAX_FILE)?;
+    match format(path, &bytes)? {
+        Format::Onnx => Exact::read(&bytes)
+            .map(Some)
+            .map_err(|error| error.in_file(path)),
+        Format::Msgpack | Format::Tflite => Ok(None),
+    }
 }
 
 /// An ONNX model from memory, its weights not quantised yet.
@@ -183,12 +209,14 @@ fn format(path: &Path, bytes: &[u8]) -> Result<Format, ImportError> {
     match (extension.as_deref(), bytes) {
         (Some("msgpack"), _) => Ok(Format::Msgpack),
         (Some("onnx"), _) => Ok(Format::Onnx),
+        (Some("tflite"), _) => Ok(Format::Tflite),
+        _ if tflite::recognised(bytes) => Ok(Format::Tflite),
         // A map; an ONNX file starts with a field of ModelProto.
         (_, [0x80..=0x8f | 0xde | 0xdf, ..]) => Ok(Format::Msgpack),
         (_, [0x08 | 0x12 | 0x3a, ..]) => Ok(Format::Onnx),
         _ => {
             let got = extension.map_or("a file without extension".to_owned(), |e| format!(".{e}"));
-            Err(ImportError::malformed("format", ".msgpack or .onnx", got).in_file(path))
+            Err(ImportError::malformed("format", ".onnx, .tflite or .msgpack", got).in_file(path))
         }
     }
 }

@@ -4,11 +4,15 @@ mod computed;
 mod functions;
 mod layers;
 mod moves;
+mod shapes;
 
-use super::{Draft, Format, ImportError, ImportOptions, Layout, Model, Port};
+pub(super) use super::draft::Rounded;
+use super::{Draft, Format, ImportError, ImportOptions, Layout, Port};
 use crate::graph::ops::elements;
 use crate::graph::TensorId;
 use serde::Deserialize;
+pub(super) use shapes::load as load_shapes;
+pub use shapes::{LayerShape, Operand, Shapes};
 use std::collections::BTreeMap;
 
 /// Most inputs or outputs of a model.
@@ -37,16 +41,35 @@ pub(crate) struct RawTensor {
     pub data: Vec<i64>,
 }
 
+/// A layer of zkml's.
 #[derive(Debug, Deserialize)]
-struct Layer {
-    layer_type: String,
-    params: Vec<i64>,
-    inp_idxes: Vec<i64>,
-    inp_shapes: Vec<Vec<i64>>,
-    out_idxes: Vec<i64>,
-    out_shapes: Vec<Vec<i64>>,
+pub(super) struct Layer {
+    pub layer_type: String,
+    pub params: Vec<i64>,
+    pub inp_idxes: Vec<i64>,
+    pub inp_shapes: Vec<Vec<i64>>,
+    pub out_idxes: Vec<i64>,
+    pub out_shapes: Vec<Vec<i64>>,
     #[serde(default)]
-    mask: Vec<i64>,
+    pub mask: Vec<i64>,
+    /// What it is called where another format has become layers.
+    #[serde(skip)]
+    pub name: Option<String>,
+}
+
+/// Layers and their weights, whatever file they were in.
+pub(super) struct Network {
+    pub format: Format,
+    pub scale: i64,
+    /// Bits of zkml's table.
+    pub k: u32,
+    pub inputs: Vec<i64>,
+    pub outputs: Vec<i64>,
+    /// Number, shape and values.
+    pub tensors: Vec<(i64, Vec<i64>, Vec<Rounded>)>,
+    pub layers: Vec<Layer>,
+    /// Names of inputs and outputs, where numbers are not all that they have.
+    pub names: BTreeMap<i64, String>,
 }
 
 /// Parses a MessagePack value and insists that nothing follows it.
@@ -97,24 +120,63 @@ struct Known {
 }
 
 struct Importer {
-    draft: Draft<i64>,
+    draft: Draft<Rounded>,
     /// Tensors with values.
-    weights: BTreeMap<i64, (Vec<usize>, Vec<i64>)>,
+    weights: BTreeMap<i64, (Vec<usize>, Vec<Rounded>)>,
     known: BTreeMap<i64, Known>,
     /// Shapes of computed tensors in the file, batch included.
     shapes: BTreeMap<i64, Vec<usize>>,
+    /// Names of inputs and outputs.
+    names: BTreeMap<i64, String>,
     /// What stands for infinity: half of zkml's table.
     bound: i64,
 }
 
-pub(super) fn load(bytes: &[u8], options: &ImportOptions) -> Result<Model, ImportError> {
+pub(super) fn load(bytes: &[u8], options: &ImportOptions) -> Result<Draft<Rounded>, ImportError> {
     let file: File = parse(bytes, "a zkml model (a map with tensors and layers)")?;
     if let Some(scale) = options.scale.filter(|&s| s != file.global_sf) {
         let expected = format!("{} (the weights in the file are quantised)", file.global_sf);
         return Err(ImportError::malformed("--scale", expected, scale));
     }
-    layers::check_supported(&file.layers)?;
-    let ends = file.inp_idxes.len().max(file.out_idxes.len());
+    let scale = ImportOptions {
+        scale: Some(file.global_sf),
+        ..*options
+    }
+    .scale_or(file.global_sf)?;
+    if !file.layers.is_empty() && file.tensors.iter().all(|t| t.data.is_empty()) {
+        layers::check_supported(&file.layers)?;
+        let expected =
+            "weights (zkml's config files have none; `zkml inspect --plan-only` plans without)";
+        return Err(ImportError::malformed(
+            "tensors",
+            expected,
+            "no values at all",
+        ));
+    }
+    let rounded = |t: RawTensor| {
+        let values = t.data.into_iter().map(Rounded::from).collect();
+        (t.idx, t.shape, values)
+    };
+    let network = Network {
+        format: Format::Msgpack,
+        scale,
+        k: file.k,
+        inputs: file.inp_idxes,
+        outputs: file.out_idxes,
+        tensors: file.tensors.into_iter().map(rounded).collect(),
+        layers: file.layers,
+        names: BTreeMap::new(),
+    };
+    import(network, options)
+}
+
+/// The graph of a network.
+pub(super) fn import(
+    network: Network,
+    options: &ImportOptions,
+) -> Result<Draft<Rounded>, ImportError> {
+    layers::check_supported(&network.layers)?;
+    let ends = network.inputs.len().max(network.outputs.len());
     if ends > MAX_ENDS {
         let expected = format!("at most {MAX_ENDS}");
         return Err(ImportError::malformed(
@@ -123,61 +185,53 @@ pub(super) fn load(bytes: &[u8], options: &ImportOptions) -> Result<Model, Impor
             ends,
         ));
     }
-    let scale = ImportOptions {
-        scale: Some(file.global_sf),
-        ..*options
-    }
-    .scale_or(file.global_sf)?;
-    let mut importer = Importer {
-        draft: Draft::new(scale, Format::Msgpack),
-        weights: BTreeMap::new(),
-        known: BTreeMap::new(),
-        shapes: BTreeMap::new(),
-        bound: 1 << file.k.clamp(1, 40).saturating_sub(1),
-    };
-    let empty = file.tensors.iter().all(|t| t.data.is_empty());
-    for tensor in file.tensors {
-        importer.read_tensor(tensor, &file.inp_idxes)?;
-    }
-    if empty && !file.layers.is_empty() {
-        let expected = "weights (zkml's config files have none)";
-        return Err(ImportError::malformed(
-            "tensors",
-            expected,
-            "no values at all",
-        ));
-    }
-    let interval = options.interval(scale)?;
-    for &idx in &file.inp_idxes {
-        importer.add_input(idx, &file.layers, interval)?;
-    }
-    for (at, layer) in file.layers.iter().enumerate() {
-        importer.lower(at, layer)?;
-    }
-    for &idx in &file.out_idxes {
-        importer.add_output(idx, &file.layers)?;
-    }
-    if file.out_idxes.is_empty() {
+    if network.outputs.is_empty() {
         return Err(ImportError::malformed(
             "out_idxes",
             "at least one output",
             "none",
         ));
     }
+    let mut importer = Importer {
+        draft: Draft::new(network.scale, network.format),
+        weights: BTreeMap::new(),
+        known: BTreeMap::new(),
+        shapes: BTreeMap::new(),
+        names: network.names,
+        bound: 1 << network.k.clamp(1, 40).saturating_sub(1),
+    };
+    for (idx, shape, values) in network.tensors {
+        importer.read_tensor(idx, &shape, values, &network.inputs)?;
+    }
+    let interval = options.interval(network.scale)?;
+    for &idx in &network.inputs {
+        importer.add_input(idx, &network.layers, interval)?;
+    }
+    for (at, layer) in network.layers.iter().enumerate() {
+        importer.lower(at, layer)?;
+    }
+    for &idx in &network.outputs {
+        importer.add_output(idx, &network.layers)?;
+    }
     importer.draft.simplify()?;
-    importer.draft.finish()
+    Ok(importer.draft)
 }
 
 impl Importer {
-    fn read_tensor(&mut self, tensor: RawTensor, inputs: &[i64]) -> Result<(), ImportError> {
-        let RawTensor { idx, shape, data } = tensor;
+    fn read_tensor(
+        &mut self,
+        idx: i64,
+        shape: &[i64],
+        data: Vec<Rounded>,
+        inputs: &[i64],
+    ) -> Result<(), ImportError> {
         // A model may carry a sample input; the caller's counts. A tensor without values is
         // declared only: whoever reads it will miss it.
         if inputs.contains(&idx) || data.is_empty() {
             return Ok(());
         }
         let place = format!("tensor {idx}");
-        let shape = checked_shape(&shape, &place)?;
+        let shape = checked_shape(shape, &place)?;
         let expected = elements(&shape).unwrap_or(0);
         if expected != data.len() {
             let expected = format!("{expected} values for shape {shape:?}");
@@ -217,10 +271,11 @@ impl Importer {
             ));
         }
         let shape = checked_shape(shape, &place)?;
-        self.draft.source.inputs.push(port(idx, &shape));
+        let port = self.port(idx, &shape);
         let id = self
             .draft
-            .input(&idx.to_string(), without_batch(shape.clone()), interval);
+            .input(&port.name, without_batch(shape.clone()), interval);
+        self.draft.source.inputs.push(port);
         self.shapes.insert(idx, shape);
         self.known.insert(
             idx,
@@ -243,7 +298,8 @@ impl Importer {
             .map(|(_, shape)| shape.as_slice());
         let shape = checked_shape(shape.unwrap_or_default(), &place)?;
         let id = self.natural(idx, &place)?;
-        self.draft.source.outputs.push(port(idx, &shape));
+        let port = self.port(idx, &shape);
+        self.draft.source.outputs.push(port);
         self.draft.graph.outputs.push(id);
         Ok(())
     }
@@ -306,7 +362,7 @@ impl Importer {
         ))
     }
 
-    fn weight_values(&self, idx: i64, place: &str) -> Result<(&[usize], &[i64]), ImportError> {
+    fn weight_values(&self, idx: i64, place: &str) -> Result<(&[usize], &[Rounded]), ImportError> {
         match self.weights.get(&idx) {
             Some((shape, values)) => Ok((shape, values)),
             None => {
@@ -315,18 +371,19 @@ impl Importer {
             }
         }
     }
-}
 
-fn port(idx: i64, shape: &[usize]) -> Port {
-    let layout = if shape.len() == 4 {
-        Layout::ChannelsLast
-    } else {
-        Layout::Plain
-    };
-    Port {
-        name: idx.to_string(),
-        shape: shape.to_vec(),
-        layout,
-        scale: None,
+    fn port(&self, idx: i64, shape: &[usize]) -> Port {
+        let layout = if shape.len() == 4 {
+            Layout::ChannelsLast
+        } else {
+            Layout::Plain
+        };
+        let name = self.names.get(&idx).cloned();
+        Port {
+            name: name.unwrap_or_else(|| idx.to_string()),
+            shape: shape.to_vec(),
+            layout,
+            scale: None,
+        }
     }
 }

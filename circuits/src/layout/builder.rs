@@ -11,7 +11,7 @@ use super::{
     program::{Operand, Program},
     tables::Tables,
     weights::Matrix,
-    Clamps, LayoutError, NodeReport, Plan, Shape, Step, Usage, Visibilities,
+    Clamps, LayoutError, NodeReport, Plan, Rows, Shape, Step, Usage, Visibilities,
 };
 use crate::{
     graph::{Graph, Interval, TensorId},
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Segments of weights, their range, and their cells.
-pub type LaidWeights = (Vec<Vec<(TensorId, usize)>>, Interval, Matrix);
+pub type LaidWeights = (Vec<Vec<Option<(TensorId, usize)>>>, Interval, Matrix);
 
 /// A layout in the making.
 pub struct Builder<'g> {
@@ -71,11 +71,14 @@ struct Limits {
 /// table rows as one large table, which saves second limbs. Where packed values (there are few) have large
 /// tables, they are also tried in two limbs, so that more rows remain; the layout with fewer cells is taken.
 pub fn plan(graph: &Graph, visibilities: &Visibilities, shape: Shape) -> Result<Plan, LayoutError> {
-    let draft = |limits| Builder::draft(graph, visibilities, shape, limits);
+    let draft = |limits| {
+        let mut draft = Builder::draft(graph, visibilities, shape, limits)?;
+        let spare = draft.spare()? as u64;
+        Ok((draft, spare))
+    };
     let spacious = |exact| {
         let loose = shape.limb_base();
-        let first = draft(Limits { loose, exact })?;
-        let spare = (shape.usable_rows() - 1).saturating_sub(first.tables()?.rows()) as u64;
+        let (first, spare) = draft(Limits { loose, exact })?;
         if spare <= loose {
             return Ok(first);
         }
@@ -84,14 +87,15 @@ pub fn plan(graph: &Graph, visibilities: &Visibilities, shape: Shape) -> Result<
             loose: spare,
             exact,
         };
-        let better = draft(limits).and_then(|draft| draft.tables().map(|_| draft));
-        better.or_else(|_| draft(Limits { loose, exact }))
+        let better = draft(limits).or_else(|_| draft(Limits { loose, exact }));
+        better.map(|(draft, _)| draft)
     };
     let own = Tables::single_limit(&shape);
+    let split_already = own <= shape.limb_base();
     let cells = match spacious(own) {
-        Ok(whole) if !whole.has_large_exact() => return whole.finish(),
+        Ok(whole) if split_already || !whole.has_large_exact() => return whole.finish(),
         Ok(whole) => whole.cells(),
-        Err(LayoutError::TooSmall { .. }) => usize::MAX,
+        Err(LayoutError::TooSmall { .. }) if !split_already => usize::MAX,
         Err(error) => return Err(error),
     };
     match spacious(shape.limb_base()) {
@@ -173,20 +177,21 @@ impl<'g> Builder<'g> {
         });
     }
 
-    /// Places the blocks; an error if the shape has too few rows of a kind, or lacks a gate.
-    fn finish(mut self) -> Result<Plan, LayoutError> {
-        let shape = self.shape;
-        let tables = self.tables()?;
-        if let Some(block) = self
-            .blocks
-            .iter()
-            .find(|block| tables.tag(block.range).is_none())
-        {
-            return Err(LayoutError::Graph(format!(
-                "no table for the range {:?}",
-                block.range
-            )));
+    /// Rows that remain for the large table.
+    fn spare(&mut self) -> Result<usize, LayoutError> {
+        if self.shape.stacked {
+            let tables = self.tables()?;
+            let (_, rows) = self.place(&tables)?;
+            return Ok(rows.spare);
         }
+        // What else there is has columns of its own.
+        let available = self.shape.usable_rows() - 1;
+        Ok(available.saturating_sub(self.tables()?.rows()))
+    }
+
+    /// Places the blocks; an error if the shape has too few rows of a kind.
+    fn place(&mut self, tables: &Tables) -> Result<(Usage, Rows), LayoutError> {
+        let shape = self.shape;
         let slot_rows = place(&mut self.blocks, &self.groups, &shape)?;
         let poseidon = self.poseidon()?;
         self.declare_constants(&poseidon);
@@ -205,24 +210,32 @@ impl<'g> Builder<'g> {
             table_rows: tables.rows(),
             data_cells: self.cells(),
         };
+        let rows = Rows::new(&shape, &usage, constants)?;
         let available = shape.usable_rows() - 1;
-        let too_small = |resource, needed| LayoutError::TooSmall {
-            k: shape.k,
-            data: shape.data,
-            resource,
-            needed,
-            available,
-        };
-        if usage.scalar_cells > available {
-            return Err(too_small("cells of the scalar program", usage.scalar_cells));
-        }
-        // Scalar constants share a fixed column with the round constants.
-        if hash_rows + constants > available {
-            return Err(too_small("rows of the hash", hash_rows + constants));
-        }
         if self.statement.instances > available {
-            return Err(too_small("instances", self.statement.instances));
+            return Err(LayoutError::TooSmall {
+                k: shape.k,
+                data: shape.data,
+                resource: "instances",
+                needed: self.statement.instances,
+                available,
+            });
         }
+        Ok((usage, rows))
+    }
+
+    /// The layout; an error if the shape has too few rows of a kind, or lacks a gate.
+    fn finish(mut self) -> Result<Plan, LayoutError> {
+        let shape = self.shape;
+        let tables = self.tables()?;
+        let unknown = |block: &&Block| tables.tag(block.range).is_none();
+        if let Some(block) = self.blocks.iter().find(unknown) {
+            return Err(LayoutError::Graph(format!(
+                "no table for the range {:?}",
+                block.range
+            )));
+        }
+        let (usage, rows) = self.place(&tables)?;
         let gates = self.blocks.iter().map(|block| block.gate);
         let needed = gates.fold(Clamps::NONE, Clamps::with);
         if !shape.clamps.include(&needed) {
@@ -238,6 +251,7 @@ impl<'g> Builder<'g> {
             statement: self.statement,
             reports: self.reports,
             usage,
+            rows,
         })
     }
 

@@ -268,7 +268,7 @@ impl Builder<'_> {
         if cap + 1 > self.single_limit() {
             return Err(self.too_wide("clamp", cap + 1));
         }
-        let wide = excess >= self.loose();
+        let wide = excess >= self.loose() || self.shape.shares_caps();
         let kept = self.block(geometry, Range::Exact(cap + 1));
         let low = self.excess_block(geometry, excess, wide)?;
         self.gate(low, Gate::TwoSided { cap, wide });

@@ -14,6 +14,7 @@ mod lower;
 mod pack;
 mod planner;
 pub mod program;
+mod rows;
 mod tables;
 mod weights;
 
@@ -23,7 +24,8 @@ pub use emit::{Accumulator, Axis, Emit, Excess, Tap, Term};
 pub use error::LayoutError;
 pub use home::{Home, Limb};
 pub use pack::{Exposed, Lane, Message, Packing, Place, Statement, WORD_BITS};
-pub use planner::{candidates, choose, Cost, Goal};
+pub use planner::{candidates, choose, Cost, Goal, DATA_COLUMNS, MAX_K};
+pub use rows::Rows;
 pub use tables::Tables;
 pub use weights::Matrix;
 
@@ -46,6 +48,10 @@ pub struct Shape {
     pub limb_bits: u32,
     /// The clamps and products that have gates.
     pub clamps: Clamps,
+    /// Whether tables, hash and scalar program share the columns of the one data column, below it: fewer
+    /// commitments on more rows ([`Rows`]).
+    #[serde(default)]
+    pub stacked: bool,
 }
 
 /// Which gates between data cells a circuit has. Each kind costs fixed columns; a circuit that need not share
@@ -85,6 +91,18 @@ impl Clamps {
         one_sided: false,
         wide: false,
         product: false,
+    };
+
+    /// Clamps between two bounds alone.
+    pub const BOUNDED: Self = Self {
+        one_sided: false,
+        ..Self::CLAMPS
+    };
+
+    /// Clamps from one bound on alone.
+    pub const RELU: Self = Self {
+        two_sided: false,
+        ..Self::CLAMPS
     };
 
     /// Every choice that has a meaning.
@@ -139,12 +157,29 @@ impl Clamps {
 impl Shape {
     /// Fixed columns.
     pub fn fixed_columns(&self) -> usize {
-        10 + self.clamps.columns()
+        let clamps = self.clamps.columns();
+        match self.stacked {
+            true => 8 + clamps - usize::from(self.shares_caps()),
+            false => 10 + clamps,
+        }
+    }
+
+    /// Whether every two-sided clamp has an excess of two limbs, also where one would do, so that one column
+    /// says where they are.
+    pub fn shares_caps(&self) -> bool {
+        self.stacked && self.clamps.two_sided && self.clamps.wide
+    }
+
+    /// Whether a block may have this gate.
+    pub fn allow(&self, gate: Gate) -> bool {
+        let narrow = matches!(gate, Gate::TwoSided { wide: false, .. });
+        self.clamps.include(&Clamps::NONE.with(gate)) && !(narrow && self.shares_caps())
     }
 
     /// Columns in the permutation: data, S-box inputs, folds, scalars, instance.
     pub fn permuted_columns(&self) -> usize {
-        self.data + 4
+        let shared = if self.stacked { 2 } else { 0 };
+        self.data + 4 - shared
     }
 
     /// The base of two-limb values in clamp gates.
@@ -160,16 +195,9 @@ impl Shape {
     }
 
     /// Rows of one slot: the last usable row only ends the running sum, and a few rows before
-    /// it stay idle (see [`Shape::idle_row`]).
+    /// it stay idle (see [`Rows::idle`]).
     pub fn slot_rows(&self) -> usize {
         self.usable_rows().saturating_sub(2 * SLOTS + 1) / SLOTS
-    }
-
-    /// A row that holds no data, nor do its neighbours. Columns that a model does not use are
-    /// one here, so that no commitment of a key is the identity, which neither the aggregation
-    /// circuit nor a checked file admits.
-    pub fn idle_row(&self) -> usize {
-        self.usable_rows() - 4
     }
 }
 
@@ -292,6 +320,8 @@ pub struct Plan {
     pub reports: Vec<NodeReport>,
     /// Rows used by each resource: data slots (super-rows), scalar cells, hash rows.
     pub usage: Usage,
+    /// Where its parts stand.
+    pub rows: Rows,
 }
 
 /// Rows used of each resource, against what the shape offers.

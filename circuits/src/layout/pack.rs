@@ -5,6 +5,9 @@
 //! the words equals a short combination of folds that exist anyway. Cells are in tables of
 //! known size, so a word has one decoding only. Cells that pad segments to whole rows are constants, and in
 //! no word unless a longer segment shares it.
+//!
+//! A tensor that is exposed lies so that a word holds consecutive elements, the first in its
+//! highest bits ([`word_major`]): a contract then packs what is consecutive in its calldata.
 
 use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr};
 
@@ -23,6 +26,22 @@ use crate::{
 /// Bits of a word: `2^253` is the largest power of two below the field's modulus, so every
 /// packing below it is a distinct field element.
 pub const WORD_BITS: u32 = 253;
+
+/// Position of each element in a block of segments of `width` cells whose words hold consecutive
+/// elements: element `i·S + t` is in cell `i` of segment `S − 1 − t`, of `S` segments.
+pub fn word_major(elements: usize, width: usize) -> impl Iterator<Item = usize> {
+    let segments = elements.div_ceil(width);
+    (0..elements).map(move |e| (segments - 1 - e % segments) * width + e / segments)
+}
+
+/// The element in each cell of such a block; none in those that pad the last words.
+pub fn word_major_cells(elements: usize, width: usize) -> Vec<Option<usize>> {
+    let mut cells = vec![None; elements.div_ceil(width) * width];
+    for (element, position) in word_major(elements, width).enumerate() {
+        cells[position] = Some(element);
+    }
+    cells
+}
 
 /// Where a word stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,8 +103,8 @@ pub struct Exposed {
     pub tensor: TensorId,
     /// Its visibility.
     pub visibility: Visibility,
-    /// Its packings, by index.
-    pub packings: std::ops::Range<usize>,
+    /// Index of its packing, if it is public or hashed.
+    pub packing: Option<usize>,
     /// Value is this plus the packed one.
     pub offset: i64,
     /// First instance, if any.
@@ -262,7 +281,7 @@ impl Builder<'_> {
         });
     }
 
-    /// Exposes a tensor whose home is packed and dense.
+    /// Exposes a tensor whose home is packed ([`Builder::is_packed`]).
     pub fn expose(
         &mut self,
         tensor: TensorId,
@@ -272,12 +291,13 @@ impl Builder<'_> {
         geometry: Geometry,
     ) -> Exposed {
         let first = self.statement.instances;
-        let packed = self.statement.packings.len();
+        let shown = (visibility != Visibility::Private).then_some(first);
+        let packing = shown.map(|_| self.statement.packings.len());
         let width = geometry.rows * self.shape.data;
         let lanes = self.lanes(limbs, geometry.segments, width, 0).collect();
         match visibility {
             Visibility::Private => {}
-            Visibility::Public => self.pack(lanes, geometry.rows, geometry.variable, None),
+            Visibility::Public => self.pack_group(lanes, geometry.rows, geometry.variable, None),
             Visibility::Hashed => {
                 let message = self.statement.messages.len();
                 self.statement.instances += 1;
@@ -286,20 +306,20 @@ impl Builder<'_> {
                     words: 1,
                     digest: first,
                 });
-                self.pack(lanes, geometry.rows, geometry.variable, Some(message));
+                self.pack_group(lanes, geometry.rows, geometry.variable, Some(message));
             }
         }
         Exposed {
             tensor,
             visibility,
-            packings: packed..self.statement.packings.len(),
+            packing,
             offset,
-            instance: (visibility != Visibility::Private).then_some(first),
+            instance: shown,
         }
     }
 
-    /// Geometry of a dense tensor of `elements` values of `bits` bits that will be packed:
-    /// as many segments as a word has elements, so that the words are one segment long.
+    /// Geometry of a tensor of `elements` values of `bits` bits that will be packed: as many
+    /// segments as a word has elements, so that the words are one segment long.
     pub fn packed_geometry(&self, elements: usize, bits: u32, variable: Variable) -> Geometry {
         let per_word = (WORD_BITS / bits).max(1) as usize;
         let rows = elements.div_ceil(per_word * self.shape.data).max(1);

@@ -51,27 +51,24 @@ impl Cost {
         let permuted = shape.permuted_columns();
         let fixed = shape.fixed_columns();
         let products = permuted.div_ceil(crate::circuit::DEGREE - 2);
-        let small = shape.data + 1;
-        // Hash columns, fold, scalar, helpers, running sum, products, random, quotient, openings.
-        let full = 2 + 2 + helpers + 1 + products + 1 + QUOTIENT_PIECES + 2;
-        let advice = shape.data + 3 + 2 + helpers + 1;
+        // Multiplicities, S-boxes, squares, folds, scalars, running sum.
+        let parts = if shape.stacked { 2 } else { 6 };
+        let small = shape.data + usize::from(!shape.stacked);
+        let advice = shape.data + parts + helpers;
+        // All the rest: products, random, quotient, openings.
+        let full = advice - small + products + 1 + QUOTIENT_PIECES + 2;
         let cosets = advice + fixed + permuted + products + 4;
         // Measured on two cores (docs/performance.md): seconds per 2^14-point unit.
         let unit = n / f64::from(1 << 14);
         let prove_cpu_s =
             unit * (0.026 * full as f64 + 0.012 * small as f64 + 0.0035 * cosets as f64);
         let points = small + full;
-        let evaluations = shape.clamps.rows() * shape.data
-            + 1
-            + (4 * shape.hash_width - 1)
-            + 2
-            + 4
-            + helpers
-            + 2
-            + (fixed + shape.hash_width)
-            + permuted
-            + (3 * products - 1)
-            + 1;
+        let t = shape.hash_width;
+        let queries = match shape.stacked {
+            true => 2 * t + 5 + (2 * t - 1),
+            false => shape.clamps.rows() * shape.data + 1 + (4 * t - 1) + 2 + 4 + helpers + 2,
+        };
+        let evaluations = queries + (fixed + t) + permuted + (3 * products - 1) + 1;
         Self {
             prove_cpu_s,
             proof_bytes: 32 * (points + evaluations),
@@ -79,7 +76,7 @@ impl Cost {
         }
     }
 
-    fn is_small(&self) -> bool {
+    pub(crate) fn is_small(&self) -> bool {
         let limit = PROOF_LIMIT.max(PROOF_PER_SECOND * self.prove_cpu_s);
         self.proof_bytes as f64 <= limit
     }
@@ -91,7 +88,7 @@ impl Cost {
                 work.cost().gas_osaka as f64 + GAS_FOR_A_SECOND * self.prove_cpu_s
             }
             Goal::Prove => self.prove_cpu_s,
-            // A commitment is about 100 k outer cells; the inner proof itself is cheap beside.
+            // A commitment is 35,000 outer cells, about 0.9 s; what else the inner proof costs is little beside it.
             Goal::Onchain => self.commitments as f64 + COMMITMENTS_FOR_A_SECOND * self.prove_cpu_s,
         }
     }
@@ -103,12 +100,13 @@ const PROOF_LIMIT: f64 = 3_360.0;
 const PROOF_PER_SECOND: f64 = 6_000.0;
 /// Commitments that [`Goal::Onchain`] adds to save the prover a second.
 const COMMITMENTS_FOR_A_SECOND: f64 = 1.4;
-const MAX_K: u32 = 24;
+/// Largest k of a layout.
+pub const MAX_K: u32 = 24;
 /// How much shorter than the rows the table of limbs is, in bits: the shorter, the more rows remain for a
 /// wide clamp's.
-const LIMBS_BELOW_K: [u32; 2] = [2, 3];
+const LIMBS_BELOW_K: [u32; 3] = [2, 3, 4];
 /// Numbers of data columns that use the look-up argument's helpers fully.
-const DATA_COLUMNS: [usize; 22] = [
+pub const DATA_COLUMNS: [usize; 22] = [
     1, 2, 5, 8, 11, 14, 17, 20, 23, 26, 29, 32, 35, 38, 41, 44, 47, 50, 53, 56, 59, 62,
 ];
 /// More data columns are never the cheapest to verify in a contract or another circuit.
@@ -133,6 +131,7 @@ pub fn candidates(goal: Goal) -> Vec<Shape> {
                         hash_width,
                         limb_bits: k - below,
                         clamps: Clamps::ALL,
+                        stacked: false,
                     })
                 })
             })
@@ -145,19 +144,33 @@ pub fn candidates(goal: Goal) -> Vec<Shape> {
     shapes
 }
 
-/// The shape as a goal has it. What is aggregated keeps to a canonical circuit, which all models
-/// share, or all without products; a contract of the model's own need not know the gates that the
-/// model does without.
+/// The shape as a goal has it. What is aggregated keeps to one of a few canonical circuits, which models
+/// share; a contract of the model's own need not know the gates that the model does without.
 fn variants(shape: Shape, goal: Goal) -> Vec<Shape> {
-    match goal {
-        Goal::Direct | Goal::Prove => Clamps::choices()
-            .map(|clamps| Shape { clamps, ..shape })
-            .collect(),
-        Goal::Onchain if shape.data == 1 => Vec::new(),
-        Goal::Onchain => [Clamps::CLAMPS, Clamps::ALL]
-            .map(|clamps| Shape { clamps, ..shape })
-            .to_vec(),
-    }
+    let clamps: Vec<Clamps> = match goal {
+        Goal::Direct | Goal::Prove => Clamps::choices().collect(),
+        // The more circuits there are, the fewer models share a contract: these few.
+        Goal::Onchain if shape.data == 1 => {
+            vec![Clamps::BOUNDED, Clamps::RELU, Clamps::CLAMPS, Clamps::ALL]
+        }
+        Goal::Onchain => vec![Clamps::CLAMPS, Clamps::ALL],
+    };
+    let stackings: &[bool] = match (goal, shape.data) {
+        (Goal::Direct, 1) => &[false, true],
+        (Goal::Onchain, 1) => &[true],
+        _ => &[false],
+    };
+    let all = stackings.iter().flat_map(|&stacked| {
+        let shapes = clamps.iter().map(move |&clamps| (stacked, clamps));
+        shapes.map(|(stacked, clamps)| Shape {
+            clamps,
+            stacked,
+            ..shape
+        })
+    });
+    // What rows its own tables leave is much less in a stacked circuit, so that a short one can pay there.
+    all.filter(|shape| shape.stacked || shape.limb_bits + 4 > shape.k)
+        .collect()
 }
 
 /// What any layout needs at least: shapes without it are not tried.
@@ -223,14 +236,18 @@ pub fn choose(graph: &Graph, visibilities: &Visibilities, goal: Goal) -> Result<
     let product = |node: &Node| matches!(node.op, Op::Mul { .. } | Op::Div { .. });
     let products = graph.nodes.iter().any(product);
     let least = Least::of(graph);
-    // Layouts do not depend on which gates there are: what is known of each, the gates that it needs.
+    // Layouts depend on which gates there are only where caps share a column: what is known of each, the gates
+    // that it needs.
     let mut known: HashMap<Shape, Option<Clamps>> = HashMap::new();
     for shape in candidates(goal) {
         if shape.clamps.product != products || !least.fits(&shape) {
             continue;
         }
         let layout = Shape {
-            clamps: Clamps::ALL,
+            clamps: match shape.shares_caps() {
+                true => Clamps::ALL,
+                false => Clamps::NONE,
+            },
             ..shape
         };
         let without_gate = |needed: &Option<Clamps>| match needed {

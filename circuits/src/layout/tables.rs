@@ -65,6 +65,10 @@ pub fn least_value(table: &Table) -> i64 {
 impl Tables {
     /// The largest range that may ask for a table of its own: with the one of the limbs it fits.
     pub fn single_limit(shape: &Shape) -> u64 {
+        // A stacked table takes rows from the data.
+        if shape.stacked {
+            return shape.limb_base();
+        }
         ((shape.usable_rows() as u64).saturating_sub(1)).saturating_sub(shape.limb_base())
     }
 

@@ -19,15 +19,16 @@ pub struct Matrix {
     pub offset: i64,
     /// Geometry: folded along channels.
     pub geometry: Geometry,
-    /// Channels that are weights; the rest of a segment is zero.
+    /// Channels up to the last that has weights; the rest of a segment is zero.
     pub channels: usize,
 }
 
 impl Builder<'_> {
-    /// Lays out `segments` of weights with values in `range`, and marks them for C; once.
+    /// Lays out `segments` of weights with values in `range`, zero where there is none, and marks
+    /// them for C; once.
     pub fn weights(
         &mut self,
-        segments: &[Vec<(TensorId, usize)>],
+        segments: &[Vec<Option<(TensorId, usize)>>],
         range: Interval,
     ) -> Result<Matrix, LayoutError> {
         // Runs of a batch read the same weights.
@@ -46,10 +47,11 @@ impl Builder<'_> {
 
     fn lay_weights(
         &mut self,
-        segments: &[Vec<(TensorId, usize)>],
+        segments: &[Vec<Option<(TensorId, usize)>>],
         range: Interval,
     ) -> Result<Matrix, LayoutError> {
-        let channels = segments.iter().map(Vec::len).max().unwrap_or(0);
+        let last = |segment: &Vec<Option<_>>| segment.iter().rposition(Option::is_some);
+        let channels = segments.iter().filter_map(last).max().map_or(0, |c| c + 1);
         let geometry = Geometry {
             segments: segments.len(),
             rows: self.rows_for(channels),
@@ -60,12 +62,14 @@ impl Builder<'_> {
         let width = geometry.rows * self.shape.data;
         let mut elements = Vec::with_capacity(width * segments.len());
         let mut pads = Vec::new();
-        for (m, segment) in segments.iter().enumerate() {
-            elements.extend(segment.iter().copied().map(Some));
-            for o in segment.len()..width {
-                elements.push(None);
-                // A padding weight is zero: it would be a channel of its own otherwise.
-                pads.push(m * width + o);
+        for segment in segments {
+            for o in 0..width {
+                let weight = segment.get(o).copied().flatten();
+                if weight.is_none() {
+                    // A padding weight is zero: it would be a channel of its own otherwise.
+                    pads.push(elements.len());
+                }
+                elements.push(weight);
             }
         }
         self.steps.push(Step::Given {

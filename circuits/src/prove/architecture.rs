@@ -134,12 +134,13 @@ fn check_shape(shape: &Shape) -> Result<(), ProveError> {
     let sound = (6..=24).contains(&shape.k)
         && (1..=64).contains(&shape.data)
         && crate::hash::Poseidon::WIDTHS.contains(&shape.hash_width)
-        && (1..=shape.k - 2).contains(&shape.limb_bits);
+        && (1..=shape.k - 2).contains(&shape.limb_bits)
+        && (!shape.stacked || shape.data == 1);
     if sound {
         Ok(())
     } else {
         Err(ProveError::Invalid(format!(
-            "shape {shape:?} cannot be: expected k in 6..=24, 1 to 64 data columns, a hash width of 3, 5 or 9, limb bits in 1..=k-2"
+            "shape {shape:?} cannot be: expected k in 6..=24, 1 to 64 data columns (1 if it is stacked), a hash width of 3, 5 or 9, limb bits in 1..=k-2"
         )))
     }
 }

@@ -7,7 +7,7 @@
 //! numbers), and every integer and boolean is exact.
 
 use super::support::{
-    bound, fields, input_names, integers, range, tensor, Outcome, Tensor, SCALES,
+    bound, fields, input_names, input_types, integers, range, tensor, Outcome, Tensor, SCALES,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -87,14 +87,14 @@ fn attempt(
     last
 }
 
-fn files(folder: &Path, kind: &str) -> Result<Vec<Tensor>, String> {
+fn files(folder: &Path, kind: &str, types: &[u64]) -> Result<Vec<Tensor>, String> {
     let mut found = Vec::new();
-    for i in 0.. {
+    for i in 0usize.. {
         let path = folder.join(format!("test_data_set_0/{kind}_{i}.pb"));
         if !path.exists() {
             break;
         }
-        found.push(tensor(&path)?);
+        found.push(tensor(&path, types.get(i).copied().unwrap_or(0))?);
     }
     Ok(found)
 }
@@ -103,11 +103,15 @@ fn files(folder: &Path, kind: &str) -> Result<Vec<Tensor>, String> {
 /// numbers as constants, or all but the first, or all.
 fn outcome(folder: &Path) -> Outcome {
     let model = std::fs::read(folder.join("model.onnx")).unwrap();
-    let (inputs, expected) = match (files(folder, "input"), files(folder, "output")) {
+    let names = input_names(&model);
+    let declared = input_types(&model);
+    let ty = |name: &Vec<u8>| declared.iter().find(|d| d.0 == *name).map_or(0, |d| d.1);
+    let types: Vec<u64> = names.iter().map(ty).collect();
+    let read = (files(folder, "input", &types), files(folder, "output", &[]));
+    let (inputs, expected) = match read {
         (Ok(inputs), Ok(expected)) => (inputs, expected),
         (Err(error), _) | (_, Err(error)) => return Outcome::Refused(error),
     };
-    let names = input_names(&model);
     let ways: [&dyn Fn(usize) -> bool; 4] = [
         &|_| false,
         &|i| inputs.get(i).is_some_and(|t| !t.real),

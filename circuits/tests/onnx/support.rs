@@ -105,6 +105,22 @@ pub fn input_names(model: &[u8]) -> Vec<Vec<u8>> {
     inputs
 }
 
+/// The types of those inputs, as `TensorProto.DataType`.
+pub fn input_types(model: &[u8]) -> Vec<(Vec<u8>, u64)> {
+    let part = |bytes: &[u8], number: u64| -> (Vec<u8>, u64) {
+        let found = fields(bytes).into_iter().find(|f| f.0 == number);
+        found.map_or((Vec::new(), 0), |f| (f.1.to_vec(), f.2))
+    };
+    let graphs = fields(model).into_iter().filter(|f| f.0 == 7);
+    let inputs = graphs.flat_map(|f| fields(f.1)).filter(|f| f.0 == 11);
+    inputs
+        .map(|(_, info, _)| {
+            let tensor = part(&part(info, 2).0, 1).0;
+            (part(info, 1).0, part(&tensor, 1).1)
+        })
+        .collect()
+}
+
 /// The model with a tensor as the constant for one of its inputs. Messages that follow one
 /// another are one message.
 pub fn bound(model: &[u8], name: &[u8], tensor: &[u8]) -> Vec<u8> {
@@ -120,12 +136,18 @@ pub struct Tensor {
     pub real: bool,
 }
 
-pub fn tensor(path: &Path) -> Result<Tensor, String> {
-    let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
+/// `declared` is the type that the model has for it, 0 where that is not known: the tests store
+/// bfloat16 as the integers of its bits.
+pub fn tensor(path: &Path, declared: u64) -> Result<Tensor, String> {
+    let mut bytes = std::fs::read(path).map_err(|e| e.to_string())?;
+    if declared == 16 {
+        // The last one counts.
+        bytes.extend([2 << 3, 16]);
+    }
     let (_, values) = parse_tensor(&bytes).map_err(|e| e.to_string())?;
     let ty = fields(&bytes)
         .into_iter()
-        .find(|f| f.0 == 2)
+        .rfind(|f| f.0 == 2)
         .map_or(0, |f| f.2);
     let real = matches!(ty, 1 | 10 | 11 | 16);
     Ok(Tensor {

@@ -5,20 +5,20 @@ import {IModelVerifier} from "../IModelVerifier.sol";
 import {Records} from "./Records.sol";
 
 /// @title Packing of elements into public values
-/// @notice A public tensor of N elements x is packed in segments of m elements. A group of segments, as many
-/// as fit 253 bits, makes m words; with j counting the segments of a group,
+/// @notice A public tensor of N elements x is packed into m words of S = ceil(N / m) consecutive elements, the
+/// first in the highest bits:
 ///
-///     word i = sum over j of 2^(bits * j) * (x[j * m + i] - lo),   0 <= i < m
+///     word i = sum over t of 2^(bits * (S - 1 - t)) * (x[i * S + t] - lo),   0 <= i < m,  0 <= t < S
 ///
 /// where elements beyond the last are max(0, lo). A word has one decoding only, because each element's range
-/// is checked.
+/// is checked, and S * bits <= 253 is when a model is registered.
 ///
-/// A word of memory holds 4 to 32 elements, and they are worked on together: first all of them at once to
-/// subtract lo and check the range; then four columns at a time, one in each 64 bits, from the highest
-/// segment to the lowest.
+/// A word of memory holds 4 to 32 elements, each in a lane of its own, and they are worked on together: first
+/// all of them at once to subtract lo and to check the range; then in steps that each halve the number of lanes,
+/// to close the gaps between them.
 library Packing {
-    /// @dev Memory behind the words that `write` may overwrite: up to 31 words.
-    uint256 internal constant OVERHANG = 1024;
+    /// @dev Bytes in front of the elements in memory that `_squeeze` may read.
+    uint256 private constant MARGIN = 64;
 
     /// @notice Bytes of an element of so many bits.
     function width(uint256 bits) internal pure returns (uint256 bytes_) {
@@ -35,31 +35,13 @@ library Packing {
         return tensor & 0xff == uint256(IModelVerifier.Visibility.Hashed) ? 32 : 0;
     }
 
-    /// @notice Public values of a record's tensor.
-    function wordsOf(uint256 tensor) internal pure returns (uint256 words) {
-        if (tensor & 0xff != uint256(IModelVerifier.Visibility.Public)) {
-            return tensor & 0xff == uint256(IModelVerifier.Visibility.Hashed) ? 1 : 0;
-        }
-        assembly {
-            let m := and(shr(40, tensor), 0xffffffff)
-            let segments := div(add(and(shr(8, tensor), 0xffffffff), sub(m, 1)), m)
-            let group := div(253, and(shr(72, tensor), 0xff))
-            words := mul(m, div(add(segments, sub(group, 1)), group))
-        }
-    }
-
     /// @notice Writes the public values of a tensor to memory.
-    /// @param at Where to; `OVERHANG` bytes behind them may be overwritten.
+    /// @param at Where to. What is behind the values is overwritten.
     /// @param from Where its encoding is in calldata.
-    /// @param scratch Memory that is free from here on, and behind `at`.
     /// @param tensor The record's tensor.
     /// @param index Number of the tensor, for errors.
     /// @return end The end of the words.
-    function write(uint256 at, uint256 from, uint256 scratch, uint256 tensor, uint256 index)
-        internal
-        pure
-        returns (uint256 end)
-    {
+    function write(uint256 at, uint256 from, uint256 tensor, uint256 index) internal pure returns (uint256 end) {
         if (tensor & 0xff == uint256(IModelVerifier.Visibility.Private)) return at;
         if (tensor & 0xff == uint256(IModelVerifier.Visibility.Hashed)) {
             uint256 digest;
@@ -70,117 +52,150 @@ library Packing {
             if (digest >= Records.R) revert IModelVerifier.DigestNotCanonical(index);
             return at + 32;
         }
-        if (_load(from, scratch, tensor) != 0) _findOutOfRange(from, tensor, index);
-        _pack(at, scratch, tensor);
-        return at + 32 * wordsOf(tensor);
-    }
-
-    /// @dev Copies the elements to memory, pads them, subtracts lo from each. Not zero if an element is out of
-    /// range. Pads go as far as `_pack` reads.
-    function _load(uint256 from, uint256 to, uint256 tensor) private pure returns (uint256 bad) {
-        uint256 w = width((tensor >> 72) & 0xff);
-        assembly ("memory-safe") {
-            let bits := and(shr(72, tensor), 0xff)
-            let lo := signextend(7, shr(80, tensor))
-            let m := and(shr(40, tensor), 0xffffffff)
-            let elements := and(shr(8, tensor), 0xffffffff)
-            let lane := sub(shl(shl(3, w), 1), 1)
-            // A one in each lane, the highest bit of each lane, and the bits that an element must not have.
-            let ones := div(not(0), lane)
-            let high := shl(sub(shl(3, w), 1), ones)
-            let over := not(mul(ones, sub(shl(bits, 1), 1)))
-            // Zero where it is in range; else lo, which is what max(0, lo) is, or else nothing is padded.
-            let pad := mul(lt(sub(0, lo), shl(bits, 1)), sub(0, lo))
-            pad := mul(and(add(pad, lo), lane), ones)
-            let minus := mul(and(sub(0, lo), lane), ones)
-            let end := add(to, add(mul(mul(m, w), div(add(elements, sub(m, 1)), m)), 0x20))
-
-            calldatacopy(to, from, mul(elements, w))
-            for { let p := add(to, mul(elements, w)) } lt(p, add(end, 0x20)) { p := add(p, 0x20) } {
-                mstore(p, pad)
-            }
-            // Addition lane by lane: the highest bits without their carry.
-            let lowMinus := and(minus, not(high))
-            let low := not(high)
-            for { let p := to } lt(p, end) { p := add(p, 0x20) } {
-                let x := mload(p)
-                x := xor(add(and(x, low), lowMinus), and(xor(x, minus), high))
-                mstore(p, x)
-                bad := or(bad, and(x, over))
-            }
-        }
-    }
-
-    /// @dev Packs the elements that `_load` left.
-    function _pack(uint256 at, uint256 from, uint256 tensor) private pure {
-        uint256 w = width((tensor >> 72) & 0xff);
-        uint256 bits = (tensor >> 72) & 0xff;
-        uint256 m = (tensor >> 40) & 0xffffffff;
-        uint256 segments = (((tensor >> 8) & 0xffffffff) + m - 1) / m;
         unchecked {
-            while (segments != 0) {
-                uint256 rows = 253 / bits;
-                if (rows > segments) rows = segments;
-                _packGroup(at, from, w, bits, m, rows);
-                at += 32 * m;
-                from += rows * m * w;
-                segments -= rows;
+            uint256 bits = (tensor >> 72) & 0xff;
+            uint256 m = (tensor >> 40) & 0xffffffff;
+            uint256 s = (((tensor >> 8) & 0xffffffff) + m - 1) / m;
+            end = at + 32 * m;
+            uint256 first = _copy(end, from, tensor, m * s);
+            if (bits == 8 * width(bits)) {
+                _join(at, end, first, tensor, s);
+            } else if (_squeeze(at, end, first, tensor, s) != 0) {
+                _findOutOfRange(from, tensor, index);
             }
         }
     }
 
-    /// @dev Packs one group of segments: rows of m elements, the first of which is at `from`.
-    function _packGroup(uint256 at, uint256 from, uint256 w, uint256 bits, uint256 m, uint256 rows) private pure {
+    /// @dev Copies the elements to memory behind `to`, the first to `first`. Pads them to `count`, and in front.
+    function _copy(uint256 to, uint256 from, uint256 tensor, uint256 count) private pure returns (uint256 first) {
+        uint256 w = width((tensor >> 72) & 0xff);
+        first = to + MARGIN;
         assembly ("memory-safe") {
-            // Packs four columns. From row to row down to `low`, as many elements as fit 64 bits, `bits` for each, are
-            // put together, one of each column in each 64 bits that `mask` selects; then what was put together goes
-            // to the four words. A function that leaves in its middle is not inlined, and so has the stack for itself.
-            function four(p, last, low, stride, most, bits_, some, mask) -> a, b, c, d {
+            let lo := signextend(7, shr(80, tensor))
+            let lane := sub(shl(shl(3, w), 1), 1)
+            // Zero where it is in range; else lo, which is what max(0, lo) is, or else nothing is padded.
+            let pad := mul(lt(sub(0, lo), shl(and(shr(72, tensor), 0xff), 1)), sub(0, lo))
+            pad := mul(and(add(pad, lo), lane), div(not(0), lane))
+
+            mstore(to, pad)
+            mstore(add(to, 0x20), pad)
+            let size := mul(and(shr(8, tensor), 0xffffffff), w)
+            calldatacopy(first, from, size)
+            let end := add(first, mul(count, w))
+            for { let p := add(first, size) } lt(p, end) { p := add(p, 0x20) } { mstore(p, pad) }
+        }
+    }
+
+    /// @dev Packs elements that fill their bytes: all are in range, and have no gaps between them.
+    function _join(uint256 at, uint256 end, uint256 first, uint256 tensor, uint256 s) private pure {
+        uint256 bits = (tensor >> 72) & 0xff;
+        assembly ("memory-safe") {
+            let lane := sub(shl(bits, 1), 1)
+            let ones := div(not(0), lane)
+            let high := shl(sub(bits, 1), ones)
+            let low := not(high)
+            let minus := mul(and(sub(0, shr(80, tensor)), lane), ones)
+            let lowMinus := and(minus, low)
+            let step := shr(3, mul(s, bits))
+            let drop := sub(256, mul(s, bits))
+            for { let p := first } lt(at, end) { p := add(p, step) } {
+                let x := mload(p)
+                // Addition lane by lane: the highest bits without their carry.
+                x := xor(add(and(x, low), lowMinus), and(xor(x, minus), high))
+                mstore(at, shr(drop, x))
+                at := add(at, 0x20)
+            }
+        }
+    }
+
+    /// @dev Packs elements of fewer bits than their bytes have. Not zero if one is out of range.
+    function _squeeze(uint256 at, uint256 end, uint256 first, uint256 tensor, uint256 s)
+        private
+        pure
+        returns (uint256 bad)
+    {
+        uint256 bits = (tensor >> 72) & 0xff;
+        uint256 w = width(bits);
+        assembly ("memory-safe") {
+            // Of each two neighbours, moves the one that `upper` selects down by `gap` bits, to the other.
+            function close(x, upper, gap) -> y {
+                let u := and(x, upper)
+                y := add(x, sub(shr(gap, u), u))
+            }
+
+            // A function that leaves in its middle is not inlined, and so has the stack for itself. Both take from the
+            // first word of memory how many bits a chunk of elements has, from the second a mask of a value's bits.
+
+            // For elements of one byte: any number of chunks a value.
+            function narrow(at_, end_, p, step, flip, minus, gap, size) -> seen {
                 for {} 1 {} {
                     let z := 0
-                    for {} 1 {} {
-                        z := or(shl(bits_, z), and(mload(p), mask))
-                        if eq(p, last) { break }
-                        p := sub(p, stride)
+                    let q := p
+                    for { let have := 0 } lt(have, size) { have := add(have, mload(0)) } {
+                        let x := sub(xor(mload(q), flip), minus)
+                        seen := or(seen, x)
+                        x := close(x, 0xff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00, gap)
+                        x := close(x, 0xffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000, shl(1, gap))
+                        x := close(x, 0xffffffff00000000ffffffff00000000ffffffff00000000ffffffff00000000, shl(2, gap))
+                        x := close(x, 0xffffffffffffffff0000000000000000ffffffffffffffff0000000000000000, shl(3, gap))
+                        x := close(x, 0xffffffffffffffffffffffffffffffff00000000000000000000000000000000, shl(4, gap))
+                        z := or(z, shl(have, x))
+                        q := sub(q, 0x20)
                     }
-                    a := or(shl(some, a), shr(192, z))
-                    b := or(shl(some, b), and(shr(128, z), 0xffffffffffffffff))
-                    c := or(shl(some, c), and(shr(64, z), 0xffffffffffffffff))
-                    d := or(shl(some, d), and(z, 0xffffffffffffffff))
-                    if eq(p, low) { leave }
-                    p := sub(p, stride)
-                    last := sub(last, most)
+                    mstore(at_, and(z, mload(0x20)))
+                    at_ := add(at_, 0x20)
+                    if eq(at_, end_) { leave }
+                    p := add(p, step)
                 }
             }
 
-            let stride := mul(m, w)
-            let some := div(64, bits)
-            let most := mul(some, stride)
-            // The highest rows are those that remain when the others are taken `some` at a time.
-            let rest := mul(mod(sub(rows, 1), some), stride)
-            let top := mul(sub(rows, 1), stride)
-            some := mul(some, bits)
-            // In each 64 bits, the lowest element.
-            let mask := mul(sub(shl(shl(3, w), 1), 1), 0x1000000000000000100000000000000010000000000000001)
-            // Of the lowest row, the 32 bytes whose first 8 end with the element of the first column.
-            from := sub(add(from, w), 8)
-            let end := add(from, stride)
-            for {} lt(from, end) {} {
-                let p := add(from, top)
-                let a, b, c, d := four(p, sub(p, rest), from, stride, most, bits, some, mask)
-                // Words behind the m-th are overwritten by what is written next.
-                mstore(at, a)
-                mstore(add(at, div(256, w)), b)
-                mstore(add(at, div(512, w)), c)
-                mstore(add(at, div(768, w)), d)
-                // The next column; after the last of its 64 bits, past those that came with it.
-                at := add(at, 32)
-                from := add(from, w)
-                if iszero(and(sub(from, sub(end, stride)), 7)) {
-                    at := add(at, div(768, w))
-                    from := add(from, 24)
+            // For elements of more bytes: never more than two chunks a value. A step that does nothing has no gap.
+            function wide(at_, end_, p, step, flip, minus, gap16, gap32, gap64, gap128) -> seen {
+                for {} 1 {} {
+                    let x := sub(xor(mload(p), flip), minus)
+                    let y := sub(xor(mload(sub(p, 0x20)), flip), minus)
+                    seen := or(seen, or(x, y))
+                    x := close(x, 0xffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000, gap16)
+                    x := close(x, 0xffffffff00000000ffffffff00000000ffffffff00000000ffffffff00000000, gap32)
+                    x := close(x, 0xffffffffffffffff0000000000000000ffffffffffffffff0000000000000000, gap64)
+                    x := close(x, 0xffffffffffffffffffffffffffffffff00000000000000000000000000000000, gap128)
+                    y := close(y, 0xffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000, gap16)
+                    y := close(y, 0xffffffff00000000ffffffff00000000ffffffff00000000ffffffff00000000, gap32)
+                    y := close(y, 0xffffffffffffffff0000000000000000ffffffffffffffff0000000000000000, gap64)
+                    y := close(y, 0xffffffffffffffffffffffffffffffff00000000000000000000000000000000, gap128)
+                    mstore(at_, and(or(x, shl(mload(0), y)), mload(0x20)))
+                    at_ := add(at_, 0x20)
+                    if eq(at_, end_) { leave }
+                    p := add(p, step)
                 }
             }
+
+            let gap := sub(shl(3, w), bits)
+            let lane := sub(shl(shl(3, w), 1), 1)
+            let minus := and(shr(80, tensor), lane)
+            let ones := div(not(0), lane)
+            // Where the range wraps around, it does not once the highest bit is flipped. Then what is subtracted
+            // from an element in range is not more than it, so that no lane borrows from the next; and of
+            // elements out of range the lowest is seen.
+            let flip := gt(add(minus, shl(bits, 1)), add(lane, 1))
+            flip := shl(sub(shl(3, w), 1), flip)
+            minus := mul(xor(minus, flip), ones)
+            flip := mul(flip, ones)
+            let size := mul(s, bits)
+            mstore(0, mul(div(32, w), bits))
+            mstore(0x20, sub(shl(size, 1), 1))
+            let step := mul(s, w)
+            // The end of the first word, less a word of memory.
+            first := sub(add(first, step), 0x20)
+            switch w
+            case 1 { bad := narrow(at, end, first, step, flip, minus, gap, size) }
+            default {
+                let gap16 := mul(gap, div(2, w))
+                let gap32 := mul(gap, div(4, w))
+                let gap64 := mul(gap, div(8, w))
+                bad := wide(at, end, first, step, flip, minus, gap16, gap32, gap64, shl(1, gap64))
+            }
+            bad := and(bad, not(mul(ones, sub(shl(bits, 1), 1))))
         }
     }
 

@@ -14,6 +14,8 @@ library Records {
     uint256 internal constant R = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
     /// @dev Words before the first tensor.
     uint256 internal constant HEAD = 4;
+    /// @dev Bits that a word may have: 2^253 is the largest power of two below R.
+    uint256 private constant WORD_BITS = 253;
     /// @dev More inputs or outputs than any model has; a record must fit a contract.
     uint256 private constant MAX_TENSORS = 256;
 
@@ -91,6 +93,7 @@ library Records {
         int256 lo = tensor.lo;
         bool valid = tensor.visibility == IModelVerifier.Visibility.Public
             ? elements != 0 && words != 0 && bits != 0 && bits <= 64
+                && bits * ((elements + words - 1) / words) <= WORD_BITS
             : elements == 0 && words == 0 && bits == 0 && lo == 0;
         if (!valid) revert IModelVerifier.TensorInvalid(index);
         return uint256(tensor.visibility) | (elements << 8) | (words << 40) | (bits << 72)

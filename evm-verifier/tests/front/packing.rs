@@ -63,32 +63,43 @@ fn public_values(scene: &mut Scene, inference: &Inference) -> Vec<U256> {
 fn tensors_of_all_widths_are_packed_as_documented() {
     let (mut scene, model) = scene(Fork::Osaka);
     let mut rng = StdRng::seed_from_u64(5);
-    let mut tensors: Vec<Tensor> = (1..=64)
-        .map(|bits| {
-            let elements = rng.gen_range(1..200);
-            public(elements, 0, bits, rng.gen_range(1..=60))
-        })
-        .collect();
-    // Many segments in groups, one segment, fewer elements than words, larger than memory's words.
-    tensors.extend([
-        public(1000, -5, 9, 3),
-        public(64, 3, 6, 64),
-        public(1, -1, 1, 7),
-        public(5000, -128, 8, 2500),
-        public(300, i64::MIN, 64, 7),
-        public(10, -70, 4, 3),
-    ]);
-    for (i, mut tensor) in tensors.into_iter().enumerate() {
-        let (bits, span) = (tensor.bits, 1i128 << tensor.bits);
-        if i < 64 {
+    // One element a word, as many as fit, and between; the last words partly padded, or not at all.
+    let mut tensors: Vec<Tensor> = (1..=64u8)
+        .flat_map(|bits| [0, 1, 2].map(|case| (bits, case)))
+        .map(|(bits, case)| {
+            let most = 253 / u32::from(bits);
+            let (each, words) = match case {
+                0 => (1, rng.gen_range(1..=40)),
+                1 => (most, rng.gen_range(1..=9)),
+                _ => (rng.gen_range(1..=most), rng.gen_range(1..=20)),
+            };
+            let pads = rng.gen_range(0..words);
             // Below, around and above zero.
-            let lo = match i % 3 {
+            let span = 1i128 << bits;
+            let lo = match rng.gen_range(0..4) {
                 0 => -(span / 2),
                 1 => rng.gen_range(-span..=0).max(i64::MIN.into()),
+                2 => 0,
                 _ => rng.gen_range(0..1000).min((1i128 << 63) - span),
             };
-            tensor.lo = i64::try_from(lo).unwrap();
-        }
+            public(each * words - pads, i64::try_from(lo).unwrap(), bits, words)
+        })
+        .collect();
+    // Fewer elements than words, whole words of pads, more than memory's words, ranges that wrap around.
+    tensors.extend([
+        pixels(),
+        public(784, -1024, 11, 35),
+        public(64, 3, 6, 64),
+        public(1, -1, 1, 7),
+        public(10, -70, 4, 6),
+        public(5000, -128, 8, 2500),
+        public(200, -5, 8, 7),
+        public(100, 70_000, 16, 7),
+        public(100, 40_000, 15, 9),
+        public(21, i64::MIN, 64, 7),
+    ]);
+    for tensor in tensors {
+        let (bits, span) = (tensor.bits, 1i128 << tensor.bits);
         let lo = i128::from(tensor.lo);
         let hi = (lo + span - 1).min(i64::MAX.into());
         let mut values: Vec<i64> = (0..tensor.elements)
@@ -109,10 +120,11 @@ fn tensors_of_all_widths_are_packed_as_documented() {
             &[values.clone()],
         );
         let words = pack(&tensor, &values);
+        // No pad is zero where zero is out of range: such a tensor has none.
         if lo + span > 0 || tensor.elements % tensor.words == 0 {
             let mut expected = vec![other.commitment, U256::ZERO];
             expected.extend(&words);
-            expected.push(U256::from(1 + (2 << 8) + (255 << 16)));
+            expected.push(U256::from((1 << 16) + (2 << 8) + 255));
             expected.extend(&words);
             assert_eq!(
                 public_values(&mut scene, &inference),

@@ -55,6 +55,8 @@ fn registration_is_by_content() {
         public(1, 0, 0, 1),
         public(1, 0, 65, 1),
         public(1, 0, 8, 0),
+        public(508, 0, 1, 2),
+        public(4, 0, 64, 1),
         Tensor {
             visibility: Visibility::Hashed,
             ..public(1, 0, 0, 0)

@@ -81,21 +81,13 @@ pub fn outcome() -> Vec<i64> {
 /// The packing as docs/statement.md has it.
 pub fn pack(tensor: &Tensor, values: &[i64]) -> Vec<U256> {
     let (m, bits) = (tensor.words as usize, usize::from(tensor.bits));
-    let segments = values.len().div_ceil(m);
-    let group = 253 / bits;
+    let s = values.len().div_ceil(m);
     let lo = i128::from(tensor.lo);
-    let mut words = Vec::new();
-    for first in (0..segments).step_by(group) {
-        for i in 0..m {
-            let mut sum = U256::ZERO;
-            for j in first..segments.min(first + group) {
-                let x = values.get(j * m + i).map_or(lo.max(0), |x| i128::from(*x));
-                sum += U256::from((x - lo) as u128) << (bits * (j - first));
-            }
-            words.push(sum);
-        }
-    }
-    words
+    let element = |e: usize| values.get(e).map_or(lo.max(0), |x| i128::from(*x));
+    let shifted = |e, t| U256::from((element(e) - lo) as u128) << (bits * (s - 1 - t));
+    (0..m)
+        .map(|i| (0..s).fold(U256::ZERO, |sum, t| sum + shifted(i * s + t, t)))
+        .collect()
 }
 
 /// A circuit whose public values are a commitment, a context, and the words of picture and scores.

@@ -1,6 +1,16 @@
 //! Virtual cells and all that constrains them, checked as the laid-out circuit does.
 
-use super::super::range::{largest, RangeCheck};
+use super::{
+    super::{
+        circuit::AggregationCircuit,
+        range::{largest, rows, RangeCheck},
+        AggregationShape,
+    },
+    soundness::{
+        mutant::{Mutant, Removed},
+        Forgery,
+    },
+};
 use num_bigint::BigUint;
 use rand::{rngs::StdRng, SeedableRng};
 use snark_verifier::halo2_base::{
@@ -8,7 +18,9 @@ use snark_verifier::halo2_base::{
     halo2_proofs::{
         arithmetic::Field,
         halo2curves::{bn256::Fr, ff::PrimeField},
+        plonk::Assigned,
     },
+    AssignedValue, ContextCell,
 };
 use std::collections::HashMap;
 
@@ -25,7 +37,51 @@ pub enum Failure {
     Range(usize),
 }
 
+/// Cells that only one statement rejects.
+pub struct Forged {
+    /// What the statement says.
+    pub statement: String,
+    /// What is forged.
+    pub how: String,
+    pub cells: Cells,
+    /// The statement's constraints that do not hold: all that do not.
+    broken: Vec<Failure>,
+}
+
+impl Forged {
+    /// Fails unless `mine` holds for each constraint that does not hold, and there is one.
+    pub fn new(statement: &str, how: &str, cells: Cells, mine: impl Fn(&Failure) -> bool) -> Self {
+        let broken = cells.failures();
+        assert!(
+            !broken.is_empty() && broken.iter().all(mine),
+            "{statement}: {how}: {broken:?}"
+        );
+        Self {
+            statement: statement.into(),
+            how: how.into(),
+            cells,
+            broken,
+        }
+    }
+
+    /// The cells without the statement.
+    pub fn without(&self) -> Cells {
+        let keeps = |failure: Failure| !self.broken.contains(&failure);
+        let mut cells = self.cells.clone();
+        cells.gates.retain(|cell| keeps(Failure::Gate(*cell)));
+        cells.copies.retain(|(a, b)| keeps(Failure::Copy(*a, *b)));
+        cells
+            .constants
+            .retain(|(_, cell)| keeps(Failure::Constant(*cell)));
+        cells
+            .checks
+            .retain(|(cell, _)| keeps(Failure::Range(*cell)));
+        cells
+    }
+}
+
 /// Virtual cells and all that constrains them.
+#[derive(Clone)]
 pub struct Cells {
     /// Their values.
     pub values: Vec<Fr>,
@@ -92,6 +148,54 @@ impl Cells {
             constants,
             checks,
             by_cell,
+        }
+    }
+
+    /// The laid-out circuit of these cells, in one column.
+    pub fn lay_out(&self) -> Forgery {
+        let mut pool = SinglePhaseCoreManager::new(false, Default::default());
+        let copies = pool.copy_manager.clone();
+        let ctx = pool.main();
+        let (type_id, id) = ctx.tag();
+        let cell = |offset| ContextCell::new(type_id, id, offset);
+        ctx.advice = self.values.iter().map(|v| Assigned::Trivial(*v)).collect();
+        ctx.selector = vec![false; self.values.len()];
+        self.gates
+            .iter()
+            .for_each(|gate| ctx.selector[*gate] = true);
+        let pairs = self.copies.iter().map(|(a, b)| (cell(*a), cell(*b)));
+        let constants = self.constants.iter().map(|(value, at)| (*value, cell(*at)));
+        {
+            let mut copies = copies.lock().unwrap();
+            copies.advice_equalities = pairs.collect();
+            copies.constant_equalities = constants.collect();
+        }
+        let check = |(at, bits): &(usize, u32)| {
+            let value = Assigned::Trivial(self.values[*at]);
+            let cell = Some(cell(*at));
+            (AssignedValue { value, cell }, *bits)
+        };
+        let checks: Vec<RangeCheck> = self.checks.iter().map(check).collect();
+        let range_rows: usize = checks.iter().map(|(_, bits)| rows(*bits)).sum();
+        let shape = AggregationShape { k: 19, columns: 1 };
+        Forgery {
+            how: String::new(),
+            rows: range_rows.max(self.values.len()),
+            mutant: Mutant {
+                circuit: AggregationCircuit::of_cells(shape, pool, checks, vec![], vec![]),
+                cells: Vec::new(),
+                public: Vec::new(),
+                removed: Removed::Nothing,
+            },
+        }
+    }
+
+    /// Sets a cell and all that copy it.
+    pub fn set(&mut self, cell: usize, value: Fr) {
+        self.values[cell] = value;
+        let copies = self.copies.iter().filter(|(a, b)| *a.min(b) == cell);
+        for (a, b) in copies {
+            self.values[*a.max(b)] = value;
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     cells as run,
-    cells::{Cells, Failure},
+    cells::{Cells, Failure, Forged},
 };
 use crate::aggregate::digits::decompose;
 use snark_verifier::halo2_base::halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr};
@@ -49,30 +49,48 @@ fn wrong(scalar: Fr) -> Cells {
     cells
 }
 
+/// Digits that only one statement rejects.
+pub fn forgeries() -> Vec<Forged> {
+    let scalar = Fr::from(0x1234_5678_9abc_def1);
+    let sum = wrong(scalar);
+    let end = sum.values.len();
+    let at = last(&sum);
+    // A sign that makes up for it.
+    let mut sign = wrong(scalar);
+    let missing = -scalar - sign.values[at.shifted];
+    sign.values[at.sign] = missing * sign.values[at.magnitude].invert().unwrap();
+    sign.settle();
+    // A bit that makes up for it.
+    let mut bit = wrong(scalar);
+    let magnitude = missing * bit.values[at.sign].invert().unwrap();
+    let eight = Fr::from(8);
+    let rest = bit.values[at.magnitude] - eight * bit.values[at.top_bit];
+    bit.values[at.top_bit] = (magnitude - rest) * eight.invert().unwrap();
+    bit.settle();
+    let forged = |statement, how, cells, gate| {
+        Forged::new(statement, how, cells, |f| *f == Failure::Gate(gate))
+    };
+    vec![
+        forged("Σ 16^k·dₖ ≡ scalar", "another digit", sum, end - 4),
+        forged(
+            "sign² = 1",
+            "a sign that makes up for a digit",
+            sign,
+            at.sign - 1,
+        ),
+        forged(
+            "e² = e",
+            "a bit that makes up for a digit",
+            bit,
+            at.top_bit - 1,
+        ),
+    ]
+}
+
 #[test]
 fn digits_add_up_and_are_digits() {
-    let scalar = Fr::from(0x1234_5678_9abc_def1);
-    assert_eq!(digits(scalar).failures(), []);
-    // Nothing but the sum at the end.
-    let cells = wrong(scalar);
-    let end = cells.values.len();
-    assert_eq!(cells.failures(), [Failure::Gate(end - 4)]);
-    // A sign that makes up for it: nothing but s·s = 1.
-    let mut cells = wrong(scalar);
-    let at = last(&cells);
-    let missing = -scalar - cells.values[at.shifted];
-    cells.values[at.sign] = missing * cells.values[at.magnitude].invert().unwrap();
-    cells.settle();
-    assert_eq!(cells.failures(), [Failure::Gate(at.sign - 1)]);
-    // A bit that makes up for it: nothing but e·e = e.
-    let mut cells = wrong(scalar);
-    let missing = -scalar - cells.values[at.shifted];
-    let magnitude = missing * cells.values[at.sign].invert().unwrap();
-    let eight = Fr::from(8);
-    let rest = cells.values[at.magnitude] - eight * cells.values[at.top_bit];
-    cells.values[at.top_bit] = (magnitude - rest) * eight.invert().unwrap();
-    cells.settle();
-    assert_eq!(cells.failures(), [Failure::Gate(at.top_bit - 1)]);
+    assert_eq!(digits(Fr::from(0x1234_5678_9abc_def1)).failures(), []);
+    assert_eq!(forgeries().len(), 3);
 }
 
 /// A scalar has several representatives below 2^256, all of the same residue, so that which of them the

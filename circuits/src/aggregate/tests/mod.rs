@@ -3,7 +3,8 @@
 //! * [`cells`]: gates, copies, constants and range checks over the virtual cells;
 //! * [`forge`]: the witnesses that a cheat would choose, for each statement of the arithmetic;
 //! * [`digits`]: the same for scalars;
-//! * [`layout`]: each constraint of the laid-out circuit, with a witness that only it rejects.
+//! * [`layout`]: each constraint of the laid-out circuit, with a witness that only it rejects;
+//! * [`soundness`]: all of these, with the constraint and without it.
 //!
 //! A real aggregation is in `evm-verifier`.
 
@@ -11,9 +12,14 @@ mod cells;
 mod digits;
 mod forge;
 mod layout;
+mod soundness;
+mod transcript;
 
 #[path = "../../../tests/support/two_phase.rs"]
 mod two_phase;
+
+#[path = "../../../tests/support/recorder.rs"]
+mod recorder;
 
 use super::{
     circuit::AggregationCircuit,

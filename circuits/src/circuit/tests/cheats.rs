@@ -6,7 +6,7 @@ use halo2_proofs::halo2curves::bn256::Fr;
 
 use super::{
     fixtures::*,
-    reject::{assert_only_lookups, failures, set, the_shape},
+    reject::{assert_only_lookups, failures, set},
 };
 use crate::{
     circuit::{
@@ -26,7 +26,7 @@ pub fn forged(
     at: impl Fn(&Step) -> bool,
     cheat: impl Fn(&Plan, &mut Blocks, &Step),
 ) -> (Arc<Plan>, Arc<Witness>) {
-    let plan = model.plan(the_shape());
+    let plan = model.plan(model.shape);
     let inputs = model.random_input();
     let honest = model.witness(&plan, &inputs);
     let values = |id: TensorId| {
@@ -178,7 +178,7 @@ fn quotient_with_a_remainder_beyond_the_divisor() {
     }
 }
 
-fn function() -> Model {
+pub fn function() -> Model {
     let mut model = Model::new(33);
     let x = model.input(&[10], 7);
     model.graph.tables = vec![Table {
@@ -194,7 +194,7 @@ fn is_function(step: &Step) -> bool {
     matches!(step, Step::Function { .. })
 }
 
-fn stride(plan: &Plan, joined: usize) -> u64 {
+pub fn stride(plan: &Plan, joined: usize) -> u64 {
     match plan.blocks[joined].range {
         Range::Function(function) => function.stride,
         other => panic!("{other:?}"),
@@ -364,15 +364,17 @@ pub fn far() -> Model {
 
 #[test]
 fn far_values_are_clamped() {
-    let model = far();
-    let plan = model.plan(the_shape());
-    let computed = |step: &&Step| matches!(step, Step::Compute { .. });
-    assert_eq!(plan.steps.iter().filter(computed).count(), 3);
-    // The witness is compared with the executor.
-    for x in [-512, -2, -1, 0, 1, 2, 511] {
-        model.witness(&plan, &[vec![x; 9]]);
+    for shape in [the_shape(), stacked(13)] {
+        let model = far();
+        let plan = model.plan(shape);
+        let computed = |step: &&Step| matches!(step, Step::Compute { .. });
+        assert_eq!(plan.steps.iter().filter(computed).count(), 3);
+        // The witness is compared with the executor.
+        for x in [-512, -2, -1, 0, 1, 2, 511] {
+            model.witness(&plan, &[vec![x; 9]]);
+        }
+        assert_eq!(far().mock(shape).verify(), Ok(()));
     }
-    assert_eq!(far().mock(the_shape()).verify(), Ok(()));
 }
 
 /// The whole value, its coarse part, and the clamped value: each moved by one.

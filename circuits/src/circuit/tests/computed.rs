@@ -10,6 +10,7 @@ fn accepted(model: &mut Model) {
     for (k, data) in [(11, 5), (12, 2), (13, 1)] {
         model.mock(shape(k, data, 3)).assert_satisfied();
     }
+    model.mock(stacked(14)).assert_satisfied();
 }
 
 /// Two operands of different arrangement: an input, and one that an operation has laid out.

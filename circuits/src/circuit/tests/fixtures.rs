@@ -20,6 +20,8 @@ pub struct Model {
     pub graph: Graph,
     pub weights: Weights,
     pub visibilities: Visibilities,
+    /// Where cheats lay it out.
+    pub shape: Shape,
     rng: ChaCha20Rng,
 }
 
@@ -38,8 +40,14 @@ impl Model {
             },
             weights: Weights::new(),
             visibilities: Visibilities::default(),
+            shape: the_shape(),
             rng: ChaCha20Rng::seed_from_u64(seed),
         }
+    }
+
+    /// The same model in another shape.
+    pub fn on(self, shape: Shape) -> Self {
+        Self { shape, ..self }
     }
 
     fn tensor(&mut self, shape: &[usize], role: Role, range: Interval) -> TensorId {
@@ -158,6 +166,21 @@ pub fn shape(k: u32, data: usize, hash_width: usize) -> Shape {
         hash_width,
         limb_bits: k - 2,
         clamps: Clamps::ALL,
+        stacked: false,
+    }
+}
+
+/// What cheats are tried in.
+pub fn the_shape() -> Shape {
+    shape(12, 5, 3)
+}
+
+/// A stacked shape.
+pub fn stacked(k: u32) -> Shape {
+    Shape {
+        stacked: true,
+        limb_bits: k - 3,
+        ..shape(k, 1, 3)
     }
 }
 

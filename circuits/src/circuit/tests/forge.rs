@@ -12,7 +12,7 @@ use halo2_proofs::{
 
 use super::{fixtures::*, reject::failures, Override};
 use crate::{
-    circuit::{Columns, ModelCircuit, Purpose, Witness},
+    circuit::{tests_support::LookupColumns, Columns, ModelCircuit, Purpose, Witness},
     layout::{Plan, Shape, Step},
     plonk::Prepared,
     prove::{argument, Transcript},
@@ -57,9 +57,14 @@ fn forged_remainder(shape: Shape) -> (Arc<Plan>, Arc<Witness>) {
     (plan, Arc::new(witness))
 }
 
-/// Overrides that set one column from row 0 on.
-pub fn column(phase: u8, pick: fn(&Columns) -> Column<Advice>, values: &[Fr]) -> Vec<Override> {
-    let overrides = values.iter().enumerate().map(|(row, value)| Override {
+/// Overrides that set one column from a row on.
+fn column(
+    phase: u8,
+    first: usize,
+    pick: fn(&Columns) -> Column<Advice>,
+    values: &[Fr],
+) -> Vec<Override> {
+    let overrides = (first..).zip(values).map(|(row, value)| Override {
         phase,
         column: Arc::new(pick),
         row,
@@ -68,52 +73,64 @@ pub fn column(phase: u8, pick: fn(&Columns) -> Column<Advice>, values: &[Fr]) ->
     overrides.collect()
 }
 
+/// Look-up columns that are not what the prover's own program computes.
+pub fn lookup_cells(plan: &Plan, columns: &LookupColumns) -> Vec<Override> {
+    let table = plan.rows.table;
+    let helpers = match plan.shape.stacked {
+        true => Vec::new(),
+        false => column(1, 0, |c: &Columns| c.helpers[0], &columns.helper),
+    };
+    [
+        column(0, table, |c: &Columns| c.multiplicity, &columns.counts),
+        helpers,
+        column(1, 0, |c: &Columns| c.running, &columns.running),
+    ]
+    .concat()
+}
+
 /// The look-up columns as their gates have them, with multiplicities that leave the forged cell
 /// out (`tuned: false`: the sum does not end at zero) or make up for it at MockProver's pole.
 fn lookups(plan: &Arc<Plan>, witness: &Arc<Witness>, tuned: bool) -> ModelCircuit {
     let [_, _, pole, mix] = mock_challenges();
     let mut columns =
-        crate::circuit::tests_support::lookup_columns(plan, witness, pole, mix, |tag| tag);
+        crate::circuit::tests_support::lookup_columns(plan, witness, (pole, mix), |tag| tag, None);
     if tuned {
         // Table row 0 is (tag 0, value 0): its entry is 0.
         columns.counts[0] += columns.balance * pole;
-        for sum in &mut columns.running[1..] {
+        for sum in &mut columns.running[plan.rows.table + 1..] {
             *sum -= columns.balance;
         }
     }
     let mut circuit =
         ModelCircuit::with_witness(plan.clone(), witness.clone(), Purpose::Constraints);
-    circuit.overrides = [
-        column(0, |c| c.multiplicity, &columns.counts),
-        column(1, |c| c.helpers[0], &columns.helper),
-        column(1, |c| c.running, &columns.running),
-    ]
-    .concat();
+    circuit.overrides = lookup_cells(plan, &columns);
     circuit
 }
 
 /// A cell outside its table: all look-up gates hold but the last.
 #[test]
 fn sum_that_does_not_end_at_zero() {
-    let shape = shape(12, 5, 3);
-    let (plan, witness) = forged_remainder(shape);
-    let circuit = lookups(&plan, &witness, false);
-    let result = failures(&circuit, shape.k, witness.instances.clone());
-    assert_eq!(result.into_iter().collect::<Vec<_>>(), ["lookup border"]);
+    for shape in [the_shape(), stacked(13)] {
+        let (plan, witness) = forged_remainder(shape);
+        let circuit = lookups(&plan, &witness, false);
+        let result = failures(&circuit, shape.k, witness.instances.clone());
+        assert_eq!(result.into_iter().collect::<Vec<_>>(), ["lookup border"]);
+    }
 }
 
 /// The same with a multiplicity chosen so that the sums agree at the guessed pole.
 #[test]
 fn multiplicity_tuned_to_a_guessed_pole() {
-    let shape = shape(12, 5, 3);
-    let (plan, witness) = forged_remainder(shape);
-    let circuit = lookups(&plan, &witness, true);
-    let instances = witness.instances.clone();
-    MockProver::run(shape.k, &circuit, vec![instances.clone()])
-        .unwrap()
-        .verify()
-        .expect("the forgery is tuned to MockProver's challenges");
-    assert!(!real_prover_accepts(&circuit, &plan, &instances));
+    for shape in [the_shape(), stacked(13)] {
+        let (plan, witness) = forged_remainder(shape);
+        let circuit = lookups(&plan, &witness, true);
+        let instances = witness.instances.clone();
+        MockProver::run(shape.k, &circuit, vec![instances.clone()])
+            .unwrap()
+            .verify()
+            .expect("the forgery is tuned to MockProver's challenges");
+        assert!(!real_prover_accepts(&circuit, &plan, &instances));
+    }
 }
 
 /// Runs the real prover on a circuit and verifies the result.
@@ -151,8 +168,16 @@ fn real_prover_accepts(circuit: &ModelCircuit, plan: &Arc<Plan>, instances: &[Fr
 /// The real prover on witnesses that cheat without knowing the challenges.
 #[test]
 fn real_proofs_of_cheats_are_rejected() {
+    real_cheats(the_shape());
+}
+
+#[test]
+fn real_proofs_of_cheats_in_a_stacked_circuit_are_rejected() {
+    real_cheats(stacked(13));
+}
+
+fn real_cheats(shape: Shape) {
     let mut model = classifier(21, relu());
-    let shape = shape(12, 5, 3);
     let plan = model.plan(shape);
     let inputs = model.random_input();
     let honest = model.witness(&plan, &inputs);

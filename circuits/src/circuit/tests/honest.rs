@@ -34,6 +34,17 @@ fn leanest_circuits() {
     );
 }
 
+/// Circuits whose parts share columns.
+#[test]
+fn stacked_circuits() {
+    for clamp in [None, relu(), relu6()] {
+        let mut model = hashed(classifier(1, clamp));
+        model.mock(stacked(13)).assert_satisfied();
+        let lean = leanest(&model, stacked(13));
+        model.mock(lean).assert_satisfied();
+    }
+}
+
 #[test]
 fn hashed_tensors() {
     hashed(classifier(2, relu()))

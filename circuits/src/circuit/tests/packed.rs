@@ -2,9 +2,10 @@
 
 use super::{
     fixtures::*,
-    reject::{cheat, linear, repack, set, the_shape},
+    reject::{cheat, cheat_in, linear, repack, set},
 };
 use crate::{
+    circuit::Witness,
     graph::{Op, Visibility},
     layout::{Lane, Packing, Place, Plan},
 };
@@ -34,13 +35,18 @@ fn padding_is_in_no_word() {
 #[test]
 fn weight_in_the_padding() {
     for segment in 0..6 {
-        let result = cheat(&mut linear(41), true, |plan, witness| {
-            let in_segment = |lane: &&Lane| lane.segment == segment;
-            let mut lanes = of_weights(plan).flat_map(|packing| &packing.lanes);
-            let lane = lanes.find(in_segment).unwrap();
-            witness.blocks[lane.limbs[0].block][segment * plan.shape.data + lane.cells] ^= 1;
-            repack(plan, witness);
-        });
+        let result = cheat_in(
+            the_shape(),
+            &mut linear(41),
+            true,
+            &|plan: &Plan, witness: &mut Witness| {
+                let in_segment = |lane: &&Lane| lane.segment == segment;
+                let mut lanes = of_weights(plan).flat_map(|packing| &packing.lanes);
+                let lane = lanes.find(in_segment).unwrap();
+                witness.blocks[lane.limbs[0].block][segment * plan.shape.data + lane.cells] ^= 1;
+                repack(plan, witness);
+            },
+        );
         assert_eq!(result, set(&["copy"]), "segment {segment}");
     }
 }

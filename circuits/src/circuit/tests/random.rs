@@ -173,7 +173,14 @@ fn random_graphs() {
         }
         let (output, _) = random.known.last().unwrap().clone();
         let mut model = random.model.finish(output);
-        let (k, data) = [(11, 5), (12, 2), (13, 1)][seed as usize % 3];
-        model.mock(shape(k, data, 3)).assert_satisfied();
+        let shapes = [
+            shape(11, 5, 3),
+            shape(12, 2, 3),
+            shape(13, 1, 3),
+            stacked(14),
+        ];
+        model
+            .mock(shapes[seed as usize % shapes.len()])
+            .assert_satisfied();
     }
 }

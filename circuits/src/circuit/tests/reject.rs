@@ -34,12 +34,6 @@ pub fn failures(circuit: &ModelCircuit, k: u32, instances: Vec<Fr>) -> BTreeSet<
         .collect()
 }
 
-const SHAPE: (u32, usize, usize) = (12, 5, 3);
-
-pub fn the_shape() -> Shape {
-    shape(SHAPE.0, SHAPE.1, SHAPE.2)
-}
-
 /// Runs `model` with a witness that `cheat` changed before words and digests were computed; the
 /// statement is the honest one unless `restate`. The circuit without the gates that the model does without
 /// must fail alike.
@@ -51,10 +45,20 @@ pub fn cheat(
     let lean = leanest(model, the_shape());
     let [canonical, lean] = [the_shape(), lean].map(|s| cheat_in(s, model, restate, &cheat));
     assert_eq!(canonical, lean);
+    let stacked = cheat_in(stacked(13), model, restate, &cheat);
+    // Its look-up gates have other names.
+    let kinds = |names: &BTreeSet<String>| -> BTreeSet<String> {
+        let kind = |name: &String| match name.starts_with("lookup") {
+            true => "lookup".to_string(),
+            false => name.clone(),
+        };
+        names.iter().map(kind).collect()
+    };
+    assert_eq!(kinds(&canonical), kinds(&stacked));
     canonical
 }
 
-fn cheat_in(
+pub fn cheat_in(
     shape: Shape,
     model: &mut Model,
     restate: bool,
@@ -78,7 +82,7 @@ fn cheat_in(
         honest.instances.clone()
     };
     let circuit = ModelCircuit::with_witness(plan, Arc::new(witness), Purpose::Constraints);
-    failures(&circuit, SHAPE.0, instances)
+    failures(&circuit, shape.k, instances)
 }
 
 /// Nothing but the look-up argument fails. Which of its gates depends on the column: the honest
@@ -105,9 +109,14 @@ fn emits(plan: &Plan) -> Vec<&Emit> {
 
 /// A matmul without activation: quotient and remainder alone.
 pub fn linear(seed: u64) -> Model {
+    linear_of(6, seed)
+}
+
+/// The same with so many inputs.
+pub fn linear_of(inputs: usize, seed: u64) -> Model {
     let mut model = Model::new(seed);
-    let x = model.input(&[6], 6);
-    let w = model.weight(&[4, 6], 20);
+    let x = model.input(&[inputs], 6);
+    let w = model.weight(&[4, inputs], 20);
     let y = model.node(
         &[4],
         Op::Linear {
@@ -172,7 +181,7 @@ fn right_output_under_a_wrong_statement() {
             set(&["copy"])
         };
         assert_eq!(
-            failures(&circuit, SHAPE.0, instances),
+            failures(&circuit, the_shape().k, instances),
             expected,
             "instance {row}"
         );
@@ -193,7 +202,7 @@ fn other_weights_under_the_commitment() {
     let mut instances = witness.instances.clone();
     instances[0] = honest.instances[0];
     let circuit = ModelCircuit::with_witness(plan, witness, Purpose::Constraints);
-    assert_eq!(failures(&circuit, SHAPE.0, instances), set(&["copy"]));
+    assert_eq!(failures(&circuit, the_shape().k, instances), set(&["copy"]));
 }
 
 /// relu: kept and excess both one larger. Their difference, all that the identity sees, is
@@ -302,7 +311,7 @@ fn constant_that_is_another() {
         row,
         value: Fr::from(77),
     }];
-    let result = failures(&circuit, SHAPE.0, instances);
+    let result = failures(&circuit, the_shape().k, instances);
     assert!(result.contains("scalar constant"), "{result:?}");
 }
 
@@ -411,7 +420,7 @@ fn no_cell_is_free() {
                 row,
                 value,
             }];
-            let found = failures(&circuit, SHAPE.0, witness.instances.clone());
+            let found = failures(&circuit, the_shape().k, witness.instances.clone());
             assert!(!found.is_empty(), "{name}, row {row} is free");
         }
     }
@@ -441,7 +450,7 @@ fn each_poseidon_gate() {
         let mut circuit =
             ModelCircuit::with_witness(plan.clone(), witness.clone(), Purpose::Constraints);
         circuit.overrides = vec![cell(value, false), cell(value * value, true)];
-        let result = failures(&circuit, SHAPE.0, witness.instances.clone());
+        let result = failures(&circuit, the_shape().k, witness.instances.clone());
         assert!(result.contains(gate), "row {row}: {result:?}");
         assert!(!result.contains("poseidon square"), "row {row}: {result:?}");
     }

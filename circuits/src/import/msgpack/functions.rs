@@ -3,7 +3,7 @@
 use super::layers::Place;
 use super::Importer;
 use crate::graph::range::{propagate, weight_range};
-use crate::graph::{Clamp, Interval, Op, Table, TensorId};
+use crate::graph::{Clamp, Interval, Op, Table, TensorId, Weights};
 use crate::import::ImportError;
 
 /// Most entries of a table.
@@ -37,7 +37,15 @@ impl Importer {
             "Sqrt" => ((0, i64::MAX), f64::sqrt),
             "Rsqrt" => ((1, i64::MAX), |v| 1.0 / v.sqrt()),
             "Pow" => (all, |v| v * v * v),
-            _ => return self.at_least(name, x, 0),
+            _ => {
+                // zkml's has no parameter; TFLite's may be the activation relu6.
+                let clamp = match place.layer.params.is_empty() {
+                    true => Some(Clamp::RELU),
+                    false => place.activation(0, self.draft.graph.scale)?,
+                };
+                let op = Op::sum(vec![(1, x)], clamp);
+                return self.draft.node(name, op);
+            }
         };
         let range = self.interval(x)?;
         let (lo, hi) = (range.lo.max(bounds.0), range.hi.min(bounds.1).max(bounds.0));
@@ -153,12 +161,15 @@ impl Importer {
     /// What interval propagation says of a tensor so far.
     fn interval(&self, id: TensorId) -> Result<Interval> {
         let mut graph = self.draft.graph.clone();
-        for (w, values) in &self.draft.weights {
+        let mut weights = Weights::new();
+        for (&w, values) in &self.draft.weights {
+            let integers: Vec<i64> = values.iter().map(|v| v.integer).collect();
             if let Some(tensor) = graph.tensors.get_mut(w.0) {
-                tensor.range = weight_range(values);
+                tensor.range = weight_range(&integers);
             }
+            weights.insert(w, integers);
         }
-        propagate(&mut graph, &self.draft.weights)?;
+        propagate(&mut graph, &weights)?;
         Ok(graph
             .tensor(id, "a table's argument")
             .map_err(crate::graph::range::RangeError::from)?

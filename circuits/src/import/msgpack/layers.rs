@@ -1,11 +1,11 @@
 //! Layers to nodes.
 
 use super::moves::permutation;
-use super::{checked_shape, without_batch, Importer, Known, Layer};
+use super::{checked_shape, without_batch, Importer, Known, Layer, Rounded};
 use crate::graph::{Clamp, Op, TensorId, Window};
 use crate::import::ImportError;
 
-const SUPPORTED: [&str; 38] = [
+const SUPPORTED: [&str; 39] = [
     "Add",
     "AveragePool2D",
     "BatchMatMul",
@@ -18,6 +18,7 @@ const SUPPORTED: [&str; 38] = [
     "ExpandDims",
     "Flatten",
     "FullyConnected",
+    "Gather",
     "Logistic",
     "MaskNegInf",
     "MaxPool2D",
@@ -120,7 +121,8 @@ impl Place<'_> {
 
 impl Importer {
     pub(super) fn lower(&mut self, at: usize, layer: &Layer) -> Result<(), ImportError> {
-        let name = format!("{}.{at}", layer.layer_type.to_lowercase());
+        let name = layer.name.clone();
+        let name = name.unwrap_or_else(|| format!("{}.{at}", layer.layer_type.to_lowercase()));
         let place = Place { layer, name };
         let masks = ["Softmax", "Sqrt", "Rsqrt"];
         if !layer.mask.is_empty() && !masks.contains(&layer.layer_type.as_str()) {
@@ -309,6 +311,9 @@ impl Importer {
         let scale = self.draft.graph.scale;
         let x = self.natural(place.input(0)?, &place.name)?;
         let clamp = place.activation(0, scale)?;
+        if self.known.contains_key(&place.input(1)?) {
+            return self.computed_matrix(place, clamp);
+        }
         let (shape, values) = self.weight_values(place.input(1)?, &place.name)?;
         let (shape, values) = (shape.to_vec(), values.to_vec());
         let w = self
@@ -319,14 +324,47 @@ impl Importer {
         Ok(Made::Natural(y))
     }
 
+    /// `x·Wᵀ` with a matrix that is computed, as attention has it.
+    fn computed_matrix(
+        &mut self,
+        place: &Place<'_>,
+        clamp: Option<Clamp>,
+    ) -> Result<Made, ImportError> {
+        let name = &place.name;
+        if place.layer.inp_idxes.len() > 2 {
+            let (expected, got) = ("none with a computed matrix", "one");
+            return Err(ImportError::malformed(
+                format!("{name}: bias"),
+                expected,
+                got,
+            ));
+        }
+        let a = self.in_file_shape(place.input(0)?, name)?;
+        let w = self.in_file_shape(place.input(1)?, name)?;
+        let b = self
+            .draft
+            .transpose(&format!("{name}/turned"), w, vec![1, 0])?;
+        let div = self.draft.graph.scale;
+        let y = self.draft.node(name, Op::MatMul { a, b, div, clamp })?;
+        Ok(Made::Natural(self.natural_of(name, y)?))
+    }
+
     fn pool(&mut self, place: &Place<'_>) -> Result<Made, ImportError> {
         let x = self.image(place.input(0)?, &place.name)?;
         let kernel = [place.size(0)?, place.size(1)?];
         let stride = [place.size(2)?, place.size(3)?];
+        // zkml pads nothing here and has no parameter for it; TFLite's maxima do.
+        let pads = match (place.layer.params.get(4), self.draft.shape(x)) {
+            (None | Some(1), _) => [0; 4],
+            (Some(0), &[_, height, width]) => same_padding([height, width], kernel, stride),
+            (Some(&other), _) => {
+                return Err(place.bad_param(4, "padding 0 (same) or 1 (valid)", other))
+            }
+        };
         let window = Window {
             kernel,
             stride,
-            pads: [0; 4],
+            pads,
         };
         let op = match place.layer.layer_type.as_str() {
             "MaxPool2D" => Op::MaxPool { x, window },
@@ -374,7 +412,7 @@ impl Importer {
                     return self.scale(place, x, None, Some(&constant), 1, clamp);
                 }
                 if kind == "Sub" && !swapped {
-                    constant.1.iter_mut().for_each(|v| *v = v.saturating_neg());
+                    constant.1.iter_mut().for_each(|v| *v = v.negated());
                     return self.scale(place, x, None, Some(&constant), 1, None);
                 }
                 // The weights less the tensor.
@@ -388,8 +426,8 @@ impl Importer {
         &mut self,
         place: &Place<'_>,
         idx: i64,
-        w: Option<&(Vec<usize>, Vec<i64>)>,
-        bias: Option<&(Vec<usize>, Vec<i64>)>,
+        w: Option<&(Vec<usize>, Vec<Rounded>)>,
+        bias: Option<&(Vec<usize>, Vec<Rounded>)>,
         div: i64,
         clamp: Option<Clamp>,
     ) -> Result<Made, ImportError> {
@@ -432,7 +470,7 @@ fn same_padding(size: [usize; 2], kernel: [usize; 2], stride: [usize; 2]) -> [us
     [v / 2, h / 2, v - v / 2, h - h / 2]
 }
 
-fn permuted(values: &[i64], shape: &[usize], perm: &[usize]) -> Vec<i64> {
+fn permuted(values: &[Rounded], shape: &[usize], perm: &[usize]) -> Vec<Rounded> {
     let order = crate::graph::exec::transposed_indices(shape, perm);
     order
         .into_iter()

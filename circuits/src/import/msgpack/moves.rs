@@ -43,6 +43,13 @@ impl Importer {
         };
         match kind {
             "Broadcast" => self.spread(name, x, &out),
+            // Of TFLite: a dimension, then what to take of it.
+            "Gather" => {
+                let axis = self.axis(place, 0, shape.len())?;
+                let indices = params.get(1..).and_then(sizes);
+                let indices = indices.ok_or_else(|| bad("a dimension, then indices"))?;
+                self.draft.gather(name, x, axis, indices)
+            }
             "ResizeNN" => {
                 let mut y = x;
                 for (axis, (&from, &to)) in shape.iter().zip(&out).enumerate() {

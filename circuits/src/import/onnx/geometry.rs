@@ -18,12 +18,10 @@ pub(super) struct Geometry {
     pub out: Vec<usize>,
 }
 
-/// One window: the image's elements under it, and how many elements of the padded image.
+/// One window: the image's elements under it.
 pub(super) struct Place {
     /// For each tap, the element in the plane; `None` in the padding.
     pub taps: Vec<Option<usize>>,
-    /// Taps that are in the image or in its declared padding.
-    pub padded: usize,
 }
 
 impl Geometry {
@@ -166,23 +164,20 @@ impl Geometry {
         coordinates(&self.out, |at| {
             let mut place = Place {
                 taps: Vec::with_capacity(self.taps()),
-                padded: 0,
             };
             coordinates(&self.kernel, |tap| {
-                let (mut element, mut inside, mut padded) = (0, true, true);
+                let (mut element, mut inside) = (0, true);
                 let steps = self.stride.iter().zip(&self.dilation);
-                let sides = self.size.iter().zip(&self.low).zip(&self.high);
+                let sides = self.size.iter().zip(&self.low);
                 let axes = at.iter().zip(tap).zip(steps).zip(sides).zip(&strides);
-                for ((((&at, &tap), (&stride, &dilation)), ((&size, &low), &high)), &step) in axes {
+                for ((((&at, &tap), (&stride, &dilation)), (&size, &low)), &step) in axes {
                     let from = at * stride + tap * dilation;
-                    padded &= from < size + low + high;
                     match from.checked_sub(low).filter(|&i| i < size) {
                         Some(i) => element += i * step,
                         None => inside = false,
                     }
                 }
                 place.taps.push(inside.then_some(element));
-                place.padded += usize::from(padded);
             });
             places.push(place);
         });

@@ -104,10 +104,27 @@ fn import(graph: (GraphProto, i64), options: &ImportOptions) -> Result<FloatMode
     Ok(draft)
 }
 
-/// The outputs in floating point, for inputs in the model's order: every operator folds when all
-/// that it reads is known.
-pub(super) fn evaluate(bytes: &[u8], inputs: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, ImportError> {
-    let graph = read(bytes)?;
+/// A model in 64-bit floating point: what its integers approximate.
+pub struct Exact {
+    graph: GraphProto,
+    opset: i64,
+}
+
+impl Exact {
+    /// From the bytes of a file.
+    pub fn read(bytes: &[u8]) -> Result<Self, ImportError> {
+        let (graph, opset) = read(bytes)?;
+        Ok(Exact { graph, opset })
+    }
+
+    /// The outputs, for inputs in the model's order: every operator folds when all that it reads is
+    /// known.
+    pub fn run(&self, inputs: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, ImportError> {
+        evaluate((self.graph.clone(), self.opset), inputs)
+    }
+}
+
+fn evaluate(graph: (GraphProto, i64), inputs: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, ImportError> {
     let (mut importer, graph) = Importer::new(graph, &ImportOptions::default())?;
     let mut given = inputs.iter();
     for info in &graph.input {

@@ -82,11 +82,11 @@ impl Builder<'_> {
         let taps_in = if depthwise { 1 } else { channels };
         let mut segments = Vec::with_capacity(taps_in * kh * kw + 1);
         for m in 0..taps_in * kh * kw {
-            let source = |o: usize| (*w, o * taps_in * kh * kw + m);
+            let source = |o: usize| Some((*w, o * taps_in * kh * kw + m));
             segments.push((0..outputs).map(source).collect::<Vec<_>>());
         }
         if let Some(bias) = bias {
-            segments.push((0..outputs).map(|o| (*bias, o)).collect());
+            segments.push((0..outputs).map(|o| Some((*bias, o))).collect());
         }
         let range = self.weight_range(&[Some(*w), *bias].into_iter().flatten().collect::<Vec<_>>());
         let matrix = self.weights(&segments, range)?;

@@ -59,9 +59,9 @@ impl Builder<'_> {
             home = self.gather_channels(&home, channels)?;
         }
         let parts: Vec<TensorId> = [*w, *bias].into_iter().flatten().collect();
-        let segments: Vec<Vec<(TensorId, usize)>> = parts
+        let segments: Vec<Vec<_>> = parts
             .iter()
-            .map(|id| (0..channels).map(|c| (*id, c)).collect())
+            .map(|id| (0..channels).map(|c| Some((*id, c))).collect())
             .collect();
         let range = self.weight_range(&parts);
         let matrix = self.weights(&segments, range)?;

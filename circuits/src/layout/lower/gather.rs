@@ -6,6 +6,7 @@ use crate::{
     layout::{
         block::{Geometry, Range, Variable},
         emit::span,
+        pack::{word_major, word_major_cells, WORD_BITS},
     },
 };
 
@@ -96,7 +97,7 @@ impl Builder<'_> {
         Ok(filled)
     }
 
-    /// Whether a home can be packed as it is: dense, in order, in tables of known size.
+    /// Whether a home can be packed as it is: word by word, in tables of known size.
     pub fn is_packed(&self, home: &Home) -> bool {
         let exact = home
             .limbs
@@ -107,13 +108,17 @@ impl Builder<'_> {
             u128::from(limb.base) * u128::from(n - 1)
         });
         let bits = 128 - bits.sum::<u128>().leading_zeros();
-        let per_word = (crate::layout::pack::WORD_BITS / bits.max(1)) as usize;
-        let dense = home.positions.iter().enumerate().all(|(e, p)| e == *p);
-        exact && dense && home.geometry.segments <= per_word.max(1)
+        let per_word = (WORD_BITS / bits.max(1)) as usize;
+        let (elements, width) = (home.positions.len(), home.geometry.rows * self.shape.data);
+        let segments = elements.div_ceil(width);
+        exact
+            && segments <= per_word.max(1)
+            && home.geometry.segments == segments
+            && word_major(elements, width).eq(home.positions.iter().copied())
     }
 
-    /// Copies a tensor to dense blocks that can be packed. The copied cells are looked up in
-    /// tables of exactly the tensor's width.
+    /// Copies a tensor to blocks that can be packed. The copied cells are looked up in tables of
+    /// exactly the tensor's width.
     pub fn gather_packed(&mut self, id: TensorId, home: &Home) -> Result<Home, LayoutError> {
         let range = self.graph.tensors[id.0].range;
         let elements = home.positions.len();
@@ -127,10 +132,10 @@ impl Builder<'_> {
         }
         let bits = Self::bits_of(0, (top.saturating_mul(values) - 1) as i64);
         let geometry = self.packed_geometry(elements, bits, Variable::Channel);
-        let order: Vec<Option<usize>> = (0..elements).map(Some).collect();
-        let packed = self.gather(home, geometry, &order, false)?;
-        // Cells after the elements stand for zero, or for the offset where zero cannot be stored.
-        let pads: Vec<usize> = (elements..geometry.cells(self.shape.data)).collect();
+        let cells = word_major_cells(elements, geometry.rows * self.shape.data);
+        let packed = self.gather(home, geometry, &cells, false)?;
+        // Cells without elements stand for zero, or for the offset where zero cannot be stored.
+        let pads: Vec<usize> = (0..cells.len()).filter(|&i| cells[i].is_none()).collect();
         self.fix_zero(&packed.limbs, home.offset.min(0), &pads)?;
         let last = packed.limbs.len().saturating_sub(1);
         for (i, limb) in packed.limbs.iter().enumerate() {

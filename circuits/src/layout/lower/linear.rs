@@ -9,6 +9,7 @@ use crate::{
     layout::{
         block::Geometry,
         emit::{Axis, Output},
+        pack::{word_major, word_major_cells},
         Accumulator,
     },
 };
@@ -37,15 +38,6 @@ impl Builder<'_> {
         if self.elements(*w)? != inputs * outputs {
             return Err(LayoutError::Graph("weights do not match the input".into()));
         }
-        let mut segments: Vec<Vec<(TensorId, usize)>> = (0..inputs)
-            .map(|k| (0..outputs).map(|n| (*w, n * inputs + k)).collect())
-            .collect();
-        if let Some(bias) = bias {
-            segments.push((0..outputs).map(|n| (*bias, n)).collect());
-        }
-        let range = self.weight_range(&[Some(*w), *bias].into_iter().flatten().collect::<Vec<_>>());
-        let matrix = self.weights(&segments, range)?;
-
         let pre = self.graph.nodes[node].pre;
         let packed = self.is_exposed(output);
         let bits = Self::bits_of(pre.lo, pre.hi);
@@ -58,6 +50,25 @@ impl Builder<'_> {
                 variable: Variable::Channel,
             }
         };
+        // Outputs that will be packed lie as they are packed, and so do their weights.
+        let segment = geometry.rows * self.shape.data;
+        let (positions, cells): (Vec<usize>, Vec<Option<usize>>) = if packed {
+            let positions = word_major(outputs, segment).collect();
+            (positions, word_major_cells(outputs, segment))
+        } else {
+            ((0..outputs).collect(), (0..outputs).map(Some).collect())
+        };
+        let row = |weight: &dyn Fn(usize) -> (TensorId, usize)| -> Vec<_> {
+            cells.iter().map(|n| n.map(weight)).collect()
+        };
+        let mut segments: Vec<_> = (0..inputs)
+            .map(|k| row(&|n| (*w, n * inputs + k)))
+            .collect();
+        if let Some(bias) = bias {
+            segments.push(row(&|n| (*bias, n)));
+        }
+        let range = self.weight_range(&[Some(*w), *bias].into_iter().flatten().collect::<Vec<_>>());
+        let matrix = self.weights(&segments, range)?;
         let emit = self.emit(Output {
             geometry,
             div: *div,
@@ -90,7 +101,7 @@ impl Builder<'_> {
             Accumulator::Linear { x: home, matrix },
             emit,
             output,
-            (0..outputs).collect(),
+            positions,
         )?;
         Ok(format!("matmul, {inputs}×{outputs} weights folded once"))
     }

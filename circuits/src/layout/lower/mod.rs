@@ -19,6 +19,7 @@ use super::{
     builder::Builder,
     emit::{Emit, Term},
     home::{Home, Limb},
+    pack::{word_major, word_major_cells},
     program::Operand,
     LayoutError, NodeReport, Step,
 };
@@ -129,7 +130,7 @@ impl Builder<'_> {
         sources(op, &shapes).ok_or_else(|| LayoutError::Graph(format!("{} moves", op.kind())))
     }
 
-    /// Inputs live in natural order, folded along positions, packed across segments.
+    /// Inputs lie as they are packed, folded along positions.
     fn lower_input(&mut self, id: TensorId, visibility: Visibility) -> Result<(), LayoutError> {
         let elements = self.elements(id)?;
         let range = self.tensor(id)?.range;
@@ -137,10 +138,12 @@ impl Builder<'_> {
         let geometry = self.packed_geometry(elements, bits, Variable::Position);
         let values = super::emit::span(range.lo, range.hi);
         let limbs = self.limbs("input", values, true, geometry)?;
+        let width = geometry.rows * self.shape.data;
+        let cells = word_major_cells(elements, width).into_iter();
         self.steps.push(Step::Given {
             limbs: limbs.clone(),
             offset: range.lo,
-            elements: (0..elements).map(|e| Some((id, e))).collect(),
+            elements: cells.map(|e| e.map(|e| (id, e))).collect(),
         });
         let exposed = self.expose(id, visibility, &limbs, range.lo, geometry);
         self.statement.inputs.push(exposed);
@@ -148,14 +151,14 @@ impl Builder<'_> {
             limbs,
             offset: range.lo,
             geometry,
-            positions: (0..elements).collect(),
+            positions: word_major(elements, width).collect(),
             filled: false,
         });
         Ok(())
     }
 
-    /// Outputs are exposed in place if they are dense and their range is known exactly; else
-    /// they are copied to a dense block first.
+    /// Outputs are exposed in place if they lie as they are packed and their range is known
+    /// exactly; else they are copied first.
     fn lower_output(&mut self, id: TensorId, visibility: Visibility) -> Result<(), LayoutError> {
         let mut home = self.home(id)?;
         if visibility != Visibility::Private && !self.is_packed(&home) {

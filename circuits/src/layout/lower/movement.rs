@@ -186,8 +186,8 @@ impl Builder<'_> {
         let range = self.weight_range(&[w]);
         let lanes = (WORD_BITS / Self::bits_of(range.lo, range.hi)).max(1) as usize;
         let width = self.rows_for(elements.div_ceil(lanes)) * self.shape.data;
-        let all: Vec<(TensorId, usize)> = (0..elements).map(|e| (w, e)).collect();
-        let segments: Vec<Vec<(TensorId, usize)>> = all.chunks(width).map(<[_]>::to_vec).collect();
+        let all: Vec<_> = (0..elements).map(|e| Some((w, e))).collect();
+        let segments: Vec<_> = all.chunks(width).map(<[_]>::to_vec).collect();
         let matrix = self.weights(&segments, range)?;
         self.homes[output.0] = Some(Home {
             limbs: matrix.limbs,

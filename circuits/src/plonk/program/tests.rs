@@ -20,6 +20,7 @@ fn it_computes_the_gates() {
             hash_width,
             limb_bits: 8,
             clamps: Clamps::ALL,
+            stacked: false,
         };
         ModelCircuit::configure_with_params(&mut meta, Params(shape));
         let mut rng = ChaCha20Rng::seed_from_u64(data as u64);

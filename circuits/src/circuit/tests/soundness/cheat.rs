@@ -102,7 +102,7 @@ impl Prover {
             _ => {}
         }
         let plan = &self.plan;
-        let places = ScalarCells::new(&plan.program, plan.shape.usable_rows());
+        let places = ScalarCells::new(&plan.program, &plan.rows);
         for (row, value) in places.constants.iter().zip(&plan.program.constants) {
             cells.push(set(1, |c| c.scalar, *row, *value));
         }

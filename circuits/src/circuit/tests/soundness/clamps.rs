@@ -9,7 +9,7 @@ use crate::{
         Witness,
     },
     graph::{range, Clamp, Op},
-    layout::{Emit, Excess, Gate, Plan},
+    layout::{Emit, Excess, Gate, Plan, Shape},
 };
 
 const BOUND: i64 = 6 * SCALE;
@@ -52,15 +52,15 @@ pub fn excess(emit: &Emit) -> Option<usize> {
 
 /// Another kept value A inside the bounds, with an excess G ≠ 0 for which A − G·(1 − 2A/cap) is
 /// what it was.
-pub fn inside_the_bounds(column: usize) -> Forgery {
-    let forged = two_sided_with(two_sided(), column, |_| 1, 0);
+pub fn inside_the_bounds(column: usize, shape: Shape) -> Forgery {
+    let forged = two_sided_with(two_sided().on(shape), column, |_| 1, 0);
     Forgery::new(format!("excess inside the bounds, column {column}"), forged)
 }
 
 /// The same with an excess whose low limb is zero.
-pub fn high_limb_inside_the_bounds(column: usize) -> Forgery {
+pub fn high_limb_inside_the_bounds(column: usize, shape: Shape) -> Forgery {
     let base = |plan: &Plan| plan.shape.limb_base() as i64;
-    let forged = two_sided_with(wide_two_sided(), column, base, 1);
+    let forged = two_sided_with(wide_two_sided().on(shape), column, base, 1);
     Forgery::new(
         format!("high limb of an excess inside the bounds, column {column}"),
         forged,
@@ -104,8 +104,8 @@ fn two_sided_with(
 }
 
 /// Kept part and excess of a one-sided clamp both a unit more.
-pub fn both_parts(column: usize, wide: bool) -> Forgery {
-    let mut model = model(relu(), if wide { 2 } else { SCALE });
+pub fn both_parts(column: usize, wide: bool, shape: Shape) -> Forgery {
+    let mut model = model(relu(), if wide { 2 } else { SCALE }).on(shape);
     let forged = with_cells(&mut model, |plan, blocks, emit| {
         let (kept, excess) = (emit.kept[0].block, excess(emit).unwrap());
         assert_eq!(plan.blocks[excess].gate, Gate::OneSided { wide });

@@ -16,13 +16,13 @@ use crate::{
         tests::{
             cheats::{forged, is_compute, joined, product},
             fixtures::{classifier, relu6, Model},
-            reject::{linear, the_shape},
+            reject::{linear, linear_of},
             Override,
         },
         Witness,
     },
     hash::Poseidon,
-    layout::{permutation_rows, program::Operand, Emit, Gate, Place, Plan, Step, SLOTS},
+    layout::{permutation_rows, program::Operand, Emit, Gate, Place, Plan, Shape, Step, SLOTS},
 };
 
 /// A forged witness.
@@ -35,6 +35,8 @@ pub struct Forgery {
     pub cells: Vec<Override>,
     /// The same for the circuit without the constraint, where the look-up columns differ.
     pub relaxed: Option<Vec<Override>>,
+    /// In the circuit without a table this stands in place of the last table row: tag and value.
+    pub entry: Option<(usize, u64)>,
 }
 
 impl Forgery {
@@ -45,6 +47,7 @@ impl Forgery {
             witness,
             cells: Vec::new(),
             relaxed: None,
+            entry: None,
         }
     }
 
@@ -54,40 +57,54 @@ impl Forgery {
 }
 
 /// The forged witnesses for a constraint: none, if there is nobody who wrote one.
-pub fn forgeries(removed: &Removed) -> Vec<Forgery> {
+pub fn forgeries(removed: &Removed, shape: Shape) -> Vec<Forgery> {
     match removed {
         Removed::Polynomial {
             name, polynomial, ..
-        } => polynomials(name, *polynomial),
-        Removed::Copy(class) => vec![copy(*class)],
-        Removed::Table(tag) => lookups::outside_the_table(*tag).into_iter().collect(),
-        Removed::Tags => vec![lookups::table_of_another_tag()],
+        } => polynomials(name, *polynomial, shape),
+        Removed::Copy(class) => vec![copy(*class, shape)],
+        Removed::Table(tag) => lookups::outside_the_table(*tag, shape)
+            .into_iter()
+            .collect(),
+        Removed::Function => vec![lookups::another_value(shape)],
+        Removed::Tags => vec![lookups::table_of_another_tag(shape)],
     }
 }
 
-fn polynomials(name: &str, polynomial: usize) -> Vec<Forgery> {
-    let t = the_shape().hash_width;
+fn polynomials(name: &str, polynomial: usize, shape: Shape) -> Vec<Forgery> {
+    let t = shape.hash_width;
     match name {
-        "fold" => vec![
-            fold("fold", linear(2), Gate::None),
-            fold("fold of a clamp's excess", clamps::two_sided(), clamps::CAP),
-            fold(
+        "fold" => [
+            ("fold", linear(2), Gate::None),
+            ("fold of a clamp's excess", clamps::two_sided(), clamps::CAP),
+            (
                 "fold of a wide clamp's excess",
                 clamps::wide_two_sided(),
                 clamps::CAP_WIDE,
             ),
-            fold("fold of products", product(1), Gate::Product),
-        ],
-        "clamp two-sided" => vec![clamps::inside_the_bounds(polynomial)],
-        "clamp two-sided, high limb" => vec![clamps::high_limb_inside_the_bounds(polynomial)],
-        "clamp one-sided" => vec![clamps::both_parts(polynomial / 2, polynomial % 2 == 1)],
-        "lookup helper" => vec![lookups::helper()],
-        "lookup sum" => vec![lookups::sum()],
-        "lookup border" => vec![lookups::border(polynomial == 0)],
-        "scalar" => vec![identity("result of an operation", |plan| {
+            ("fold of products", product(1), Gate::Product),
+        ]
+        .into_iter()
+        .filter(|(_, _, gate)| shape.allow(*gate))
+        .map(|(how, model, gate)| fold(how, model.on(shape), gate))
+        .collect(),
+        "clamp two-sided" => vec![clamps::inside_the_bounds(polynomial, shape)],
+        "clamp two-sided, high limb" => {
+            vec![clamps::high_limb_inside_the_bounds(polynomial, shape)]
+        }
+        "clamp one-sided" => vec![clamps::both_parts(
+            polynomial / 2,
+            polynomial % 2 == 1,
+            shape,
+        )],
+        "lookup helper" => vec![lookups::helper(shape)],
+        "lookup sum" | "lookup cell" => vec![lookups::sum(shape)],
+        "lookup entry" => vec![lookups::entry(shape)],
+        "lookup border" => vec![lookups::border(polynomial == 0, shape)],
+        "scalar" => vec![identity("result of an operation", shape, |plan| {
             (0..plan.program.ops.len()).map(At::Result).collect()
         })],
-        "scalar constant" => vec![identity("constant", |plan| {
+        "scalar constant" => vec![identity("constant", shape, |plan| {
             // Constants that no data cell is tied to.
             let fixed = plan.steps.iter().flat_map(|step| match step {
                 Step::Fixed { cells } => cells.as_slice(),
@@ -100,19 +117,24 @@ fn polynomials(name: &str, polynomial: usize) -> Vec<Forgery> {
                 .map(|(i, _)| At::Constant(i))
                 .collect()
         })],
-        "poseidon square" => vec![hash("square", |_, start| Wrong::Square(start + 5))],
+        "poseidon square" => vec![hash("square", shape, |_, start| Wrong::Square(start + 5))],
         // Width 3: four full states, 57 partial inputs, four full states, the output.
-        "poseidon full round" => vec![hash("state of a full round", move |_, start| {
+        "poseidon full round" => vec![hash("state of a full round", shape, move |_, start| {
             Wrong::Input(start + t + polynomial)
         })],
-        "poseidon entry" => vec![hash("input of a first partial round", move |_, start| {
-            Wrong::Input(start + 4 * t + polynomial)
-        })],
-        "poseidon partial round" => vec![hash("input of a partial round", move |_, start| {
-            Wrong::Input(start + 5 * t + 7)
-        })],
+        "poseidon entry" => vec![hash(
+            "input of a first partial round",
+            shape,
+            move |_, start| Wrong::Input(start + 4 * t + polynomial),
+        )],
+        "poseidon partial round" => {
+            vec![hash("input of a partial round", shape, move |_, start| {
+                Wrong::Input(start + 5 * t + 7)
+            })]
+        }
         "poseidon exit" => vec![hash(
             "state after the partial rounds",
+            shape,
             move |plan, start| {
                 let poseidon = Poseidon::new(plan.shape.hash_width).unwrap();
                 Wrong::Input(start + permutation_rows(&poseidon) - 5 * t + polynomial)
@@ -122,31 +144,31 @@ fn polynomials(name: &str, polynomial: usize) -> Vec<Forgery> {
     }
 }
 
-fn copy(class: Copy) -> Forgery {
+fn copy(class: Copy, shape: Shape) -> Forgery {
     match class {
-        Copy::OperandFold => identity("operand that is no fold", |plan| {
+        Copy::OperandFold => identity("operand that is no fold", shape, |plan| {
             operands(plan, |operand| matches!(operand, Operand::Fold { .. }))
         }),
-        Copy::OperandCell => identity("operand that is no cell", |plan| {
+        Copy::OperandCell => identity("operand that is no cell", shape, |plan| {
             operands(plan, |operand| matches!(operand, Operand::Cell { .. }))
         }),
-        Copy::OperandConstant => identity("operand that is no constant", |plan| {
+        Copy::OperandConstant => identity("operand that is no constant", shape, |plan| {
             operands(plan, |operand| matches!(operand, Operand::Constant(_)))
         }),
-        Copy::OperandResult => identity("operand that is no result", |plan| {
+        Copy::OperandResult => identity("operand that is no result", shape, |plan| {
             operands(plan, |operand| matches!(operand, Operand::Result(_)))
         }),
-        Copy::OperandInstanceWord => {
-            word("public word", |place| matches!(place, Place::Instance(_)))
-        }
-        Copy::OperandMessageWord => word("hashed word", |place| {
+        Copy::OperandInstanceWord => word("public word", shape, |place| {
+            matches!(place, Place::Instance(_))
+        }),
+        Copy::OperandMessageWord => word("hashed word", shape, |place| {
             matches!(place, Place::Message { .. })
         }),
-        Copy::Identity => Forgery::new("another output", another_output(&mut linear(2))),
+        Copy::Identity => Forgery::new("another output", another_output(&mut linear(2).on(shape))),
         Copy::Gather => Forgery::new(
             "copied element",
             forged(
-                &mut joined(),
+                &mut joined().on(shape),
                 |step| matches!(step, Step::Gather { copies } if !copies.is_empty()),
                 |_, blocks, step| {
                     let Step::Gather { copies } = step else {
@@ -160,7 +182,7 @@ fn copy(class: Copy) -> Forgery {
         Copy::FixedCell => Forgery::new(
             "constant element",
             forged(
-                &mut joined(),
+                &mut joined().on(shape),
                 // The first two blocks are the challenges'.
                 |step| matches!(step, Step::Fixed { cells } if cells[0].0.block > 1),
                 |_, blocks, step| {
@@ -172,13 +194,13 @@ fn copy(class: Copy) -> Forgery {
                 },
             ),
         ),
-        Copy::HashCapacity => hash("initial capacity", |_, start| Wrong::Input(start)),
-        Copy::HashChain => hash("capacity of the next permutation", |plan, start| {
+        Copy::HashCapacity => hash("initial capacity", shape, |_, start| Wrong::Input(start)),
+        Copy::HashChain => hash("capacity of the next permutation", shape, |plan, start| {
             let poseidon = Poseidon::new(plan.shape.hash_width).unwrap();
             Wrong::Input(start + permutation_rows(&poseidon))
         }),
         // A model whose words do not fill the last permutation.
-        Copy::HashPadding => hash_of(&mut linear(2), "padding", |plan, start| {
+        Copy::HashPadding => hash_of(linear(2).on(shape), "padding", |plan, start| {
             let message = &plan.statement.messages[0];
             let poseidon = Poseidon::new(plan.shape.hash_width).unwrap();
             let (words, rate) = (message.words, poseidon.rate());
@@ -186,7 +208,7 @@ fn copy(class: Copy) -> Forgery {
             Wrong::Input(start + words / rate * permutation_rows(&poseidon) + 1 + words % rate)
         }),
         Copy::Digest => {
-            let (plan, witness) = honest(&mut linear(2));
+            let (plan, witness) = honest(&mut linear(2).on(shape));
             let mut witness = Witness::clone(&witness);
             witness.instances[plan.statement.messages[0].digest] += Fr::one();
             Forgery::new("another digest", (plan, Arc::new(witness)))
@@ -195,7 +217,7 @@ fn copy(class: Copy) -> Forgery {
 }
 
 pub fn honest(model: &mut Model) -> (Arc<Plan>, Arc<Witness>) {
-    let plan = model.plan(the_shape());
+    let plan = model.plan(model.shape);
     let inputs = model.random_input();
     let witness = model.witness(&plan, &inputs);
     (plan, witness)
@@ -229,8 +251,8 @@ fn another_output(model: &mut Model) -> (Arc<Plan>, Arc<Witness>) {
 }
 
 /// Another output, and one value of phase 2 that makes up for it.
-fn identity(how: &str, candidates: impl Fn(&Plan) -> Vec<At>) -> Forgery {
-    making_up(how, another_output(&mut linear(2)), candidates)
+fn identity(how: &str, shape: Shape, candidates: impl Fn(&Plan) -> Vec<At>) -> Forgery {
+    making_up(how, another_output(&mut linear(2).on(shape)), candidates)
 }
 
 fn making_up(
@@ -277,8 +299,9 @@ fn operands(plan: &Plan, kind: impl Fn(&Operand) -> bool) -> Vec<At> {
 }
 
 /// A word that does not pack the cells, read as if it did.
-fn word(how: &str, kind: impl Fn(&Place) -> bool) -> Forgery {
-    let (plan, honest) = honest(&mut linear(2));
+fn word(how: &str, shape: Shape, kind: impl Fn(&Place) -> bool) -> Forgery {
+    // Of one word alone no operation would read it.
+    let (plan, honest) = honest(&mut linear_of(60, 2).on(shape));
     let changed = plan.statement.words.iter().position(kind).unwrap();
     let mut words = honest.words.clone();
     words[changed] += Fr::one();
@@ -290,17 +313,21 @@ fn word(how: &str, kind: impl Fn(&Place) -> bool) -> Forgery {
 }
 
 /// A cell of the first message's hash columns, and a digest to fit.
-fn hash(how: &str, wrong: impl Fn(&Plan, usize) -> Wrong) -> Forgery {
-    hash_of(&mut classifier(20, relu6()), how, wrong)
+fn hash(how: &str, shape: Shape, wrong: impl Fn(&Plan, usize) -> Wrong) -> Forgery {
+    hash_of(classifier(20, relu6()).on(shape), how, wrong)
 }
 
-fn hash_of(model: &mut Model, how: &str, wrong: impl Fn(&Plan, usize) -> Wrong) -> Forgery {
-    let (plan, honest) = honest(model);
+fn hash_of(mut model: Model, how: &str, wrong: impl Fn(&Plan, usize) -> Wrong) -> Forgery {
+    let shape = model.shape;
+    let (plan, honest) = honest(&mut model);
     let wrong = wrong(&plan, 0);
     let (witness, squares) = rehash(&plan, &honest, wrong);
     assert_ne!(witness.instances, honest.instances);
     let cells = match wrong {
-        Wrong::Square(row) => vec![set(0, |c| c.square, row, squares[row])],
+        Wrong::Square(row) => {
+            let at = plan.rows.hash + row;
+            vec![set(u8::from(shape.stacked), |c| c.square, at, squares[row])]
+        }
         Wrong::Input(_) => Vec::new(),
     };
     Forgery::new(how, (plan, Arc::new(witness))).with(cells)

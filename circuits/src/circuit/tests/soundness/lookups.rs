@@ -4,26 +4,21 @@ use std::{cell::Cell, sync::Arc};
 
 use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr};
 
-use super::{
-    forgery::{honest, Forgery},
-    mutant::largest_range,
-};
+use super::forgery::{honest, Forgery};
 use crate::{
     circuit::{
         fixed::data_rows,
         phase2::data_grid,
         tests::{
-            cheats::forged,
+            cheats::{forged, function, stride},
             fixtures::{relu6, Model, SCALE},
-            forge::{column, mock_challenges},
-            reject::the_shape,
-            Override,
+            forge::{lookup_cells as cells, mock_challenges},
         },
         tests_support::{lookup_columns, LookupColumns},
         Columns, Witness,
     },
     graph::Op,
-    layout::{Emit, Excess, Plan, Range, Step},
+    layout::{Emit, Excess, Plan, Range, Shape, Step, Tables},
 };
 
 /// The model whose tables are tried: inputs in the table of limbs, a clamp that cuts off, remainders and
@@ -118,118 +113,142 @@ fn carries(plan: &Plan, blocks: &mut [Vec<u64>], emit: &Emit, tag: usize) -> boo
 }
 
 /// The model's witness in which the first cell that can leaves the table of a tag.
-fn leaving(tag: usize) -> Option<(Arc<Plan>, Arc<Witness>)> {
-    let (plan, honest) = honest(&mut model());
+fn leaving(tag: usize, shape: Shape) -> Option<(Arc<Plan>, Arc<Witness>)> {
+    let (plan, honest) = honest(&mut model().on(shape));
     let leaves = |step: &Step| cheat(&plan, &mut honest.blocks.clone(), step, tag);
     let first = plan.steps.iter().position(leaves)?;
     let place = Cell::new(0);
     let at = |_: &Step| place.replace(place.get() + 1) == first;
-    let forged = forged(&mut model(), at, |plan, blocks, step| {
+    let forged = forged(&mut model().on(shape), at, |plan, blocks, step| {
         cheat(plan, blocks, step, tag);
     });
     Some(forged)
 }
 
-/// The look-up columns with rows of some tags looked up in other tables.
-fn columns(
-    plan: &Plan,
-    witness: &Witness,
-    mixed: bool,
-    tag: impl Fn(usize) -> usize,
-) -> LookupColumns {
+/// The look-up columns, with another last table row.
+fn columns(plan: &Plan, witness: &Witness, entry: Option<(usize, u64)>) -> LookupColumns {
     let [_, _, pole, mix] = mock_challenges();
-    let mix = if mixed { mix } else { Fr::ZERO };
-    lookup_columns(plan, witness, pole, mix, tag)
+    lookup_columns(plan, witness, (pole, mix), |tag| tag, entry)
 }
 
-fn cells(columns: &LookupColumns) -> Vec<Override> {
-    [
-        column(0, |c: &Columns| c.multiplicity, &columns.counts),
-        column(1, |c: &Columns| c.helpers[0], &columns.helper),
-        column(1, |c: &Columns| c.running, &columns.running),
-    ]
-    .concat()
+/// The first cell outside its table: its place in the grid, its tag and value, which any other has too.
+fn outside(plan: &Plan, witness: &Witness) -> (usize, (usize, u64)) {
+    let rows = data_rows(plan);
+    let grid = data_grid(plan, witness, rows.len());
+    let index = plan.tables.index();
+    let cells = grid.iter().enumerate();
+    let mut outside = cells
+        .map(|(at, cell)| (at, (rows[at / plan.shape.data].tag, *cell)))
+        .filter(|(_, (tag, cell))| index.row(*tag, *cell).is_none());
+    let first = outside.next().unwrap();
+    assert!(outside.all(|(_, entry)| entry == first.1));
+    first
 }
 
-/// A cell outside its table.
-pub fn outside_the_table(tag: usize) -> Option<Forgery> {
-    let (plan, witness) = leaving(tag)?;
-    let largest = largest_range(&plan.tables);
-    let relaxed = columns(
-        &plan,
-        &witness,
-        true,
-        |t| if t == tag { largest } else { t },
-    );
-    let size = plan.tables.entries().filter(|(t, _)| *t == tag).count();
-    let honest = columns(&plan, &witness, true, |t| t);
-    Some(Forgery {
-        relaxed: Some(cells(&relaxed)),
-        ..Forgery::new(format!("cell beyond a table of {size}"), (plan, witness))
-            .with(cells(&honest))
-    })
-}
-
-/// A cell that is in the table of another tag only.
-pub fn table_of_another_tag() -> Forgery {
-    let (plan, witness) = outside_the_divisor();
-    let largest = largest_range(&plan.tables);
-    let relaxed = columns(&plan, &witness, false, |_| largest);
-    let honest = columns(&plan, &witness, true, |t| t);
+/// A cell outside its table, which the circuit without the table has a row for.
+fn beyond((plan, witness): (Arc<Plan>, Arc<Witness>)) -> Forgery {
+    let (_, entry) = outside(&plan, &witness);
+    let size = plan.tables.entries().filter(|(t, _)| *t == entry.0).count();
+    let honest = columns(&plan, &witness, None);
+    let relaxed = columns(&plan, &witness, Some(entry));
+    let [honest, relaxed] = [honest, relaxed].map(|columns| cells(&plan, &columns));
     Forgery {
-        relaxed: Some(cells(&relaxed)),
-        ..Forgery::new("cell in another's table", (plan, witness)).with(cells(&honest))
+        relaxed: Some(relaxed),
+        entry: Some(entry),
+        ..Forgery::new(format!("cell beyond a table of {size}"), (plan, witness)).with(honest)
     }
 }
 
+/// A cell outside the table of a tag.
+pub fn outside_the_table(tag: usize, shape: Shape) -> Option<Forgery> {
+    leaving(tag, shape).map(beyond)
+}
+
+/// A value that a function does not have.
+pub fn another_value(shape: Shape) -> Forgery {
+    beyond(forged(
+        &mut function().on(shape),
+        |step| matches!(step, Step::Function { .. }),
+        |plan, blocks, step| {
+            let Step::Function { y, joined, .. } = step else {
+                panic!()
+            };
+            blocks[y[0].block][3] += 1;
+            blocks[*joined][3] += stride(plan, *joined);
+        },
+    ))
+}
+
+/// A cell that is in the table of another tag only.
+pub fn table_of_another_tag(shape: Shape) -> Forgery {
+    let (plan, witness) = outside_the_divisor(shape);
+    let largest = largest_range(&plan.tables);
+    let [_, _, pole, _] = mock_challenges();
+    let relaxed = lookup_columns(&plan, &witness, (pole, Fr::ZERO), |_| largest, None);
+    let honest = columns(&plan, &witness, None);
+    let [honest, relaxed] = [honest, relaxed].map(|columns| cells(&plan, &columns));
+    Forgery {
+        relaxed: Some(relaxed),
+        ..Forgery::new("cell in another's table", (plan, witness)).with(honest)
+    }
+}
+
+/// The tag of the largest range.
+fn largest_range(tables: &Tables) -> usize {
+    let largest = tables.entries().max_by_key(|(_, value)| *value);
+    largest.map_or(0, |(tag, _)| tag)
+}
+
 /// A remainder beyond its table.
-fn outside_the_divisor() -> (Arc<Plan>, Arc<Witness>) {
-    let plan = model().plan(the_shape());
+fn outside_the_divisor(shape: Shape) -> (Arc<Plan>, Arc<Witness>) {
+    let plan = model().plan(shape);
     let tag = plan.tables.tag(Range::Exact(SCALE as u64)).unwrap();
-    leaving(tag).unwrap()
+    leaving(tag, shape).unwrap()
 }
 
 /// What the forged cell adds to the sum is taken away by `hide`, which gets the cell's row.
-fn hidden(how: &str, hide: impl Fn(&mut LookupColumns, usize)) -> Forgery {
-    let (plan, witness) = outside_the_divisor();
-    let mut columns = columns(&plan, &witness, true, |t| t);
-    let rows = data_rows(&plan);
-    let grid = data_grid(&plan, &witness, rows.len());
-    let index = plan.tables.index();
-    let outside = grid
-        .iter()
-        .enumerate()
-        .position(|(at, cell)| index.row(rows[at / plan.shape.data].tag, *cell).is_none());
-    let outside = outside.unwrap();
-    assert!(outside % plan.shape.data >= Columns::DIRECT, "a helper's");
+fn hidden(how: &str, shape: Shape, hide: impl Fn(&mut LookupColumns, usize)) -> Forgery {
+    let (plan, witness) = outside_the_divisor(shape);
+    let mut columns = columns(&plan, &witness, None);
+    let (outside, _) = outside(&plan, &witness);
+    let helped = outside % plan.shape.data >= Columns::DIRECT;
+    assert!(helped || shape.stacked, "a helper's");
     hide(&mut columns, outside / plan.shape.data);
-    let cells = cells(&columns);
+    let cells = cells(&plan, &columns);
     Forgery::new(how, (plan, witness)).with(cells)
 }
 
 /// A helper that leaves the forged cell out.
-pub fn helper() -> Forgery {
-    hidden("helper that leaves a cell out", |columns, row| {
+pub fn helper(shape: Shape) -> Forgery {
+    hidden("helper that leaves a cell out", shape, |columns, row| {
         columns.helper[row] -= columns.balance;
         subtract(columns, row + 1);
     })
 }
 
 /// A step of the running sum that leaves the forged cell out.
-pub fn sum() -> Forgery {
-    hidden("sum that leaves a cell out", |columns, row| {
+pub fn sum(shape: Shape) -> Forgery {
+    hidden("sum that leaves a cell out", shape, |columns, row| {
         subtract(columns, row + 1);
     })
 }
 
+/// A step of the running sum beside a table row that takes away what a cell adds.
+pub fn entry(shape: Shape) -> Forgery {
+    let table = model().plan(shape).rows.table;
+    hidden("sum that takes away too much", shape, |columns, _| {
+        subtract(columns, table + 4);
+    })
+}
+
 /// A sum that does not start or does not end at zero.
-pub fn border(start: bool) -> Forgery {
+pub fn border(start: bool, shape: Shape) -> Forgery {
     if start {
-        hidden("sum that does not start at zero", |columns, _| {
+        hidden("sum that does not start at zero", shape, |columns, _| {
             subtract(columns, 0);
         })
     } else {
-        hidden("sum that does not end at zero", |_, _| {})
+        hidden("sum that does not end at zero", shape, |_, _| {})
     }
 }
 

@@ -17,12 +17,9 @@ use halo2_proofs::{
 };
 
 use crate::{
-    circuit::{
-        fixed::{data_rows, ScalarCells},
-        synthesis, tests, Columns, ModelCircuit,
-    },
+    circuit::{fixed::ScalarCells, synthesis, Columns, ModelCircuit},
     hash::Poseidon,
-    layout::{permutation_rows, program::Operand, Plan, Shape, Tables},
+    layout::{permutation_rows, program::Operand, Plan, Rows, Shape},
 };
 
 /// What copies tie: told apart by the cells, so that no copy is of no class.
@@ -72,24 +69,25 @@ pub enum Removed {
     },
     /// A class of copies.
     Copy(Copy),
-    /// The table of a tag: its cells are looked up in the largest table instead.
+    /// The table of a tag: it has the cell that is beyond it, too.
     Table(usize),
+    /// The same for a function's table.
+    Function,
     /// All tags: each cell is looked up in all tables.
     Tags,
 }
 
 impl Removed {
     /// What fails in the whole circuit if nothing but this is broken.
-    pub fn failure(&self) -> String {
+    pub fn failure(&self, shape: &Shape) -> String {
         match self {
             Self::Polynomial {
                 gate, polynomial, ..
             } => format!("{gate}.{polynomial}"),
             Self::Copy(_) => "copy".into(),
             // The sum of the look-ups does not end at zero.
-            Self::Table(_) | Self::Tags => {
-                let shape = tests::reject::the_shape();
-                let system = ModelCircuit::constraint_system(&shape);
+            Self::Table(_) | Self::Function | Self::Tags => {
+                let system = ModelCircuit::constraint_system(shape);
                 let mut gates = system.gates().iter();
                 let border = gates.position(|gate| gate.name() == "lookup border");
                 format!("{}.1", border.unwrap())
@@ -106,6 +104,7 @@ impl fmt::Display for Removed {
             } => write!(f, "gate {name}, polynomial {polynomial}"),
             Self::Copy(class) => write!(f, "copies {class:?}"),
             Self::Table(tag) => write!(f, "table of tag {tag}"),
+            Self::Function => write!(f, "table of a function"),
             Self::Tags => write!(f, "tags"),
         }
     }
@@ -116,6 +115,8 @@ impl fmt::Display for Removed {
 pub struct Mutant {
     pub circuit: ModelCircuit,
     pub removed: Removed,
+    /// Stands in place of the last table row: tag and value.
+    pub entry: Option<(usize, u64)>,
 }
 
 impl Circuit<Fr> for Mutant {
@@ -165,24 +166,15 @@ impl Circuit<Fr> for Mutant {
     fn synthesize(&self, columns: Columns, mut layouter: impl Layouter<Fr>) -> Result<(), Error> {
         layouter.assign_region(
             || "mutant",
-            |mut region| {
-                // The whole synthesis leaves tags of 0 unassigned.
+            |region| {
                 let plan = &self.circuit.plan;
-                let mut moved = Vec::new();
-                if self.removed == Removed::Table(0) {
-                    let rows = data_rows(plan);
-                    let tagged = |r: &usize| rows.get(*r).is_some_and(|row| row.tag != 0);
-                    moved.extend((0..plan.shape.usable_rows() - 1).filter(|r| !tagged(r)));
-                }
-                let largest = Fr::from(largest_range(&plan.tables) as u64);
-                for row in moved {
-                    region.assign_fixed(columns.tag, row, largest);
-                }
+                let last = plan.rows.table + plan.tables.rows() - 1;
                 let mut filter = Filter {
                     region,
                     removed: self.removed.clone(),
                     columns: columns.clone(),
-                    classes: Classes::new(&self.circuit.plan),
+                    classes: Classes::new(plan),
+                    entry: self.entry.map(|entry| (last, entry)),
                 };
                 let filter: &mut dyn RegionLayouter<Fr> = &mut filter;
                 synthesis::assign(&self.circuit, &columns, Region::from(filter))
@@ -198,12 +190,12 @@ pub struct Classes {
     constants: HashSet<usize>,
     message_starts: HashSet<usize>,
     padding: HashSet<usize>,
-    largest: usize,
+    rows: Rows,
 }
 
 impl Classes {
     pub fn new(plan: &Plan) -> Self {
-        let scalar = ScalarCells::new(&plan.program, plan.shape.usable_rows());
+        let scalar = ScalarCells::new(&plan.program, &plan.rows);
         let program = plan.program.ops.iter().zip(&scalar.ops).enumerate();
         let operands = program.flat_map(|(i, (op, first))| {
             let chained = i > 0 && op.a == Operand::Result(i - 1);
@@ -212,7 +204,7 @@ impl Classes {
         let poseidon = Poseidon::new(plan.shape.hash_width).unwrap();
         let (rows, rate) = (permutation_rows(&poseidon), poseidon.rate());
         let (mut message_starts, mut padding) = (HashSet::new(), HashSet::new());
-        let mut start = 0;
+        let mut start = plan.rows.hash;
         for message in &plan.statement.messages {
             let permutations = message.words.div_ceil(rate);
             message_starts.insert(start);
@@ -225,17 +217,24 @@ impl Classes {
             constants: scalar.constants.iter().copied().collect(),
             message_starts,
             padding,
-            largest: largest_range(&plan.tables),
+            rows: plan.rows,
         }
     }
 
     /// The class of a copy.
     pub fn class(&self, columns: &Columns, left: Cell, right: Cell) -> Copy {
-        let place = |cell: Cell| match cell.column {
-            column if column == columns.scalar.into() => Place::Scalar(cell.row_offset),
-            column if column == columns.fold.into() => Place::Fold,
-            column if column == columns.sbox.into() => Place::Hash(cell.row_offset),
-            column if column == columns.instance.into() => Place::Instance,
+        // Parts that share a column stand below the data.
+        let place = |cell: Cell| match (cell.column, cell.row_offset) {
+            (column, _) if column == columns.instance.into() => Place::Instance,
+            (_, row) if columns.stacked && row < self.rows.data => {
+                match cell.column == columns.fold.into() {
+                    true => Place::Fold,
+                    false => Place::Data,
+                }
+            }
+            (column, row) if column == columns.scalar.into() => Place::Scalar(row),
+            (column, _) if column == columns.fold.into() => Place::Fold,
+            (column, row) if column == columns.sbox.into() => Place::Hash(row),
             _ => Place::Data,
         };
         match (place(left), place(right)) {
@@ -270,12 +269,6 @@ enum Place {
     Data,
 }
 
-/// The tag of the largest range.
-pub fn largest_range(tables: &Tables) -> usize {
-    let largest = tables.entries().max_by_key(|(_, value)| *value);
-    largest.map_or(0, |(tag, _)| tag)
-}
-
 /// Passes everything on but what is removed.
 #[derive(Debug)]
 struct Filter<'r> {
@@ -283,6 +276,8 @@ struct Filter<'r> {
     removed: Removed,
     columns: Columns,
     classes: Classes,
+    /// Row, tag and value.
+    entry: Option<(usize, (usize, u64))>,
 }
 
 impl RegionLayouter<Fr> for Filter<'_> {
@@ -296,13 +291,21 @@ impl RegionLayouter<Fr> for Filter<'_> {
     }
 
     fn assign_fixed(&mut self, column: Column<Fixed>, offset: usize, to: Assigned<Fr>) -> Cell {
-        let tag = column == self.columns.tag;
+        let tags = [self.columns.tag, self.columns.table_tag];
         let to = match self.removed {
-            Removed::Tags if tag || column == self.columns.table_tag => Fr::zero().into(),
-            Removed::Table(one) if tag && to.evaluate() == Fr::from(one as u64) => {
-                Fr::from(self.classes.largest as u64).into()
-            }
-            _ => to,
+            Removed::Tags if tags.contains(&column) => Fr::zero().into(),
+            _ => match self.entry {
+                Some((row, (tag, value))) if row == offset => {
+                    if column == self.columns.table_tag {
+                        Fr::from(tag as u64).into()
+                    } else if column == self.columns.table_value {
+                        Fr::from(value).into()
+                    } else {
+                        to
+                    }
+                }
+                _ => to,
+            },
         };
         self.region.assign_fixed(column, offset, to)
     }

@@ -1,8 +1,9 @@
 //! Pooling.
 
 use super::{Handler, Importer, OnnxNode, Results};
+use crate::graph::Op;
 use crate::import::onnx::geometry::Geometry;
-use crate::import::onnx::value::{Array, Type, Value};
+use crate::import::onnx::value::{Array, Data, Type, Value};
 use crate::import::ImportError;
 
 pub(super) fn handler(operator: &str) -> Option<Handler> {
@@ -39,7 +40,8 @@ fn average(importer: &mut Importer, node: &OnnxNode) -> Results {
         }
     }
     let y = importer.pooled_means(&x, &geometry, |place| match all {
-        true => place.padded,
+        // Also what hangs over the padding where sizes are rounded up.
+        true => place.taps.len(),
         false => place.taps.iter().flatten().count(),
     })?;
     Ok(vec![y])
@@ -88,10 +90,32 @@ fn lp(importer: &mut Importer, node: &OnnxNode) -> Results {
         p if p % 2 == 0 => x,
         _ => importer.abs(&x)?,
     };
-    let powers = importer.power(&size, &Value::real(p as f64))?;
+    let powers = match &size {
+        Value::Data(data) if (3..=8).contains(&p) => importer.fine_power(data, p)?,
+        _ => importer.power(&size, &Value::real(p as f64))?,
+    };
     let sums = importer.pooled_means(&powers, &geometry, |_| 1)?;
     Ok(vec![match p {
         1 => sums,
         _ => importer.power(&sums, &Value::real(1.0 / p as f64))?,
     }])
+}
+
+/// How much finer powers are whose root is taken: those of small numbers would round to nothing.
+const FINER: i64 = 64;
+
+impl Importer {
+    /// `x^p` at a finer scale.
+    fn fine_power(&mut self, x: &Data, p: i64) -> Result<Value, ImportError> {
+        let mut power = self.at_scale(x, x.scale.saturating_mul(FINER))?;
+        for _ in 1..p {
+            power.id = self.op(Op::Mul {
+                a: power.id,
+                b: x.id,
+                div: x.scale,
+                clamp: None,
+            })?;
+        }
+        Ok(power.into())
+    }
 }

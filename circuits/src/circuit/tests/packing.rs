@@ -1,0 +1,121 @@
+//! Public tensors as words: which element is where, and that a prover has no choice in it.
+
+use std::sync::Arc;
+
+use halo2_proofs::halo2curves::{bn256::Fr, ff::PrimeField};
+
+use super::{
+    cheats::{forged, Blocks},
+    fixtures::*,
+    reject::{failures, the_shape},
+};
+use crate::{
+    circuit::{pack_values, witness::plan_words, ModelCircuit, Purpose, Witness},
+    graph::Op,
+    layout::{Plan, Step},
+};
+
+const INPUTS: usize = 12;
+const OUTPUTS: usize = 7;
+
+/// Twelve elements in five words of three: the last word is all pads. Seven in five words of two.
+fn model() -> Model {
+    let mut model = Model::new(43);
+    let x = model.input(&[INPUTS], 6);
+    let w = model.weight(&[OUTPUTS, INPUTS], 20);
+    let linear = Op::Linear {
+        x,
+        w,
+        bias: None,
+        div: 1,
+        clamp: None,
+    };
+    let y = model.node(&[OUTPUTS], linear);
+    model.finish(y)
+}
+
+fn words(values: &[i64], lo: i64, bits: u32, m: usize) -> Vec<Fr> {
+    let s = values.len().div_ceil(m);
+    let element = |e: usize| values.get(e).copied().unwrap_or(lo.max(0)) - lo;
+    (0..m)
+        .map(|i| (0..s).fold(0, |word, t| (word << bits) + element(i * s + t) as u128))
+        .map(Fr::from_u128)
+        .collect()
+}
+
+#[test]
+fn words_hold_consecutive_elements() {
+    let mut model = model();
+    let plan = model.plan(the_shape());
+    let inputs = model.random_input();
+    let witness = model.witness(&plan, &inputs);
+    let home = plan.homes[model.graph.outputs[0].0].as_ref().unwrap();
+    let outputs: Vec<i64> = home
+        .positions
+        .iter()
+        .map(|&at| {
+            let limbs = home.limbs.iter();
+            limbs.fold(home.offset, |sum, limb| {
+                sum + (limb.base * witness.blocks[limb.block][at]) as i64
+            })
+        })
+        .collect();
+    let statement = &plan.statement;
+    let mut expected = witness.instances[..2].to_vec();
+    for (exposed, values) in [
+        (&statement.inputs[0], &inputs[0]),
+        (&statement.outputs[0], &outputs),
+    ] {
+        let packing = &statement.packings[exposed.packing.unwrap()];
+        let m = packing.rows * plan.shape.data;
+        let packed = words(values, exposed.offset, packing.lanes[0].bits, m);
+        assert_eq!(pack_values(&plan, exposed, values), packed);
+        expected.extend(packed);
+    }
+    assert_eq!(witness.instances, expected);
+    // The output is exposed where it was computed.
+    let packing = &statement.packings[statement.outputs[0].packing.unwrap()];
+    assert_eq!(packing.lanes[0].limbs, home.limbs);
+}
+
+/// The input's cells are others than the statement packs: proven is another statement, and the honest
+/// one is not, whichever words the prover has.
+fn is_another_statement(cheat: impl Fn(&[usize], &mut Vec<u64>)) {
+    let given = |step: &Step| matches!(step, Step::Given { .. });
+    let cheat = |plan: &Plan, blocks: &mut Blocks| {
+        let home = plan.homes[0].as_ref().unwrap();
+        cheat(&home.positions, &mut blocks[home.limbs[0].block]);
+    };
+    let (plan, witness) = forged(&mut model(), given, |plan, blocks, _| cheat(plan, blocks));
+    let fails = |witness: Witness, instances: &[Fr]| {
+        let circuit =
+            ModelCircuit::with_witness(plan.clone(), Arc::new(witness), Purpose::Constraints);
+        failures(&circuit, the_shape().k, instances.to_vec())
+    };
+    let forged = Witness::clone(&witness);
+    assert!(fails(forged.clone(), &forged.instances).is_empty());
+    // The cheat undoes itself.
+    let mut blocks = forged.blocks.clone();
+    cheat(&plan, &mut blocks);
+    let words = plan_words(&plan, &blocks);
+    let (salts, context) = (forged.salts.clone(), Fr::from(9));
+    let honest = Witness::finish(&plan, blocks, words, salts.clone(), context).unwrap();
+    assert_ne!(honest.instances, forged.instances);
+    assert!(fails(forged.clone(), &honest.instances).contains("copy"));
+    let words = honest.words.clone();
+    let mixed = Witness::finish(&plan, forged.blocks, words, salts, context).unwrap();
+    assert!(!fails(mixed, &honest.instances).is_empty());
+}
+
+#[test]
+fn elements_in_another_order() {
+    is_another_statement(|positions, block| block.swap(positions[0], positions[1]));
+}
+
+#[test]
+fn pads_that_are_not_zero() {
+    is_another_statement(|positions, block| {
+        let pad = (0..block.len()).find(|cell| !positions.contains(cell));
+        block[pad.unwrap()] ^= 1;
+    });
+}

@@ -1,0 +1,96 @@
+//! Which rows the parts of a circuit stand on.
+//!
+//! In a canonical circuit each part has columns of its own, and all begin at row 0. In a *stacked* one they
+//! share columns, one below the other:
+//!
+//! ```text
+//! rows        data column        fold column         running column
+//! data        data cells         folds               running sum
+//! table       multiplicities     scalar program      running sum
+//! hash        S-box inputs       (continued)         squares
+//! constants   –                  constants           –
+//! ```
+
+use super::{LayoutError, Shape, Usage, SLOTS};
+
+/// First rows of the parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rows {
+    /// Rows that are folded and looked up, from row 0.
+    pub data: usize,
+    /// First row of the tables.
+    pub table: usize,
+    /// First row after the running sum's last step.
+    pub summed: usize,
+    /// First row of the hash.
+    pub hash: usize,
+    /// First cell of the scalar program.
+    pub scalar: usize,
+    /// Row of the first constant; the others are above it.
+    pub constant: usize,
+    /// A row that holds no data, nor do its neighbours. Columns that a model does not use are one here, so
+    /// that no commitment of a key is the identity, which neither the aggregation circuit nor a checked
+    /// file admits.
+    pub idle: usize,
+    /// Rows that no part stands on.
+    pub spare: usize,
+}
+
+impl Rows {
+    /// Places parts of these sizes, or says what is too large.
+    pub fn new(shape: &Shape, usage: &Usage, constants: usize) -> Result<Self, LayoutError> {
+        let active = shape.usable_rows() - 1;
+        let too_small = |resource, needed| LayoutError::TooSmall {
+            k: shape.k,
+            data: shape.data,
+            resource,
+            needed,
+            available: active,
+        };
+        let constant = active - 1;
+        if !shape.stacked {
+            if usage.scalar_cells > active {
+                return Err(too_small("cells of the scalar program", usage.scalar_cells));
+            }
+            // Scalar constants share a fixed column with the round constants.
+            if usage.hash_rows + constants > active {
+                let needed = usage.hash_rows + constants;
+                return Err(too_small("rows of the hash", needed));
+            }
+            return Ok(Self {
+                data: active,
+                table: 0,
+                summed: active,
+                hash: 0,
+                scalar: 0,
+                constant,
+                idle: active - 3,
+                spare: active.saturating_sub(usage.table_rows),
+            });
+        }
+        if shape.data != 1 {
+            return Err(LayoutError::Graph(format!(
+                "a stacked circuit has one data column, not {}",
+                shape.data
+            )));
+        }
+        let data = (usage.slot_rows + 2) * SLOTS;
+        let summed = data + usage.table_rows;
+        // The running sum has one more row.
+        let hash = summed + 1;
+        let operations = data + usage.scalar_cells.saturating_sub(constants);
+        let needed = (hash + usage.hash_rows).max(operations) + constants;
+        Ok(Self {
+            data,
+            table: data,
+            summed,
+            hash,
+            scalar: data,
+            constant,
+            idle: data - SLOTS,
+            spare: active
+                .checked_sub(needed)
+                .ok_or_else(|| too_small("rows of data, tables, hash and constants", needed))?,
+        })
+    }
+}
