@@ -166,7 +166,7 @@ const OSAKA: f64 = 5_398.0;
 /// operation of the gates, a point of opening, an accumulator.
 const GAS: [f64; 7] = [117_300.0, 6_430.0, 136.5, 601.0, 8.2, 1_457.0, 16_700.0];
 /// Bytes of code of the same.
-const CODE: [f64; 7] = [550.0, 40.5, 27.0, 0.0, 8.6, 960.0, 1_020.0];
+const CODE: [f64; 7] = [0.0, 39.6, 91.2, 0.0, 6.5, 714.0, 1_020.0];
 
 fn add(a: (usize, usize), b: (usize, usize)) -> (usize, usize) {
     (a.0 + b.0, a.1 + b.1)

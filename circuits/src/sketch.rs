@@ -174,6 +174,7 @@ fn candidates(products: bool) -> impl Iterator<Item = Shape> {
         .flat_map(move |k| {
             DATA_COLUMNS.into_iter().flat_map(move |data| {
                 Poseidon::WIDTHS.into_iter().map(move |hash_width| Shape {
+                    stacked: false,
                     k,
                     data,
                     hash_width,

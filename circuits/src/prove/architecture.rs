@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Version of the file format.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// Largest architecture file that is read.
 const MAX_FILE: u64 = 64 << 20;
 

@@ -53,7 +53,7 @@ impl<CTX: ContextTr> PrecompileProvider<CTX> for Broken {
             let output = match self.instead {
                 Instead::Nothing => return result,
                 Instead::Fails => {
-                    let gas = Gas::new_spent(inputs.gas_limit);
+                    let gas = Gas::new_spent_with_reservoir(inputs.gas_limit, 0);
                     let failure = InstructionResult::PrecompileError;
                     return InterpreterResult::new(failure, Bytes::new(), gas);
                 }

@@ -7,7 +7,7 @@ use halo2_proofs::halo2curves::{bn256::Fr, ff::PrimeField};
 use super::{
     cheats::{forged, Blocks},
     fixtures::*,
-    reject::{failures, the_shape},
+    reject::failures,
 };
 use crate::{
     circuit::{pack_values, witness::plan_words, ModelCircuit, Purpose, Witness},

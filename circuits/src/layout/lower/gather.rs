@@ -113,7 +113,8 @@ impl Builder<'_> {
         let segments = elements.div_ceil(width);
         exact
             && segments <= per_word.max(1)
-            && home.geometry.segments == segments
+            // What cells without an element hold is not known here.
+            && elements == home.geometry.cells(self.shape.data)
             && word_major(elements, width).eq(home.positions.iter().copied())
     }
 
