@@ -13,7 +13,7 @@ use crate::{
         witness::{fill, plan_words},
         ModelCircuit, Purpose, Witness,
     },
-    graph::{Clamp, Op, Table, TensorId},
+    graph::{Clamp, Op, Table, TensorId, Visibility},
     layout::{Accumulator, Excess, Gate, Plan, Range, Step},
 };
 
@@ -359,6 +359,8 @@ pub fn far() -> Model {
         }),
     };
     let y = model.node(&[9], op);
+    // A public one would be copied to a table of its own.
+    model.visibilities.outputs = vec![Visibility::Private];
     model.finish(y)
 }
 
