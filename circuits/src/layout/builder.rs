@@ -47,6 +47,8 @@ pub struct Builder<'g> {
     pub matrices: Vec<LaidWeights>,
     /// Weight segments to commit to, by their rows.
     pub committed: BTreeMap<usize, Vec<Lane>>,
+    /// Blocks of so many elements whose other cells hold zero.
+    pub zero_padded: Vec<(BlockId, usize)>,
     /// Name of the node being lowered.
     pub node: String,
     reports: Vec<NodeReport>,
@@ -125,6 +127,7 @@ impl<'g> Builder<'g> {
             statement: Statement::new(),
             matrices: Vec::new(),
             committed: BTreeMap::new(),
+            zero_padded: Vec::new(),
             node: String::new(),
             limits,
             reports: Vec::new(),

@@ -120,7 +120,10 @@ pub(super) fn complete(
         }
         if let Some(result) = pairing_result(line) {
             count.pairings += 1;
-            out.push(format!("let paired := eq(mload({result}), 1)"));
+            // An account without code succeeds and returns nothing.
+            out.push(format!(
+                "let paired := and(eq(returndatasize(), 0x20), eq(mload({result}), 1))"
+            ));
         } else {
             count.reductions += line.matches("mod(calldataload(").count();
             out.push(line.to_string());

@@ -113,9 +113,16 @@ impl Builder<'_> {
         let segments = elements.div_ceil(width);
         exact
             && segments <= per_word.max(1)
-            // What cells without an element hold is not known here.
-            && elements == home.geometry.cells(self.shape.data)
+            && home.geometry.segments == segments
+            && (elements == home.geometry.cells(self.shape.data) || self.pads_are_zero(home))
             && word_major(elements, width).eq(home.positions.iter().copied())
+    }
+
+    /// Whether cells without an element are known to hold zero, as a packer has them.
+    fn pads_are_zero(&self, home: &Home) -> bool {
+        let block = home.limbs.first().map(|limb| limb.block);
+        let mut padded = self.zero_padded.iter();
+        padded.any(|(known, elements)| Some(*known) == block && *elements == home.positions.len())
     }
 
     /// Copies a tensor to blocks that can be packed. The copied cells are looked up in tables of

@@ -78,6 +78,12 @@ impl Builder<'_> {
             packed,
         })?;
 
+        if packed {
+            // Cells without an element have weights of zero.
+            let kept = emit.kept.first().map(|limb| (limb.block, outputs));
+            self.zero_padded.extend(kept);
+        }
+
         // Left side: the weights' segments end at their padded width, the outputs at theirs.
         let mut sum = self.zero();
         for k in 0..inputs {
