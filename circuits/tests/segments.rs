@@ -69,7 +69,7 @@ fn words(plan: &Plan, blocks: &[Vec<u64>]) -> Vec<Fr> {
     let mut words = vec![Fr::ZERO; plan.statement.words.len()];
     for packing in &plan.statement.packings {
         let width = packing.rows * plan.shape.data;
-        for i in 0..width {
+        for i in 0..packing.words {
             words[packing.first_word + i] =
                 packing.lanes.iter().rev().fold(Fr::ZERO, |sum, lane| {
                     let at = lane.segment * width + i;

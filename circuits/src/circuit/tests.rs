@@ -5,6 +5,7 @@ mod computed;
 mod fixtures;
 mod forge;
 mod honest;
+mod packed;
 mod packing;
 mod random;
 mod reject;

@@ -229,7 +229,7 @@ pub(crate) fn plan_words(plan: &Plan, blocks: &[Vec<u64>]) -> Vec<Fr> {
 
 fn pack(packing: &Packing, columns: usize, blocks: &[Vec<u64>], words: &mut [Fr]) {
     let width = packing.rows * columns;
-    for i in 0..width {
+    for i in 0..packing.words {
         words[packing.first_word + i] = join(packing, |lane| {
             let at = lane.segment * width + i;
             let stored = lane
@@ -255,7 +255,7 @@ pub fn pack_values(plan: &Plan, exposed: &Exposed, values: &[i64]) -> Vec<Fr> {
         return Vec::new();
     };
     let (offset, segments) = (builder_signed(exposed.offset), packing.lanes.len());
-    (0..packing.rows * plan.shape.data)
+    (0..packing.words)
         .map(|i| {
             join(packing, |lane| {
                 let value = values.get((i + 1) * segments - 1 - lane.segment).copied();

@@ -11,7 +11,7 @@ use super::{
     program::{Operand, Program},
     tables::Tables,
     weights::Matrix,
-    LayoutError, NodeReport, Plan, Rows, Shape, Step, Usage, Visibilities,
+    Clamps, LayoutError, NodeReport, Plan, Rows, Shape, Step, Usage, Visibilities,
 };
 use crate::{
     graph::{Graph, Interval, TensorId},
@@ -51,31 +51,69 @@ pub struct Builder<'g> {
     pub zero_padded: Vec<(BlockId, usize)>,
     /// Name of the node being lowered.
     pub node: String,
-    /// Values in the largest table.
-    loose: u64,
+    reports: Vec<NodeReport>,
+    /// Whether packed values are in a range that the table of limbs does not hold.
+    large_exact: bool,
+    limits: Limits,
     challenges: [Operand; 2],
     ones: HashMap<(Variable, usize), Operand>,
     powers: HashMap<(Variable, usize), Operand>,
 }
 
+/// What decides how many limbs values have.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// Values in the largest table.
+    loose: u64,
+    /// The largest exact range of packed values that has a table of its own.
+    exact: u64,
+}
+
 /// Lays out `graph`: once to see how large the exact tables are, then with the rest of the
-/// table rows as one large table, which saves second limbs.
+/// table rows as one large table, which saves second limbs. Where packed values (there are few) have large
+/// tables, they are also tried in two limbs, so that more rows remain; the layout with fewer cells is taken.
 pub fn plan(graph: &Graph, visibilities: &Visibilities, shape: Shape) -> Result<Plan, LayoutError> {
-    let first = Builder::run(graph, visibilities, shape, shape.limb_base())?;
-    let spare = first.rows.spare as u64;
-    if spare <= shape.limb_base() {
-        return Ok(first);
+    let draft = |limits| {
+        let mut draft = Builder::draft(graph, visibilities, shape, limits)?;
+        let spare = draft.spare()? as u64;
+        Ok((draft, spare))
+    };
+    let spacious = |exact| {
+        let loose = shape.limb_base();
+        let (first, spare) = draft(Limits { loose, exact })?;
+        if spare <= loose {
+            return Ok(first);
+        }
+        drop(first);
+        let limits = Limits {
+            loose: spare,
+            exact,
+        };
+        let better = draft(limits).or_else(|_| draft(Limits { loose, exact }));
+        better.map(|(draft, _)| draft)
+    };
+    let own = Tables::single_limit(&shape);
+    let split_already = own <= shape.limb_base();
+    let cells = match spacious(own) {
+        Ok(whole) if split_already || !whole.has_large_exact() => return whole.finish(),
+        Ok(whole) => whole.cells(),
+        Err(LayoutError::TooSmall { .. }) if !split_already => usize::MAX,
+        Err(error) => return Err(error),
+    };
+    match spacious(shape.limb_base()) {
+        Ok(split) if split.cells() < cells => split.finish(),
+        _ => spacious(own)?.finish(),
     }
-    Builder::run(graph, visibilities, shape, spare).or(Ok(first))
 }
 
 impl<'g> Builder<'g> {
-    fn run(
+    /// All blocks and identities, not placed yet.
+    fn draft(
         graph: &'g Graph,
         visibilities: &'g Visibilities,
         shape: Shape,
-        loose: u64,
-    ) -> Result<Plan, LayoutError> {
+        limits: Limits,
+    ) -> Result<Self, LayoutError> {
         let mut builder = Self {
             graph,
             visibilities,
@@ -91,15 +129,33 @@ impl<'g> Builder<'g> {
             committed: BTreeMap::new(),
             zero_padded: Vec::new(),
             node: String::new(),
-            loose,
+            limits,
+            reports: Vec::new(),
+            large_exact: false,
             challenges: [Operand::Word(0); 2],
             ones: HashMap::new(),
             powers: HashMap::new(),
         };
         builder.lay_challenges();
-        let reports = builder.lower_all()?;
+        builder.reports = builder.lower_all()?;
         builder.commit_weights();
-        builder.finish(reports)
+        Ok(builder)
+    }
+
+    /// The tables that the blocks need.
+    fn tables(&self) -> Result<Tables, LayoutError> {
+        Tables::new(
+            &self.shape,
+            self.blocks.iter().map(|block| block.range),
+            &self.graph.tables,
+            self.limits.loose,
+        )
+    }
+
+    /// Data cells of all blocks.
+    fn cells(&self) -> usize {
+        let rows: usize = self.blocks.iter().map(Block::rows).sum();
+        rows * self.shape.data
     }
 
     /// The challenges as operands: the fold of a segment that ends in (…, 0, 1, 0).
@@ -124,29 +180,21 @@ impl<'g> Builder<'g> {
         });
     }
 
-    fn finish(mut self, reports: Vec<NodeReport>) -> Result<Plan, LayoutError> {
+    /// Rows that remain for the large table.
+    fn spare(&mut self) -> Result<usize, LayoutError> {
+        if self.shape.stacked {
+            let tables = self.tables()?;
+            let (_, rows) = self.place(&tables)?;
+            return Ok(rows.spare);
+        }
+        // What else there is has columns of its own.
+        let available = self.shape.usable_rows() - 1;
+        Ok(available.saturating_sub(self.tables()?.rows()))
+    }
+
+    /// Places the blocks; an error if the shape has too few rows of a kind.
+    fn place(&mut self, tables: &Tables) -> Result<(Usage, Rows), LayoutError> {
         let shape = self.shape;
-        let tables = Tables::new(
-            &shape,
-            self.blocks.iter().map(|block| block.range),
-            &self.graph.tables,
-            self.loose,
-        )?;
-        if let Some(block) = self
-            .blocks
-            .iter()
-            .find(|block| tables.tag(block.range).is_none())
-        {
-            return Err(LayoutError::Graph(format!(
-                "no table for the range {:?}",
-                block.range
-            )));
-        }
-        if let Some(block) = self.blocks.iter().find(|b| !shape.allow(b.gate)) {
-            return Err(LayoutError::NoGate {
-                clamps: format!("{:?}", block.gate),
-            });
-        }
         let slot_rows = place(&mut self.blocks, &self.groups, &shape)?;
         let poseidon = self.poseidon()?;
         self.declare_constants(&poseidon);
@@ -163,7 +211,7 @@ impl<'g> Builder<'g> {
             scalar_cells: op_cells + constants,
             hash_rows,
             table_rows: tables.rows(),
-            data_cells: self.blocks.iter().map(|b| b.rows() * shape.data).sum(),
+            data_cells: self.cells(),
         };
         let rows = Rows::new(&shape, &usage, constants)?;
         let available = shape.usable_rows() - 1;
@@ -176,6 +224,26 @@ impl<'g> Builder<'g> {
                 available,
             });
         }
+        Ok((usage, rows))
+    }
+
+    /// The layout; an error if the shape has too few rows of a kind, or lacks a gate.
+    fn finish(mut self) -> Result<Plan, LayoutError> {
+        let shape = self.shape;
+        let tables = self.tables()?;
+        let unknown = |block: &&Block| tables.tag(block.range).is_none();
+        if let Some(block) = self.blocks.iter().find(unknown) {
+            return Err(LayoutError::Graph(format!(
+                "no table for the range {:?}",
+                block.range
+            )));
+        }
+        let (usage, rows) = self.place(&tables)?;
+        let gates = self.blocks.iter().map(|block| block.gate);
+        let needed = gates.fold(Clamps::NONE, Clamps::with);
+        if !shape.clamps.include(&needed) {
+            return Err(LayoutError::NoGate { needed });
+        }
         Ok(Plan {
             shape,
             tables,
@@ -184,7 +252,7 @@ impl<'g> Builder<'g> {
             homes: self.homes,
             program: self.program,
             statement: self.statement,
-            reports,
+            reports: self.reports,
             usage,
             rows,
         })
@@ -222,7 +290,18 @@ impl<'g> Builder<'g> {
 
     /// Largest single limb of a range that needs not be exact.
     pub fn loose(&self) -> u64 {
-        self.loose
+        self.limits.loose
+    }
+
+    /// Largest single limb of an exact range, for one of `values`.
+    pub fn exact_limit(&mut self, values: u64) -> u64 {
+        self.large_exact |= values > self.shape.limb_base();
+        self.limits.exact
+    }
+
+    /// Whether exact ranges had large tables, or would have.
+    fn has_large_exact(&self) -> bool {
+        self.large_exact
     }
 
     /// Largest table of its own.

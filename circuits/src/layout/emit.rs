@@ -389,7 +389,7 @@ impl Builder<'_> {
             values
         };
         let single = if packed {
-            self.single_limit()
+            self.exact_limit(values)
         } else {
             self.loose()
         };

@@ -1,5 +1,7 @@
 //! Why a graph could not be laid out.
 
+use super::Clamps;
+
 /// Errors of the planner.
 #[derive(Debug, thiserror::Error)]
 pub enum LayoutError {
@@ -42,10 +44,10 @@ pub enum LayoutError {
         k: u32,
     },
     /// A gate that the shape leaves out.
-    #[error("the model has clamps that this shape has no gates for ({clamps}); use another shape")]
+    #[error("the model needs gates that this shape leaves out; use a shape with {needed:?}")]
     NoGate {
-        /// The kind.
-        clamps: String,
+        /// All that the model needs.
+        needed: Clamps,
     },
     /// No candidate shape fits.
     #[error("no layout with k ≤ {max_k} fits this model: {last}")]

@@ -85,6 +85,14 @@ impl Clamps {
         ..Self::ALL
     };
 
+    /// Neither clamps nor products.
+    pub const NONE: Self = Self {
+        two_sided: false,
+        one_sided: false,
+        wide: false,
+        product: false,
+    };
+
     /// Clamps between two bounds alone.
     pub const BOUNDED: Self = Self {
         one_sided: false,
@@ -126,13 +134,23 @@ impl Clamps {
             + usize::from(self.wide && self.one_sided)
     }
 
-    fn allow(&self, gate: Gate) -> bool {
+    /// These and what a block with this gate needs.
+    pub fn with(mut self, gate: Gate) -> Self {
         match gate {
-            Gate::None => true,
-            Gate::TwoSided { wide, .. } => self.two_sided && (self.wide || !wide),
-            Gate::OneSided { wide } => self.one_sided && (self.wide || !wide),
-            Gate::Product => self.product,
+            Gate::None => {}
+            Gate::TwoSided { wide, .. } => (self.two_sided, self.wide) = (true, self.wide || wide),
+            Gate::OneSided { wide } => (self.one_sided, self.wide) = (true, self.wide || wide),
+            Gate::Product => self.product = true,
         }
+        self
+    }
+
+    /// Whether all of `needed` are among these.
+    pub fn include(&self, needed: &Self) -> bool {
+        (self.two_sided || !needed.two_sided)
+            && (self.one_sided || !needed.one_sided)
+            && (self.wide || !needed.wide)
+            && (self.product || !needed.product)
     }
 }
 
@@ -155,7 +173,7 @@ impl Shape {
     /// Whether a block may have this gate.
     pub fn allow(&self, gate: Gate) -> bool {
         let narrow = matches!(gate, Gate::TwoSided { wide: false, .. });
-        self.clamps.allow(gate) && !(narrow && self.shares_caps())
+        self.clamps.include(&Clamps::NONE.with(gate)) && !(narrow && self.shares_caps())
     }
 
     /// Columns in the permutation: data, S-box inputs, folds, scalars, instance.

@@ -3,7 +3,8 @@
 //! Segments of `m` cells are packed *across* segments: word `i` of a group of segments is
 //! `Σ_j 2^(b_0 + … + b_(j−1))·cell(segment j, i)`, `b_j` the bits of segment `j`. So the fold of
 //! the words equals a short combination of folds that exist anyway. Cells are in tables of
-//! known size, so a word has one decoding only.
+//! known size, so a word has one decoding only. Cells that pad segments to whole rows are constants, and in
+//! no word unless a longer segment shares it.
 //!
 //! A tensor that is exposed lies so that a word holds consecutive elements, the first in its
 //! highest bits ([`word_major`]): a contract then packs what is consecutive in its calldata.
@@ -65,9 +66,13 @@ pub struct Lane {
     pub segment: usize,
     /// Bits that its cells take in a word.
     pub bits: u32,
+    /// First cells that words hold.
+    pub cells: usize,
+    /// What the cells after them hold.
+    pub pad: u64,
 }
 
-/// A group of segments packed into as many words as a segment has cells.
+/// A group of segments packed into words: as many as the segment with the most cells has.
 #[derive(Clone, Debug)]
 pub struct Packing {
     /// Segments, in the order of their bits from the lowest.
@@ -76,6 +81,8 @@ pub struct Packing {
     pub rows: usize,
     /// First word.
     pub first_word: usize,
+    /// Words.
+    pub words: usize,
 }
 
 /// A hashed message: a salt, then words.
@@ -143,6 +150,11 @@ impl Statement {
     }
 }
 
+/// 2^bits.
+fn shifted(bits: u32) -> Fr {
+    Fr::from(2).pow_vartime([u64::from(bits)])
+}
+
 impl Builder<'_> {
     fn packed_bits(&self, limbs: &[Limb]) -> u32 {
         let largest: u128 = limbs
@@ -155,14 +167,22 @@ impl Builder<'_> {
         (128 - largest.leading_zeros()).max(1)
     }
 
-    /// The segments of a block as lanes.
-    pub fn lanes(&self, limbs: &[Limb], segments: usize) -> impl Iterator<Item = Lane> {
+    /// The segments of a block as lanes: of each the first `cells`, the others hold `pad`.
+    pub fn lanes(
+        &self,
+        limbs: &[Limb],
+        segments: usize,
+        cells: usize,
+        pad: u64,
+    ) -> impl Iterator<Item = Lane> {
         let bits = self.packed_bits(limbs);
         let limbs = limbs.to_vec();
         (0..segments).map(move |segment| Lane {
             limbs: limbs.clone(),
             segment,
             bits,
+            cells,
+            pad,
         })
     }
 
@@ -198,7 +218,8 @@ impl Builder<'_> {
     ) {
         let width = rows * self.shape.data;
         let first_word = self.statement.words.len();
-        for _ in 0..width {
+        let words = lanes.iter().map(|lane| lane.cells).max().unwrap_or(0);
+        for _ in 0..words {
             let place = match message {
                 None => {
                     self.statement.instances += 1;
@@ -216,10 +237,21 @@ impl Builder<'_> {
             self.statement.words.push(place);
         }
         let challenge = self.challenge(variable);
-        let left = self.horner(
+        let mut left = self.horner(
             challenge,
-            (first_word..first_word + width).map(Operand::Word),
+            (first_word..first_word + words).map(Operand::Word),
         );
+        if words < width {
+            // The cells after those of words hold constants.
+            let shift = self.power(variable, width - words);
+            left = self.mul(left, shift);
+            let pads = lanes.iter().rev().fold(Fr::ZERO, |higher, lane| {
+                higher * shifted(lane.bits) + Fr::from(lane.pad)
+            });
+            let pads = self.constant(pads);
+            let ones = self.ones(variable, width - words);
+            left = self.program.mul_add(pads, ones, left);
+        }
         let one = self.one();
         let mut right = None;
         for lane in lanes.iter().rev() {
@@ -233,7 +265,7 @@ impl Builder<'_> {
             right = Some(match right {
                 None => value,
                 Some(higher) => {
-                    let shift = self.constant(Fr::from(2).pow_vartime([u64::from(lane.bits)]));
+                    let shift = self.constant(shifted(lane.bits));
                     self.program.mul_add(higher, shift, value)
                 }
             });
@@ -245,6 +277,7 @@ impl Builder<'_> {
             lanes,
             rows,
             first_word,
+            words,
         });
     }
 
@@ -260,7 +293,8 @@ impl Builder<'_> {
         let first = self.statement.instances;
         let shown = (visibility != Visibility::Private).then_some(first);
         let packing = shown.map(|_| self.statement.packings.len());
-        let lanes: Vec<Lane> = self.lanes(limbs, geometry.segments).collect();
+        let width = geometry.rows * self.shape.data;
+        let lanes = self.lanes(limbs, geometry.segments, width, 0).collect();
         match visibility {
             Visibility::Private => {}
             Visibility::Public => self.pack_group(lanes, geometry.rows, geometry.variable, None),

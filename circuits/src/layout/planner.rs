@@ -5,6 +5,8 @@
 //! commitment of the model proof (witness, fixed, permutation) costs a scalar multiplication
 //! in the outer circuit, whatever `k` is.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Clamps, LayoutError, Plan, Shape, Visibilities, SLOTS, WORD_BITS};
@@ -59,7 +61,7 @@ impl Cost {
         // Measured on two cores (docs/performance.md): seconds per 2^14-point unit.
         let unit = n / f64::from(1 << 14);
         let prove_cpu_s =
-            unit * (0.072 * full as f64 + 0.017 * small as f64 + 0.0093 * cosets as f64);
+            unit * (0.026 * full as f64 + 0.012 * small as f64 + 0.0035 * cosets as f64);
         let points = small + full;
         let t = shape.hash_width;
         let queries = match shape.stacked {
@@ -87,32 +89,41 @@ impl Cost {
             }
             Goal::Prove => self.prove_cpu_s,
             // A commitment is 35,000 outer cells, about 0.9 s; what else the inner proof costs is little beside it.
-            Goal::Onchain => self.commitments as f64 + 0.58 * self.prove_cpu_s,
+            Goal::Onchain => self.commitments as f64 + COMMITMENTS_FOR_A_SECOND * self.prove_cpu_s,
         }
     }
 }
 
 /// Bytes of a proof that [`Goal::Prove`] may take: so many, or more for each CPU second of a proof
-/// that takes long anyway.
+/// that takes long anyway, as those of batches do.
 const PROOF_LIMIT: f64 = 3_360.0;
-const PROOF_PER_SECOND: f64 = 2_000.0;
+const PROOF_PER_SECOND: f64 = 6_000.0;
+/// Commitments that [`Goal::Onchain`] adds to save the prover a second.
+const COMMITMENTS_FOR_A_SECOND: f64 = 1.4;
 /// Largest k of a layout.
 pub const MAX_K: u32 = 24;
 /// How much shorter than the rows the table of limbs is, in bits: the shorter, the more rows remain for a
 /// wide clamp's.
 const LIMBS_BELOW_K: [u32; 3] = [2, 3, 4];
 /// Numbers of data columns that use the look-up argument's helpers fully.
-pub const DATA_COLUMNS: [usize; 12] = [1, 2, 5, 8, 11, 14, 17, 20, 26, 32, 44, 62];
+pub const DATA_COLUMNS: [usize; 22] = [
+    1, 2, 5, 8, 11, 14, 17, 20, 23, 26, 29, 32, 35, 38, 41, 44, 47, 50, 53, 56, 59, 62,
+];
+/// More data columns are never the cheapest to verify in a contract or another circuit.
+const MOST_TO_VERIFY: usize = 20;
 /// Public values that [`Goal::Direct`] reckons with: they hardly depend on the shape.
 const TYPICAL_INSTANCES: usize = 40;
 /// Gas that [`Goal::Direct`] pays to save the prover a second.
-const GAS_FOR_A_SECOND: f64 = 7_000.0;
+const GAS_FOR_A_SECOND: f64 = 17_000.0;
 
 /// Shapes worth trying for a goal, cheapest first.
 pub fn candidates(goal: Goal) -> Vec<Shape> {
     let mut shapes: Vec<Shape> = (10..=MAX_K)
         .flat_map(|k| {
-            DATA_COLUMNS.into_iter().flat_map(move |data| {
+            let columns = DATA_COLUMNS.into_iter();
+            let columns =
+                columns.filter(move |data| goal == Goal::Prove || *data <= MOST_TO_VERIFY);
+            columns.flat_map(move |data| {
                 Poseidon::WIDTHS.into_iter().flat_map(move |hash_width| {
                     LIMBS_BELOW_K.map(|below| Shape {
                         k,
@@ -225,8 +236,25 @@ pub fn choose(graph: &Graph, visibilities: &Visibilities, goal: Goal) -> Result<
     let product = |node: &Node| matches!(node.op, Op::Mul { .. } | Op::Div { .. });
     let products = graph.nodes.iter().any(product);
     let least = Least::of(graph);
+    // Layouts depend on which gates there are only where caps share a column: what is known of each, the gates
+    // that it needs.
+    let mut known: HashMap<Shape, Option<Clamps>> = HashMap::new();
     for shape in candidates(goal) {
         if shape.clamps.product != products || !least.fits(&shape) {
+            continue;
+        }
+        let layout = Shape {
+            clamps: match shape.shares_caps() {
+                true => Clamps::ALL,
+                false => Clamps::NONE,
+            },
+            ..shape
+        };
+        let without_gate = |needed: &Option<Clamps>| match needed {
+            Some(needed) => !shape.clamps.include(needed),
+            None => true,
+        };
+        if known.get(&layout).is_some_and(without_gate) {
             continue;
         }
         match Plan::new(graph, visibilities, shape) {
@@ -235,7 +263,14 @@ pub fn choose(graph: &Graph, visibilities: &Visibilities, goal: Goal) -> Result<
             Err(error @ (LayoutError::Unsupported { .. } | LayoutError::Graph(_))) => {
                 return Err(error)
             }
-            Err(error) => last = Some(error.to_string()),
+            Err(error) => {
+                let needed = match &error {
+                    LayoutError::NoGate { needed } => Some(*needed),
+                    _ => None,
+                };
+                known.insert(layout, needed);
+                last = Some(error.to_string());
+            }
         }
     }
     Err(LayoutError::NoShape {

@@ -25,17 +25,23 @@ struct Function {
 }
 
 impl Function {
+    /// The arguments of a table, less the offset, that a function of this range has.
+    fn arguments(range: FunctionRange, table: &Table) -> impl Iterator<Item = (u64, i64)> + '_ {
+        let first = i128::from(table.lo) - i128::from(range.offset);
+        let stored = move |argument: i128| u64::try_from(argument).ok();
+        (first..)
+            .zip(&table.values)
+            .filter_map(move |(argument, y)| Some((stored(argument)?, *y)))
+            .take_while(move |(argument, _)| *argument < range.stride)
+    }
+
     fn new(range: FunctionRange, table: &Table) -> Self {
         let least = least_value(table);
         let mut first = None;
         let mut entries = Vec::new();
-        for (x, y) in (table.lo..).zip(&table.values) {
-            let argument = i128::from(x) - i128::from(range.offset);
-            if (0..i128::from(range.stride)).contains(&argument) {
-                let argument = argument as u64;
-                first = first.or(Some(argument));
-                entries.push(argument + range.stride * (y - least) as u64);
-            }
+        for (argument, y) in Self::arguments(range, table) {
+            first = first.or(Some(argument));
+            entries.push(argument + range.stride * (y - least) as u64);
         }
         Self {
             range,
@@ -81,30 +87,39 @@ impl Tables {
         if loose > shape.limb_base() {
             tables.sizes.push(loose);
         }
+        let mut wanted: Vec<(FunctionRange, &Table)> = Vec::new();
         for range in ranges {
             match range {
                 Range::Exact(n) => tables.sizes.push(n),
                 Range::AtLeast(_) => {}
                 Range::Function(range) => {
-                    let known = tables.functions.iter().any(|known| known.range == range);
+                    let known = wanted.iter().any(|(known, _)| *known == range);
                     if let Some(table) = functions.get(range.table).filter(|_| !known) {
-                        tables.functions.push(Function::new(range, table));
+                        wanted.push((range, table));
                     }
                 }
             }
         }
         tables.sizes.sort_unstable();
         tables.sizes.dedup();
+        // Counted before they are made: those of a shape that is too small may be many times its size.
+        let entries =
+            |(range, table): &(FunctionRange, &Table)| Function::arguments(*range, table).count();
+        let needed = tables.rows() + wanted.iter().map(entries).sum::<usize>();
         let available = shape.usable_rows() - 1;
-        if tables.rows() > available {
+        if needed > available {
             return Err(LayoutError::TooSmall {
                 k: shape.k,
                 data: shape.data,
                 resource: "look-up tables",
-                needed: tables.rows(),
+                needed,
                 available,
             });
         }
+        let made = wanted.into_iter();
+        tables.functions = made
+            .map(|(range, table)| Function::new(range, table))
+            .collect();
         Ok(tables)
     }
 

@@ -50,7 +50,8 @@ impl Builder<'_> {
         segments: &[Vec<Option<(TensorId, usize)>>],
         range: Interval,
     ) -> Result<Matrix, LayoutError> {
-        let channels = segments.iter().map(Vec::len).max().unwrap_or(0);
+        let last = |segment: &Vec<Option<_>>| segment.iter().rposition(Option::is_some);
+        let channels = segments.iter().filter_map(last).max().map_or(0, |c| c + 1);
         let geometry = Geometry {
             segments: segments.len(),
             rows: self.rows_for(channels),
@@ -77,7 +78,10 @@ impl Builder<'_> {
             elements,
         });
         self.fix_zero(&limbs, range.lo, &pads)?;
-        let lanes: Vec<_> = self.lanes(&limbs, geometry.segments).collect();
+        let zero = range.lo.unsigned_abs();
+        let lanes: Vec<_> = self
+            .lanes(&limbs, geometry.segments, channels, zero)
+            .collect();
         self.committed
             .entry(geometry.rows)
             .or_default()
@@ -90,10 +94,11 @@ impl Builder<'_> {
         })
     }
 
-    /// Packs all weights into the model's message: segments of one width share words, whatever
-    /// layer they belong to.
+    /// Packs all weights into the model's message: segments of as many rows share words, whatever
+    /// layer they belong to, the longest first.
     pub fn commit_weights(&mut self) {
-        for (rows, lanes) in std::mem::take(&mut self.committed) {
+        for (rows, mut lanes) in std::mem::take(&mut self.committed) {
+            lanes.sort_by_key(|lane| std::cmp::Reverse(lane.cells));
             self.pack(lanes, rows, Variable::Channel, Some(Statement::MODEL));
         }
     }

@@ -26,8 +26,11 @@ use super::lanes::Ifma;
 
 /// Scalars of at most so many bits are summed apart from the others.
 const SHORT_BITS: u32 = 64;
-/// Below so many points, scalar multiplications one by one.
-const FEW: usize = 4;
+/// Below so many points there are no buckets: inversions would have nothing to share. The blinding rows of
+/// a column are so few.
+const FEW: usize = 24;
+/// Bits that [`Terms::interleaved`] takes at a time.
+const NIBBLE: u32 = 4;
 
 /// Up to so many buckets are added up one by one.
 const RUNNING: usize = 1 << 5;
@@ -69,10 +72,7 @@ struct Terms {
 impl Terms {
     fn sum(&self, ifma: Option<Ifma>) -> G1 {
         if self.bases.len() < FEW {
-            let terms = self.scalars.iter().zip(&self.bases);
-            return terms
-                .map(|(scalar, [x, y])| G1Affine { x: *x, y: *y } * Fr::from_raw(*scalar))
-                .sum();
+            return self.interleaved();
         }
         let c = window(self.bases.len(), self.bits);
         // One more bit for the carry of the signed digits.
@@ -83,6 +83,29 @@ impl Terms {
         sums.iter().rev().fold(G1::identity(), |sum, window| {
             (0..c).fold(sum, |sum, _| sum.double()) + window
         })
+    }
+
+    /// All scalars at once from the highest bits down (Straus): they share the doublings.
+    fn interleaved(&self) -> G1 {
+        const MULTIPLES: usize = (1 << NIBBLE) - 1;
+        let mut multiples = Vec::with_capacity(MULTIPLES * self.bases.len());
+        for [x, y] in &self.bases {
+            let point = G1Affine { x: *x, y: *y };
+            let sums = std::iter::successors(Some(point.to_curve()), |sum| Some(sum + point));
+            multiples.extend(sums.take(MULTIPLES));
+        }
+        let multiples = normalise(&multiples);
+        let mut sum = G1::identity();
+        for at in (0..self.bits.div_ceil(NIBBLE)).rev() {
+            sum = (0..NIBBLE).fold(sum, |sum, _| sum.double());
+            for (scalar, multiples) in self.scalars.iter().zip(multiples.chunks(MULTIPLES)) {
+                let digit = bits_at(scalar, at * NIBBLE, NIBBLE) as usize;
+                if let Some(multiple) = digit.checked_sub(1).and_then(|d| multiples.get(d)) {
+                    sum += multiple;
+                }
+            }
+        }
+        sum
     }
 
     /// Σ dᵢ·Pᵢ for the signed digits at bits `from`, …, `from + c − 1`.
@@ -368,7 +391,7 @@ mod tests {
     #[test]
     fn it_is_the_sum_for_all_lengths_of_scalars() {
         let mut rng = ChaCha20Rng::seed_from_u64(1);
-        for n in [0, 1, 3, 4, 5, 33, 200, 1000] {
+        for n in [0, 1, 3, FEW - 1, FEW, 33, 200, 1000] {
             let bases: Vec<G1Affine> = (0..n).map(|_| G1::random(&mut rng).to_affine()).collect();
             let wide: Vec<Fr> = (0..n).map(|_| Fr::random(&mut rng)).collect();
             let small: Vec<Fr> = (0..n)

@@ -18,7 +18,7 @@ use halo2_proofs::{
 };
 use rayon::prelude::*;
 
-use super::commit::CommitKey;
+use super::{commit::CommitKey, lanes::Ifma};
 
 /// A polynomial and one of the points that it is opened at.
 #[derive(Clone, Copy)]
@@ -180,8 +180,34 @@ fn divide(polynomial: &mut [Fr], point: Fr) {
 
 /// The value at a point.
 pub fn evaluate(polynomial: &[Fr], point: Fr) -> Fr {
+    match (Ifma::detect(), polynomial.as_chunks::<8>()) {
+        (Some(ifma), (blocks, [])) => ifma.evaluate(blocks, point),
+        _ => evaluate_one_by_one(polynomial, point),
+    }
+}
+
+/// Horner's rule.
+pub(super) fn evaluate_one_by_one(polynomial: &[Fr], point: Fr) -> Fr {
     polynomial
         .iter()
         .rev()
         .fold(Fr::ZERO, |value, coefficient| value * point + coefficient)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha20Rng;
+
+    #[test]
+    fn values_are_the_same_in_vectors() {
+        let mut rng = ChaCha20Rng::seed_from_u64(5);
+        for count in [0, 1, 8, 24, 32, 40, 200] {
+            let point = Fr::random(&mut rng);
+            let polynomial: Vec<Fr> = (0..count).map(|_| Fr::random(&mut rng)).collect();
+            let expected = evaluate_one_by_one(&polynomial, point);
+            assert_eq!(evaluate(&polynomial, point), expected, "{count}");
+        }
+    }
 }

@@ -13,14 +13,14 @@ use std::collections::{BTreeMap, HashMap};
 use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr, plonk::Expression};
 use rayon::prelude::*;
 
-use super::lanes::Ifma;
+use super::lanes::{self, Ifma};
 use registers::Allocator;
 
 /// Rows that are computed together: enough to spread the cost of an instruction, few enough that
 /// all registers stay in a core's cache.
-pub const ROWS: usize = 32;
+pub const ROWS: usize = 16;
 /// Rows of one task.
-pub const TASK: usize = 16 * ROWS;
+pub const TASK: usize = 32 * ROWS;
 
 /// A column at a rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,7 +50,7 @@ pub fn rotated(row: usize, rotation: i32, rows: usize) -> usize {
 }
 
 /// Values from row `first` on, around the end.
-fn load(to: &mut [Fr; ROWS], column: &[Fr], first: usize) {
+pub(super) fn load(to: &mut [Fr; ROWS], column: &[Fr], first: usize) {
     match column.get(first..first + ROWS) {
         Some(values) => to.copy_from_slice(values),
         None => {
@@ -208,8 +208,25 @@ impl Graph<'_> {
             .reduce(|product, factor| self.intern(Node::Product(product, factor)))
     }
 
+    /// Its fixed terms, if there are any beside others, as one node: many sums share them.
+    fn fixed_apart(&mut self, mut linear: Linear) -> Linear {
+        let (fixed, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            linear.terms.iter().partition(|(id, _)| self.fixed[**id]);
+        if fixed.is_empty() || others.is_empty() {
+            return linear;
+        }
+        let apart = self.intern(Node::Sum(fixed.into_iter().collect(), linear.constant));
+        linear = Linear {
+            constant: Fr::ZERO,
+            terms: others,
+        };
+        linear.add_term(apart, Fr::ONE);
+        linear
+    }
+
     /// A linear combination as coefficient and node; no node for a constant.
     fn node(&mut self, linear: Linear) -> (Fr, Option<NodeId>) {
+        let linear = self.fixed_apart(linear);
         if linear.terms.is_empty() {
             return (linear.constant, None);
         }
@@ -271,10 +288,16 @@ pub(super) type Register = usize;
 
 /// A step, over [`ROWS`] rows at once.
 #[derive(Clone, Debug)]
-enum Instruction {
+pub(super) enum Instruction {
     Load(Query, Register),
     Multiply(Register, Register, Register),
     Combine(Vec<(Register, Coefficient)>, Fr, Register),
+}
+
+/// Registers of either kind.
+enum Registers {
+    Plain(Vec<[Fr; ROWS]>),
+    Vector(lanes::Registers),
 }
 
 /// The program. Its result is in register 0.
@@ -335,9 +358,12 @@ impl Program {
         Some(Allocator::run(&graph.nodes, &total))
     }
 
-    /// Registers that [`Program::run`] needs.
-    pub fn registers(&self) -> Vec<[Fr; ROWS]> {
-        vec![[Fr::ZERO; ROWS]; self.registers]
+    fn registers(&self) -> Registers {
+        let vector = |ifma| lanes::Registers::new(ifma, self.registers);
+        match self.ifma.and_then(vector) {
+            Some(vector) => Registers::Vector(vector),
+            None => Registers::Plain(vec![[Fr::ZERO; ROWS]; self.registers]),
+        }
     }
 
     /// The program for Σᵢ base^(m−1−i)·expressions[i], for m expressions.
@@ -350,23 +376,28 @@ impl Program {
     }
 
     /// Runs the program for all rows of `columns`, from row `first` on.
-    pub fn fill<'c>(
+    fn fill<'c>(
         &self,
-        registers: &mut [[Fr; ROWS]],
+        registers: &mut Registers,
         columns: &impl Fn(Query) -> &'c [Fr],
         first: usize,
         out: &mut [Fr],
     ) {
         for (c, chunk) in out.chunks_mut(ROWS).enumerate() {
-            let load = |query: Query, to: &mut [Fr; ROWS]| {
-                let column = columns(query);
-                load(
-                    to,
-                    column,
-                    rotated(first + c * ROWS, query.rotation, column.len()),
-                );
-            };
-            let result = self.run(registers, load);
+            let first = first + c * ROWS;
+            let mut result = [Fr::ZERO; ROWS];
+            match registers {
+                Registers::Vector(registers) => {
+                    registers.run(&self.instructions, columns, first, &mut result);
+                }
+                Registers::Plain(registers) => {
+                    let load = |query: Query, to: &mut [Fr; ROWS]| {
+                        let column = columns(query);
+                        load(to, column, rotated(first, query.rotation, column.len()));
+                    };
+                    result = *self.run(registers, load);
+                }
+            }
             chunk.copy_from_slice(&result[..chunk.len()]);
         }
     }
@@ -395,17 +426,10 @@ impl Program {
             match instruction {
                 Instruction::Load(query, to) => load(*query, &mut registers[*to]),
                 Instruction::Multiply(a, b, to) => {
-                    let (left, right) = (&registers[*a], &registers[*b]);
-                    registers[*to] = match self.ifma {
-                        Some(ifma) => ifma.multiply(left, right),
-                        None => multiply(left, right),
-                    };
+                    registers[*to] = multiply(&registers[*a], &registers[*b]);
                 }
                 Instruction::Combine(terms, constant, to) => {
-                    registers[*to] = match self.ifma {
-                        Some(ifma) => ifma.combine(registers, terms, constant),
-                        None => combine(registers, terms, constant),
-                    };
+                    registers[*to] = combine(registers, terms, constant);
                 }
             }
         }
@@ -414,7 +438,7 @@ impl Program {
 }
 
 /// The products of all rows.
-pub(super) fn multiply(a: &[Fr; ROWS], b: &[Fr; ROWS]) -> [Fr; ROWS] {
+fn multiply(a: &[Fr; ROWS], b: &[Fr; ROWS]) -> [Fr; ROWS] {
     let mut products = [Fr::ZERO; ROWS];
     for (product, (left, right)) in products.iter_mut().zip(a.iter().zip(b)) {
         *product = *left * right;
@@ -423,7 +447,7 @@ pub(super) fn multiply(a: &[Fr; ROWS], b: &[Fr; ROWS]) -> [Fr; ROWS] {
 }
 
 /// constant + Σ coefficient·register on all rows.
-pub(super) fn combine(
+fn combine(
     registers: &[[Fr; ROWS]],
     terms: &[(Register, Coefficient)],
     constant: &Fr,

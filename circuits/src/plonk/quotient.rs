@@ -22,12 +22,14 @@ use rayon::prelude::*;
 
 use super::{
     fft::{scale_by_powers, Domain},
+    lanes::Ifma,
+    permutation::{powers, window, Factors, Step},
     program::{rotated, Kind, Program, Query, TASK},
     PlonkError,
 };
 
 /// The key's columns on all cosets are kept if they take at most so many bytes.
-const KEPT: usize = 96 << 20;
+const KEPT: usize = 256 << 20;
 
 /// What a key's proofs share: roots of unity, and the key's columns on the cosets.
 #[derive(Debug)]
@@ -291,53 +293,56 @@ impl Numerator<'_> {
     ) {
         let cs = self.pk.get_vk().cs();
         let n = domain.rows();
-        let columns = cs.permutation().get_columns();
         let in_set = cs.degree() - 2;
         let last = -(cs.blinding_factors() as i32 + 1);
-        let [beta, gamma] = self.beta_gamma;
         let [l_first, l_last, l_active] = &coset.key.rows;
         let (Some(z_first), Some(z_last)) = (coset.products.first(), coset.products.last()) else {
             return;
         };
-        let columns: Vec<&[Fr]> = columns
+        let (chain, steps) = weights[2..].split_at(coset.products.len() - 1);
+        let rows = first..first + out.len();
+        let columns: Vec<[&[Fr]; 2]> = cs
+            .permutation()
+            .get_columns()
             .iter()
-            .map(|column| match column.column_type() {
-                Any::Advice(_) => &coset.advice[column.index()][..],
-                Any::Fixed => &coset.key.fixed[column.index()][..],
-                Any::Instance => &coset.instances[column.index()][..],
+            .zip(&coset.key.permutations)
+            .map(|(column, permutation)| {
+                let values = match column.column_type() {
+                    Any::Advice(_) => &coset.advice[column.index()],
+                    Any::Fixed => &coset.key.fixed[column.index()],
+                    Any::Instance => &coset.instances[column.index()],
+                };
+                [&values[rows.clone()], &permutation[rows.clone()]]
             })
             .collect();
-        let chain = &weights[2..];
-        let (chain, steps) = chain.split_at(coset.products.len() - 1);
-        let mut place = beta * shift * domain.omega.pow_vartime([first as u64]);
-        for (i, out) in out.iter_mut().enumerate() {
-            let row = first + i;
-            let (next, end) = (rotated(row, 1, n), rotated(row, last, n));
+        let point = shift * domain.omega.pow_vartime([first as u64]);
+        let mut places = powers(self.beta_gamma[0] * point, domain.omega, out.len());
+        let to_next_set = Fr::DELTA.pow_vartime([in_set as u64]);
+        let ifma = Ifma::detect();
+        let mut active = vec![Fr::ZERO; out.len()];
+        let sets = coset.products.iter().zip(columns.chunks(in_set));
+        for ((z, columns), weight) in sets.zip(steps) {
+            let step = Step {
+                factors: Factors {
+                    columns: columns.to_vec(),
+                    places: &places,
+                    beta_gamma: self.beta_gamma,
+                },
+                here: window(z, first, out.len()),
+                next: window(z, first + 1, out.len()),
+                weight: *weight,
+            };
+            step.add(ifma, &mut active);
+            places.iter_mut().for_each(|place| *place *= to_next_set);
+        }
+        for ((row, out), active) in rows.zip(out).zip(active) {
+            let end = rotated(row, last, n);
             let mut at_first = weights[0] * (Fr::ONE - z_first[row]);
             for (pair, weight) in coset.products.windows(2).zip(chain) {
                 at_first += *weight * (pair[1][row] - pair[0][end]);
             }
             let at_last = weights[1] * z_last[row] * (z_last[row] - Fr::ONE);
-            let mut position = place;
-            let mut active = Fr::ZERO;
-            for (((z, weight), values), permutations) in coset
-                .products
-                .iter()
-                .zip(steps)
-                .zip(columns.chunks(in_set))
-                .zip(coset.key.permutations.chunks(in_set))
-            {
-                let (mut left, mut right) = (z[next], z[row]);
-                for (values, permutation) in values.iter().zip(permutations) {
-                    let value = values[row] + gamma;
-                    left *= value + beta * permutation[row];
-                    right *= value + position;
-                    position *= Fr::DELTA;
-                }
-                active += *weight * (left - right);
-            }
             *out += at_first * l_first[row] + at_last * l_last[row] + active * l_active[row];
-            place *= domain.omega;
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Version of the file format.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 /// Largest architecture file that is read.
 const MAX_FILE: u64 = 64 << 20;
 

@@ -13,7 +13,7 @@ use crate::{
         witness::{fill, plan_words},
         ModelCircuit, Purpose, Witness,
     },
-    graph::{Op, Table, TensorId},
+    graph::{Clamp, Op, Table, TensorId, Visibility},
     layout::{Accumulator, Excess, Gate, Plan, Range, Step},
 };
 
@@ -343,4 +343,55 @@ fn copies_that_are_none() {
         blocks[cell.block][cell.index] ^= 1;
     });
     assert_eq!(result, set(&["copy"]));
+}
+
+/// A clamp of values that are further out than two limbs reach.
+pub fn far() -> Model {
+    let mut model = Model::new(37);
+    let x = model.input(&[9], 10);
+    let op = Op::Combine {
+        terms: vec![(1 << 14, x)],
+        constant: 77,
+        div: 1,
+        clamp: Some(Clamp {
+            lo: -500,
+            hi: Some(1500),
+        }),
+    };
+    let y = model.node(&[9], op);
+    // A public one would be copied to a table of its own.
+    model.visibilities.outputs = vec![Visibility::Private];
+    model.finish(y)
+}
+
+#[test]
+fn far_values_are_clamped() {
+    let model = far();
+    let plan = model.plan(the_shape());
+    let computed = |step: &&Step| matches!(step, Step::Compute { .. });
+    assert_eq!(plan.steps.iter().filter(computed).count(), 3);
+    // The witness is compared with the executor.
+    for x in [-512, -2, -1, 0, 1, 2, 511] {
+        model.witness(&plan, &[vec![x; 9]]);
+    }
+    assert_eq!(far().mock(the_shape()).verify(), Ok(()));
+}
+
+/// The whole value, its coarse part, and the clamped value: each moved by one.
+#[test]
+fn far_values_that_are_others() {
+    for stage in 0..3 {
+        let seen = std::cell::Cell::new(0);
+        let at = |step: &Step| {
+            let computed = matches!(step, Step::Compute { .. });
+            computed && seen.replace(seen.get() + usize::from(computed)) == stage
+        };
+        let result = failing(&mut far(), at, |_, blocks, step| {
+            let Step::Compute { emit, .. } = step else {
+                panic!()
+            };
+            blocks[emit.kept[0].block][0] ^= 1;
+        });
+        assert!(result.contains("copy"), "stage {stage}: {result:?}");
+    }
 }

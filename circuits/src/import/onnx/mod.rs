@@ -16,6 +16,7 @@ mod logic;
 mod moves;
 mod operands;
 mod ops;
+mod patterns;
 mod pooling;
 mod quotients;
 mod reduce;
@@ -63,7 +64,12 @@ pub(super) fn tensor(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f64>), ImportError
 }
 
 pub(super) fn load(bytes: &[u8], options: &ImportOptions) -> Result<FloatModel, ImportError> {
-    let graph = read(bytes)?;
+    let (mut graph, opset) = read(bytes)?;
+    patterns::name_activations(&mut graph);
+    import((graph, opset), options)
+}
+
+fn import(graph: (GraphProto, i64), options: &ImportOptions) -> Result<FloatModel, ImportError> {
     let (mut importer, graph) = Importer::new(graph, options)?;
     let interval = |ty: Type, scale: i64| match ty {
         Type::Real => options.interval(scale),

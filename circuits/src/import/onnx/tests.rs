@@ -11,7 +11,7 @@ use prost::Message;
 
 const SCALE: i64 = 1 << 16;
 
-fn floats(name: &str, dims: &[i64], values: &[f32]) -> TensorProto {
+pub(super) fn floats(name: &str, dims: &[i64], values: &[f32]) -> TensorProto {
     TensorProto {
         name: name.to_owned(),
         dims: dims.to_vec(),
@@ -64,7 +64,12 @@ fn text(name: &str, s: &str) -> AttributeProto {
 }
 
 /// A node named after its output.
-fn node(op: &str, inputs: &[&str], output: &str, attribute: &[AttributeProto]) -> NodeProto {
+pub(super) fn node(
+    op: &str,
+    inputs: &[&str],
+    output: &str,
+    attribute: &[AttributeProto],
+) -> NodeProto {
     NodeProto {
         input: inputs.iter().map(|&s| s.to_owned()).collect(),
         output: vec![output.to_owned()],
@@ -74,7 +79,7 @@ fn node(op: &str, inputs: &[&str], output: &str, attribute: &[AttributeProto]) -
     }
 }
 
-fn info(name: &str, dims: &[i64]) -> ValueInfoProto {
+pub(super) fn info(name: &str, dims: &[i64]) -> ValueInfoProto {
     let dim = |&d: &i64| DimensionProto {
         dim_value: (d > 0).then_some(d),
         dim_param: None,
@@ -93,7 +98,7 @@ fn info(name: &str, dims: &[i64]) -> ValueInfoProto {
 }
 
 /// A model from `x` to `y`.
-fn model(x: &[i64], initializer: Vec<TensorProto>, node: Vec<NodeProto>) -> ModelProto {
+pub(super) fn model(x: &[i64], initializer: Vec<TensorProto>, node: Vec<NodeProto>) -> ModelProto {
     let (input, output) = (vec![info("x", x)], vec![info("y", &[])]);
     ModelProto {
         graph: Some(GraphProto {
@@ -114,12 +119,12 @@ fn load(model: &ModelProto) -> Result<Model, ImportError> {
     super::load(&model.encode_to_vec(), &options).and_then(FloatModel::quantise)
 }
 
-fn kinds(model: &Model) -> Vec<&'static str> {
+pub(super) fn kinds(model: &Model) -> Vec<&'static str> {
     model.graph.nodes.iter().map(|n| n.op.kind()).collect()
 }
 
 /// Runs the model on numbers, and checks its outputs to within a few thousandths.
-fn check(proto: &ModelProto, x: &[f32], expected: &[f32]) -> Model {
+pub(super) fn check(proto: &ModelProto, x: &[f32], expected: &[f32]) -> Model {
     let model = load(proto).unwrap();
     let input = x
         .iter()

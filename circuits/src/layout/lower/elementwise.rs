@@ -192,23 +192,26 @@ impl Builder<'_> {
             .zip(&homes)
             .map(|((factor, _), home)| term(*factor, home))
             .collect();
-        let pre = self.reach(node, &terms, *constant, *div);
+        let mut pre = self.reach(node, &terms, *constant, *div);
         if let Some(hi) = self.only_from_above(pre, *clamp).filter(|_| *div == 1) {
             return self.lower_upper_bound(node, (terms, *constant), pre, hi, (output, positions));
         }
+        let (mut terms, mut constant, mut div) = (terms, *constant, *div);
+        if let Some(bounds) = self.far_bounds(pre, *clamp) {
+            (terms, pre) =
+                self.brought_near(node, (terms, constant, div), pre, bounds, geometry)?;
+            (constant, div) = (0, 1);
+        }
         let emit = self.emit(Output {
             geometry,
-            div: *div,
+            div,
             pre,
             clamp: *clamp,
             bias: None,
             packed: false,
         })?;
-        self.assert_terms(&terms, *constant, &emit);
-        let accumulator = Accumulator::Sum {
-            terms,
-            constant: *constant,
-        };
+        self.assert_terms(&terms, constant, &emit);
+        let accumulator = Accumulator::Sum { terms, constant };
         self.define(node, accumulator, emit, output, positions)?;
         Ok("sum of folds".into())
     }

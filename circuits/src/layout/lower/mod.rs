@@ -9,6 +9,7 @@ mod gather;
 mod linear;
 mod matmul;
 mod movement;
+mod near;
 mod pool;
 mod product;
 mod table;

@@ -286,6 +286,18 @@ impl<F: Words> Lanes<F> {
         Self::new(sum)
     }
 
+    /// self − other + multiple·p, for `other` up to multiple·p, at most 64·p.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    pub fn minus_within(self, other: &Self, multiple: u64) -> Self {
+        let mut sum = self.limbs;
+        for ((limb, other), p) in sum.iter_mut().zip(other.limbs).zip(Constants::<F>::P) {
+            let multiple = _mm512_set1_epi64((p * multiple) as i64);
+            *limb = _mm512_sub_epi64(_mm512_add_epi64(*limb, multiple), other);
+        }
+        Self::new(sum)
+    }
+
     /// 16·self, for carried values below 2^256: of a·2^256 it makes a·2^260.
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma")]

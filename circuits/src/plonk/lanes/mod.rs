@@ -15,12 +15,16 @@ mod none;
 #[cfg(target_arch = "x86_64")]
 mod points;
 #[cfg(target_arch = "x86_64")]
+mod program;
+#[cfg(target_arch = "x86_64")]
 mod rows;
 
 #[cfg(target_arch = "x86_64")]
 pub use fft::Twiddles;
 #[cfg(not(target_arch = "x86_64"))]
-pub use none::Twiddles;
+pub use none::{Registers, Twiddles};
+#[cfg(target_arch = "x86_64")]
+pub use program::Registers;
 
 /// Shows that the processor has the instructions.
 #[derive(Clone, Copy, Debug)]

@@ -6,7 +6,9 @@ use super::Ifma;
 use crate::plonk::{
     fft,
     msm::{add_pairs, Pair, Point},
-    program::{self, Coefficient, Register, ROWS},
+    opening,
+    permutation::{Factors, Step},
+    program::{Instruction, Query, ROWS},
 };
 
 impl Ifma {
@@ -15,19 +17,24 @@ impl Ifma {
         add_pairs(points, pairs, sums);
     }
 
-    /// The products of all rows.
-    pub(in crate::plonk) fn multiply(self, a: &[Fr; ROWS], b: &[Fr; ROWS]) -> [Fr; ROWS] {
-        program::multiply(a, b)
+    /// Multiplies by the factors of a grand product.
+    pub(in crate::plonk) fn extend(
+        self,
+        factors: &Factors<'_>,
+        left: &mut [[Fr; 8]],
+        right: &mut [[Fr; 8]],
+    ) {
+        factors.extend_one_by_one(left.as_flattened_mut(), right.as_flattened_mut());
     }
 
-    /// constant + Σ coefficient·register on all rows.
-    pub(in crate::plonk) fn combine(
-        self,
-        registers: &[[Fr; ROWS]],
-        terms: &[(Register, Coefficient)],
-        constant: &Fr,
-    ) -> [Fr; ROWS] {
-        program::combine(registers, terms, constant)
+    /// Adds a grand product's constraint.
+    pub(in crate::plonk) fn add_step(self, step: &Step<'_>, sums: &mut [[Fr; 8]]) {
+        step.add_one_by_one(sums.as_flattened_mut());
+    }
+
+    /// The value at `point`.
+    pub(in crate::plonk) fn evaluate(self, coefficients: &[[Fr; 8]], point: Fr) -> Fr {
+        opening::evaluate_one_by_one(coefficients.as_flattened(), point)
     }
 
     /// values[i] ·= first·base^i.
@@ -48,6 +55,27 @@ impl Twiddles {
 
     /// Not called.
     pub fn transform(&self, _: &mut [Fr], _: Fr) {
+        match *self {}
+    }
+}
+
+/// No program has vectors here.
+pub enum Registers {}
+
+impl Registers {
+    /// None.
+    pub fn new(_: Ifma, _: usize) -> Option<Self> {
+        None
+    }
+
+    /// Not called.
+    pub fn run<'c>(
+        &mut self,
+        _: &[Instruction],
+        _: &impl Fn(Query) -> &'c [Fr],
+        _: usize,
+        _: &mut [Fr; ROWS],
+    ) {
         match *self {}
     }
 }

@@ -69,16 +69,21 @@ fn it_computes_the_gates() {
     }
 }
 
-/// More terms than are added without a reduction, with the largest values.
+/// Sums of more terms than are added without a reduction, and products of unreduced values, with the
+/// largest values.
 #[test]
-fn long_sums_are_the_same_in_vectors() {
-    let Some(ifma) = Ifma::detect() else { return };
+fn long_sums_and_products_are_the_same_in_vectors() {
     let mut rng = ChaCha20Rng::seed_from_u64(4);
-    let mut registers = vec![[-Fr::ONE; ROWS]; 3];
-    registers.push(std::array::from_fn(|_| Fr::random(&mut rng)));
     // What is one less than the modulus in memory.
     let largest = -Fr::from(2).pow_vartime([256]).invert().unwrap();
-    registers.push([largest; ROWS]);
+    let random: Vec<Fr> = (0..2 * ROWS).map(|_| Fr::random(&mut rng)).collect();
+    let data = [
+        vec![-Fr::ONE; 2 * ROWS],
+        vec![largest; 2 * ROWS],
+        random,
+        vec![Fr::ZERO; 2 * ROWS],
+    ];
+    let columns = |query: Query| &data[query.column][..];
     let kinds = [
         Coefficient::One,
         Coefficient::MinusOne,
@@ -86,15 +91,43 @@ fn long_sums_are_the_same_in_vectors() {
         Coefficient::Other(largest),
     ];
     for kind in kinds {
-        for count in [0, 1, 29, 30, 31, 100] {
-            let terms: Vec<_> = (0..count).map(|i| (i % registers.len(), kind)).collect();
-            assert_eq!(
-                ifma.combine(&registers, &terms, &largest),
-                combine(&registers, &terms, &largest)
-            );
+        for count in [0, 1, 2, 3, 4, 5, 29, 30, 31, 100] {
+            for products in [0, 1, 3] {
+                let mut instructions: Vec<Instruction> = (0..data.len())
+                    .map(|column| {
+                        let query = Query {
+                            kind: Kind::Advice,
+                            column,
+                            rotation: 1,
+                        };
+                        Instruction::Load(query, 1 + column)
+                    })
+                    .collect();
+                let terms: Vec<_> = (0..count).map(|i| (1 + i % data.len(), kind)).collect();
+                instructions.push(Instruction::Combine(terms, largest, 5));
+                for _ in 0..products {
+                    instructions.push(Instruction::Multiply(5, 2, 6));
+                    instructions.push(Instruction::Multiply(6, 5, 5));
+                    instructions.push(Instruction::Combine(
+                        (0..count).map(|i| (5 + i % 2, kind)).collect(),
+                        Fr::ZERO,
+                        5,
+                    ));
+                }
+                instructions.push(Instruction::Combine(vec![(5, kind)], Fr::ZERO, 0));
+                let mut program = Program {
+                    ifma: Ifma::detect(),
+                    instructions,
+                    registers: 7,
+                };
+                let values = program.column(2 * ROWS, &columns);
+                program.ifma = None;
+                assert_eq!(
+                    program.column(2 * ROWS, &columns),
+                    values,
+                    "{kind:?} {count}"
+                );
+            }
         }
-    }
-    for b in &registers {
-        assert_eq!(ifma.multiply(&registers[3], b), multiply(&registers[3], b));
     }
 }

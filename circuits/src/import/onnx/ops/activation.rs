@@ -12,7 +12,7 @@ type One = Result<Value, ImportError>;
 fn defaults(operator: &str) -> Option<(f32, f32)> {
     Some(match operator {
         "LeakyRelu" => (0.01, 0.0),
-        "Elu" | "Celu" | "ThresholdedRelu" => (1.0, 0.0),
+        "Elu" | "Celu" | "ThresholdedRelu" | "Swish" => (1.0, 0.0),
         "Selu" => (1.673_263_2, 1.050_701),
         "HardSigmoid" => (0.2, 0.5),
         "Relu" | "Sigmoid" | "Tanh" | "Softplus" | "Softsign" | "HardSwish" | "Mish" | "Gelu"
@@ -66,7 +66,7 @@ fn shrink(importer: &mut Importer, node: &OnnxNode) -> Results {
 }
 
 /// The error function. All terms of this series are positive, so nothing cancels.
-pub(super) fn erf(x: f64) -> f64 {
+pub(in crate::import::onnx) fn erf(x: f64) -> f64 {
     let a = x.abs();
     if a > 6.0 {
         return x.signum();
@@ -139,6 +139,10 @@ impl Importer {
                 let k = (2.0 / PI).sqrt();
                 let f = move |v: f64| 0.5 * v * (1.0 + (k * (v + 0.044_715 * v * v * v)).tanh());
                 self.hinged(x, name, &f, 6.0)
+            }
+            "Swish" if alpha > 0.0 => {
+                let f = move |v: f64| v / (1.0 + (-alpha * v).exp());
+                self.hinged(x, &format!("swish({alpha})"), &f, (fade + 3.0) / alpha)
             }
             "Softplus" => self.hinged(x, name, &softplus, fade),
             "Mish" => self.hinged(x, name, &|v| v * softplus(v).tanh(), fade + 3.0),

@@ -1,7 +1,7 @@
 //! ONNX's operators, by family: each is composed of the importer's few primitives, which fold
 //! what is known and add to the graph what is not.
 
-mod activation;
+pub(super) mod activation;
 mod conv;
 mod einsum;
 mod elementwise;
