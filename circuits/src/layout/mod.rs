@@ -5,8 +5,10 @@
 //! each segment is folded with a challenge in place (`fold` column). What remains is a short
 //! *scalar program* over the folds: the identities of the linear layers. See `docs/circuit.md`.
 
+mod arithmetic;
 mod block;
 mod builder;
+mod draft;
 mod emit;
 mod error;
 mod home;
@@ -18,8 +20,9 @@ mod rows;
 mod tables;
 mod weights;
 
+pub use arithmetic::signed as builder_signed;
 pub use block::{Block, BlockId, Cell, FunctionRange, Gate, Geometry, Range, Variable};
-pub use builder::{permutation_rows, signed as builder_signed};
+pub use builder::permutation_rows;
 pub use emit::{Accumulator, Axis, Emit, Excess, Tap, Term};
 pub use error::LayoutError;
 pub use home::{Home, Limb};
@@ -346,6 +349,6 @@ impl Plan {
         visibilities: &Visibilities,
         shape: Shape,
     ) -> Result<Self, LayoutError> {
-        builder::plan(graph, visibilities, shape)
+        draft::plan(graph, visibilities, shape)
     }
 }

@@ -1,0 +1,152 @@
+//! The vocabulary of identities: sums, products, powers and folds of operands.
+
+use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr};
+
+use super::{
+    block::{BlockId, Variable},
+    builder::Builder,
+    home::Limb,
+    program::Operand,
+};
+
+impl Builder<'_> {
+    /// A constant.
+    pub fn constant(&mut self, value: Fr) -> Operand {
+        self.program.constant(value)
+    }
+
+    /// A small signed constant.
+    pub fn integer(&mut self, value: i64) -> Operand {
+        self.program.constant(signed(value))
+    }
+
+    /// One.
+    pub fn one(&mut self) -> Operand {
+        self.constant(Fr::ONE)
+    }
+
+    /// Zero.
+    pub fn zero(&mut self) -> Operand {
+        self.constant(Fr::ZERO)
+    }
+
+    /// A challenge.
+    pub fn challenge(&self, variable: Variable) -> Operand {
+        match variable {
+            Variable::Position => self.challenges[0],
+            Variable::Channel => self.challenges[1],
+        }
+    }
+
+    /// `Σ_i values[i]·z^(len−1−i)`.
+    pub fn horner(
+        &mut self,
+        variable: Operand,
+        values: impl IntoIterator<Item = Operand>,
+    ) -> Operand {
+        let mut values = values.into_iter();
+        let Some(first) = values.next() else {
+            return self.zero();
+        };
+        values.fold(first, |sum, value| {
+            self.program.mul_add(sum, variable, value)
+        })
+    }
+
+    /// `a·b`.
+    pub fn mul(&mut self, a: Operand, b: Operand) -> Operand {
+        let zero = self.zero();
+        self.program.mul_add(a, b, zero)
+    }
+
+    /// `Σ factor·value`.
+    pub fn combine(&mut self, terms: impl IntoIterator<Item = (i64, Operand)>) -> Operand {
+        let mut sum = None;
+        for (factor, value) in terms {
+            sum = match (sum, factor) {
+                (sum, 0) => sum,
+                (None, 1) => Some(value),
+                (sum, factor) => {
+                    let factor = self.integer(factor);
+                    let rest = match sum {
+                        Some(sum) => sum,
+                        None => self.zero(),
+                    };
+                    Some(self.program.mul_add(value, factor, rest))
+                }
+            };
+        }
+        match sum {
+            Some(sum) => sum,
+            None => self.zero(),
+        }
+    }
+
+    /// `Σ base·limb + offset·ones` where `limb` names each limb's operand.
+    pub fn value(
+        &mut self,
+        limbs: &[Limb],
+        offset: i64,
+        limb: impl Fn(BlockId) -> Operand,
+        ones: Operand,
+    ) -> Operand {
+        let terms: Vec<(i64, Operand)> = limbs
+            .iter()
+            .map(|l| (l.base as i64, limb(l.block)))
+            .chain([(offset, ones)])
+            .collect();
+        self.combine(terms)
+    }
+
+    /// `z^exponent`.
+    pub fn power(&mut self, variable: Variable, exponent: usize) -> Operand {
+        match exponent {
+            0 => return self.one(),
+            1 => return self.challenge(variable),
+            _ => {}
+        }
+        if let Some(known) = self.powers.get(&(variable, exponent)) {
+            return *known;
+        }
+        let half = self.power(variable, exponent / 2);
+        let mut result = self.mul(half, half);
+        if exponent % 2 == 1 {
+            let z = self.challenge(variable);
+            result = self.mul(result, z);
+        }
+        self.powers.insert((variable, exponent), result);
+        result
+    }
+
+    /// `1 + z + … + z^(count−1)`.
+    pub fn ones(&mut self, variable: Variable, count: usize) -> Operand {
+        match count {
+            0 => return self.zero(),
+            1 => return self.one(),
+            _ => {}
+        }
+        if let Some(known) = self.ones.get(&(variable, count)) {
+            return *known;
+        }
+        let half = self.ones(variable, count / 2);
+        let step = self.power(variable, count / 2);
+        let mut result = self.program.mul_add(half, step, half);
+        if count % 2 == 1 {
+            let z = self.challenge(variable);
+            let one = self.one();
+            result = self.program.mul_add(result, z, one);
+        }
+        self.ones.insert((variable, count), result);
+        result
+    }
+}
+
+/// A signed integer in the field.
+pub fn signed(value: i64) -> Fr {
+    let magnitude = Fr::from(value.unsigned_abs());
+    if value < 0 {
+        -magnitude
+    } else {
+        magnitude
+    }
+}
