@@ -20,3 +20,6 @@ pub mod prove;
 pub mod quantise;
 pub mod sketch;
 pub mod srs;
+
+#[cfg(test)]
+mod testing;

@@ -16,6 +16,7 @@ use crate::{
 };
 
 /// A graph with its weights, in the making.
+#[derive(Clone)]
 pub struct Model {
     pub graph: Graph,
     pub weights: Weights,

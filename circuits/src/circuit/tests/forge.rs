@@ -6,11 +6,14 @@ use std::sync::Arc;
 use halo2_proofs::{
     arithmetic::Field,
     dev::MockProver,
-    halo2curves::{bn256::Fr, ff::FromUniformBytes},
-    plonk::{create_proof, Advice, Column},
+    halo2curves::{
+        bn256::{Fr, G1Affine},
+        ff::FromUniformBytes,
+    },
+    plonk::{create_proof, Advice, Column, ProvingKey},
 };
 
-use super::{fixtures::*, reject::failures, Override};
+use super::{cells::everything, fixtures::*, reject::failures, Override};
 use crate::{
     circuit::{tests_support::LookupColumns, Columns, ModelCircuit, Purpose, Witness},
     layout::{Plan, Shape, Step},
@@ -129,99 +132,101 @@ fn multiplicity_tuned_to_a_guessed_pole() {
             .unwrap()
             .verify()
             .expect("the forgery is tuned to MockProver's challenges");
-        assert!(!real_prover_accepts(&circuit, &plan, &instances));
+        assert!(!Real::new(&plan).accepts(&circuit, &instances));
     }
 }
 
-/// Runs the real prover on a circuit and verifies the result.
-fn real_prover_accepts(circuit: &ModelCircuit, plan: &Arc<Plan>, instances: &[Fr]) -> bool {
-    use halo2_proofs::{
-        halo2curves::bn256::Bn256,
-        poly::kzg::{commitment::KZGCommitmentScheme, multiopen::ProverSHPLONK},
-    };
-    use snark_verifier::loader::native::NativeLoader;
-    use snark_verifier_sdk::halo2::{PoseidonTranscript, POSEIDON_SPEC};
-    let srs = Srs::development_from_seed(plan.shape.k, [3; 32], &|_, _| ()).unwrap();
-    let pk = argument::keygen(&srs.params, plan).unwrap();
-    let mut transcript =
-        PoseidonTranscript::<NativeLoader, Vec<u8>>::from_spec(vec![], POSEIDON_SPEC.clone());
-    create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, _, _, _, _>(
-        &srs.params,
-        &pk,
-        std::slice::from_ref(circuit),
-        &[&[instances]],
-        rand::rngs::OsRng,
-        &mut transcript,
-    )
-    .unwrap();
-    let proof = transcript.finalize();
-    argument::verify(
-        &srs.params,
-        pk.get_vk(),
-        instances,
-        &proof,
-        Transcript::Poseidon,
-    )
-    .is_ok()
+/// halo2's prover and verifier with the keys of a plan.
+struct Real {
+    srs: Srs,
+    pk: ProvingKey<G1Affine>,
+}
+
+impl Real {
+    fn new(plan: &Arc<Plan>) -> Self {
+        let srs = Srs::development_from_seed(plan.shape.k, [3; 32], &|_, _| ()).unwrap();
+        let pk = argument::keygen(&srs.params, plan).unwrap();
+        Self { srs, pk }
+    }
+
+    /// Proves a circuit and verifies the result.
+    fn accepts(&self, circuit: &ModelCircuit, instances: &[Fr]) -> bool {
+        use halo2_proofs::{
+            halo2curves::bn256::Bn256,
+            poly::kzg::{commitment::KZGCommitmentScheme, multiopen::ProverSHPLONK},
+        };
+        use snark_verifier::loader::native::NativeLoader;
+        use snark_verifier_sdk::halo2::{PoseidonTranscript, POSEIDON_SPEC};
+        let Self { srs, pk } = self;
+        let mut transcript =
+            PoseidonTranscript::<NativeLoader, Vec<u8>>::from_spec(vec![], POSEIDON_SPEC.clone());
+        create_proof::<KZGCommitmentScheme<Bn256>, ProverSHPLONK<'_, Bn256>, _, _, _, _>(
+            &srs.params,
+            pk,
+            std::slice::from_ref(circuit),
+            &[&[instances]],
+            rand::rngs::OsRng,
+            &mut transcript,
+        )
+        .unwrap();
+        let proof = transcript.finalize();
+        argument::verify(
+            &srs.params,
+            pk.get_vk(),
+            instances,
+            &proof,
+            Transcript::Poseidon,
+        )
+        .is_ok()
+    }
 }
 
 /// The real prover on witnesses that cheat without knowing the challenges.
 #[test]
 fn real_proofs_of_cheats_are_rejected() {
-    real_cheats(the_shape());
+    real_cheats(classifier(21, relu()), the_shape());
+    real_cheats(everything(), the_shape());
 }
 
 #[test]
 fn real_proofs_of_cheats_in_a_stacked_circuit_are_rejected() {
-    real_cheats(stacked(13));
+    real_cheats(classifier(21, relu()), stacked(13));
+    real_cheats(everything(), stacked(13));
 }
 
-fn real_cheats(shape: Shape) {
-    let mut model = classifier(21, relu());
+fn real_cheats(mut model: Model, shape: Shape) {
     let plan = model.plan(shape);
     let inputs = model.random_input();
     let honest = model.witness(&plan, &inputs);
-    let run = |witness: Witness, instances: &[Fr]| {
-        let circuit = ModelCircuit::with_witness(plan.clone(), Arc::new(witness), Purpose::Proof);
-        real_prover_accepts(&circuit, &plan, instances)
+    let Real { srs, pk } = Real::new(&plan);
+    let prepared = Prepared::new(&pk);
+    let accepts = |witness: Arc<Witness>, instances: &[Fr]| {
+        let protocol = Transcript::Poseidon;
+        let proof = argument::create(&srs.params, &pk, &prepared, &plan, witness, protocol);
+        let vk = pk.get_vk();
+        argument::verify(&srs.params, vk, instances, &proof.unwrap(), protocol).is_ok()
     };
-    assert!(run(Witness::clone(&honest), &honest.instances));
+    assert!(accepts(honest.clone(), &honest.instances));
     // Another context: only the transcript reads it.
     let mut other = honest.instances.clone();
     other[crate::layout::Statement::CONTEXT] += Fr::ONE;
-    let proof_for_other = {
-        let srs = Srs::development_from_seed(shape.k, [3; 32], &|_, _| ()).unwrap();
-        let pk = argument::keygen(&srs.params, &plan).unwrap();
-        let proof = argument::create(
-            &srs.params,
-            &pk,
-            &Prepared::new(&pk),
-            &plan,
-            honest.clone(),
-            Transcript::Poseidon,
-        )
-        .unwrap();
-        argument::verify(
-            &srs.params,
-            pk.get_vk(),
-            &other,
-            &proof,
-            Transcript::Poseidon,
-        )
-        .is_ok()
-    };
-    assert!(!proof_for_other);
-    // One computed cell after another, one unit off, words and digests made to match.
+    assert!(!accepts(honest.clone(), &other));
+    // A cell of each step, one unit off, words and digests made to match.
     for step in &plan.steps {
-        let Step::Compute { emit, .. } = step else {
-            continue;
+        let (block, cell) = match step {
+            // An honest proof of another statement.
+            Step::Given { .. } => continue,
+            Step::Gather { copies } => (copies[0].0.block, copies[0].0.index),
+            Step::Fixed { cells } => (cells[0].0.block, cells[0].0.index),
+            Step::Function { y, .. } | Step::Divide { y, .. } => (y[0].block, 0),
+            Step::Compute { emit, .. } => (emit.kept[0].block, 0),
         };
         let mut blocks = honest.blocks.clone();
-        blocks[emit.kept[0].block][0] ^= 1;
+        blocks[block][cell] ^= 1;
         let words = crate::circuit::witness::plan_words(&plan, &blocks);
         let cheat =
             Witness::finish(&plan, blocks, words, honest.salts.clone(), Fr::from(9)).unwrap();
         let instances = cheat.instances.clone();
-        assert!(!run(cheat, &instances));
+        assert!(!accepts(Arc::new(cheat), &instances));
     }
 }

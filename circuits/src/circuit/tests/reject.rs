@@ -382,53 +382,6 @@ pub fn repack(plan: &Plan, witness: &mut Witness) {
     witness.words = crate::circuit::witness::plan_words(plan, &witness.blocks);
 }
 
-/// Every advice cell that the constraints must fix, moved by one: some constraint notices.
-#[test]
-fn no_cell_is_free() {
-    let mut model = hashed(classifier(12, relu6()));
-    let plan = model.plan(the_shape());
-    let inputs = model.random_input();
-    let witness = model.witness(&plan, &inputs);
-    // MockProver cannot report a failing gate that reads blinding rows (it panics), which
-    // rotations do on the first and last few rows: those are left out.
-    let active = plan.shape.usable_rows() - 4;
-    let scalar_rows = plan.program.cells().1;
-    type Pick =
-        fn(&crate::circuit::Columns) -> halo2_proofs::plonk::Column<halo2_proofs::plonk::Advice>;
-    let columns: [(&str, u8, usize, Pick); 9] = [
-        ("data 0", 0, active, |c| c.data[0]),
-        ("data 4", 0, active, |c| c.data[4]),
-        ("multiplicity", 0, active, |c| c.multiplicity),
-        ("sbox", 0, plan.usage.hash_rows, |c| c.sbox),
-        ("square", 0, active, |c| c.square),
-        ("fold", 1, active, |c| c.fold),
-        // Cells after the program's last are read by nothing.
-        ("scalar", 1, scalar_rows, |c| c.scalar),
-        ("helper", 1, active, |c| c.helpers[0]),
-        ("running", 1, active, |c| c.running),
-    ];
-    for (name, phase, rows, pick) in columns {
-        for sample in 0..10 {
-            // A fixed spread over the rows.
-            let row = 8 + (rows - 9) * sample / 9;
-            let mut circuit =
-                ModelCircuit::with_witness(plan.clone(), witness.clone(), Purpose::Constraints);
-            let value = match sample % 2 {
-                0 => Fr::from(123_456_789),
-                _ => -Fr::one(),
-            };
-            circuit.overrides = vec![Override {
-                phase,
-                column: Arc::new(pick),
-                row,
-                value,
-            }];
-            let found = failures(&circuit, the_shape().k, witness.instances.clone());
-            assert!(!found.is_empty(), "{name}, row {row} is free");
-        }
-    }
-}
-
 /// An S-box input of each kind of round moved together with its square: the round's own gate.
 #[test]
 fn each_poseidon_gate() {

@@ -3,22 +3,19 @@
 //! Nothing of it is in the circuit itself: gates are taken from the whole constraint system, and copies from
 //! the whole synthesis, but for the one that is left out.
 
-use crate::aggregate::{
-    circuit::{AggregationCircuit, AggregationConfig},
-    range::RangeColumns,
-    AggregationShape, ACCUMULATOR_LIMBS,
+use crate::{
+    aggregate::{
+        circuit::{AggregationCircuit, AggregationConfig},
+        range::RangeColumns,
+        AggregationShape, ACCUMULATOR_LIMBS,
+    },
+    testing::changed::{Change, Changed},
 };
 use snark_verifier::halo2_base::halo2_proofs::{
-    circuit::{
-        layouter::RegionLayouter, AssignedCell, Cell, Layouter, Region, SimpleFloorPlanner, Table,
-        Value,
-    },
+    circuit::{layouter::RegionLayouter, Cell, Layouter, Region, SimpleFloorPlanner, Table, Value},
     dev::{MockProver, VerifyFailure},
     halo2curves::bn256::Fr,
-    plonk::{
-        Advice, Any, Assigned, Challenge, Circuit, Column, ConstraintSystem, Error, Expression,
-        Fixed, Instance, Selector,
-    },
+    plonk::{Challenge, Circuit, Column, ConstraintSystem, Error, Expression, Instance},
 };
 
 /// What copies tie: told apart by the cells, so that no copy is of no class.
@@ -180,10 +177,13 @@ impl Circuit<Fr> for Mutant {
         mut layouter: impl Layouter<Fr>,
     ) -> Result<(), Error> {
         let columns = config.advice();
-        let without = Without {
-            layouter: &mut layouter,
+        let kept = Kept {
             removed: self.removed,
             config: config.clone(),
+        };
+        let without = Without {
+            layouter: &mut layouter,
+            kept,
         };
         self.circuit.synthesize(config, without)?;
         layouter.assign_region(
@@ -198,11 +198,23 @@ impl Circuit<Fr> for Mutant {
     }
 }
 
+/// The copies but those that are removed.
+#[derive(Clone, Debug)]
+struct Kept {
+    removed: Removed,
+    config: AggregationConfig,
+}
+
+impl Change for Kept {
+    fn keeps(&self, left: Cell, right: Cell) -> bool {
+        self.removed != Removed::Copy(Copy::of_cells(&self.config, left, right))
+    }
+}
+
 /// A layouter that passes everything on but the copies that are removed.
 struct Without<'l, L> {
     layouter: &'l mut L,
-    removed: Removed,
-    config: AggregationConfig,
+    kept: Kept,
 }
 
 impl<L: Layouter<Fr>> Layouter<Fr> for Without<'_, L> {
@@ -214,15 +226,11 @@ impl<L: Layouter<Fr>> Layouter<Fr> for Without<'_, L> {
         N: Fn() -> NR,
         NR: Into<String>,
     {
-        let (removed, config) = (self.removed, &self.config);
+        let change = &self.kept;
         self.layouter.assign_region(name, |region| {
-            let mut filter = Filter {
-                region,
-                removed,
-                config,
-            };
-            let filter: &mut dyn RegionLayouter<Fr> = &mut filter;
-            assignment(Region::from(filter))
+            let mut changed = Changed { region, change };
+            let changed: &mut dyn RegionLayouter<Fr> = &mut changed;
+            assignment(Region::from(changed))
         })
     }
 
@@ -236,7 +244,7 @@ impl<L: Layouter<Fr>> Layouter<Fr> for Without<'_, L> {
     }
 
     fn constrain_instance(&mut self, cell: Cell, column: Column<Instance>, row: usize) {
-        if self.removed != Removed::Copy(Copy::of_instance(row)) {
+        if self.kept.removed != Removed::Copy(Copy::of_instance(row)) {
             self.layouter.constrain_instance(cell, column, row);
         }
     }
@@ -256,81 +264,4 @@ impl<L: Layouter<Fr>> Layouter<Fr> for Without<'_, L> {
     fn push_namespace<NR: Into<String>, N: FnOnce() -> NR>(&mut self, _: N) {}
 
     fn pop_namespace(&mut self, _: Option<String>) {}
-}
-
-/// The same for a region.
-#[derive(Debug)]
-struct Filter<'r, 'c> {
-    region: Region<'r, Fr>,
-    removed: Removed,
-    config: &'c AggregationConfig,
-}
-
-impl RegionLayouter<Fr> for Filter<'_, '_> {
-    fn assign_advice<'v>(
-        &mut self,
-        column: Column<Advice>,
-        offset: usize,
-        to: Value<Assigned<Fr>>,
-    ) -> AssignedCell<&'v Assigned<Fr>, Fr> {
-        self.region.assign_advice(column, offset, to)
-    }
-
-    fn assign_fixed(&mut self, column: Column<Fixed>, offset: usize, to: Assigned<Fr>) -> Cell {
-        self.region.assign_fixed(column, offset, to)
-    }
-
-    fn constrain_equal(&mut self, left: Cell, right: Cell) {
-        if self.removed != Removed::Copy(Copy::of_cells(self.config, left, right)) {
-            self.region.constrain_equal(left, right);
-        }
-    }
-
-    fn get_challenge(&self, challenge: Challenge) -> Value<Fr> {
-        self.region.get_challenge(challenge)
-    }
-
-    fn next_phase(&mut self) {
-        self.region.next_phase();
-    }
-
-    fn enable_selector<'v>(
-        &'v mut self,
-        _: &'v (dyn Fn() -> String + 'v),
-        _: &Selector,
-        _: usize,
-    ) -> Result<(), Error> {
-        unreachable!("the circuit has no selectors of halo2's")
-    }
-
-    fn name_column<'v>(&'v mut self, _: &'v (dyn Fn() -> String + 'v), _: Column<Any>) {}
-
-    fn assign_advice_from_constant<'v>(
-        &'v mut self,
-        _: &'v (dyn Fn() -> String + 'v),
-        _: Column<Advice>,
-        _: usize,
-        _: Assigned<Fr>,
-    ) -> Result<Cell, Error> {
-        unreachable!("constants are copied")
-    }
-
-    fn assign_advice_from_instance<'v>(
-        &mut self,
-        _: &'v (dyn Fn() -> String + 'v),
-        _: Column<Instance>,
-        _: usize,
-        _: Column<Advice>,
-        _: usize,
-    ) -> Result<(Cell, Value<Fr>), Error> {
-        unreachable!("instances are copied")
-    }
-
-    fn instance_value(&mut self, _: Column<Instance>, _: usize) -> Result<Value<Fr>, Error> {
-        unreachable!("the circuit reads no instance")
-    }
-
-    fn constrain_constant(&mut self, _: Cell, _: Assigned<Fr>) -> Result<(), Error> {
-        unreachable!("constants are copied")
-    }
 }

@@ -6,20 +6,16 @@
 use std::{collections::HashSet, fmt};
 
 use halo2_proofs::{
-    circuit::{
-        layouter::RegionLayouter, AssignedCell, Cell, Layouter, Region, SimpleFloorPlanner, Value,
-    },
+    circuit::{layouter::RegionLayouter, Cell, Layouter, Region, SimpleFloorPlanner},
     halo2curves::bn256::Fr,
-    plonk::{
-        Advice, Any, Assigned, Challenge, Circuit, Column, ConstraintSystem, Error, Expression,
-        Fixed, Instance, Selector,
-    },
+    plonk::{Assigned, Circuit, Column, ConstraintSystem, Error, Expression, Fixed},
 };
 
 use crate::{
     circuit::{fixed::ScalarCells, synthesis, Columns, ModelCircuit},
     hash::Poseidon,
     layout::{permutation_rows, program::Operand, Plan, Rows, Shape},
+    testing::changed::{Change, Changed},
 };
 
 /// What copies tie: told apart by the cells, so that no copy is of no class.
@@ -169,15 +165,15 @@ impl Circuit<Fr> for Mutant {
             |region| {
                 let plan = &self.circuit.plan;
                 let last = plan.rows.table + plan.tables.rows() - 1;
-                let mut filter = Filter {
-                    region,
+                let change = &Without {
                     removed: self.removed.clone(),
                     columns: columns.clone(),
                     classes: Classes::new(plan),
                     entry: self.entry.map(|entry| (last, entry)),
                 };
-                let filter: &mut dyn RegionLayouter<Fr> = &mut filter;
-                synthesis::assign(&self.circuit, &columns, Region::from(filter))
+                let mut changed = Changed { region, change };
+                let changed: &mut dyn RegionLayouter<Fr> = &mut changed;
+                synthesis::assign(&self.circuit, &columns, Region::from(changed))
             },
         )
     }
@@ -269,10 +265,9 @@ enum Place {
     Data,
 }
 
-/// Passes everything on but what is removed.
+/// All but what is removed.
 #[derive(Debug)]
-struct Filter<'r> {
-    region: Region<'r, Fr>,
+struct Without {
     removed: Removed,
     columns: Columns,
     classes: Classes,
@@ -280,88 +275,25 @@ struct Filter<'r> {
     entry: Option<(usize, (usize, u64))>,
 }
 
-impl RegionLayouter<Fr> for Filter<'_> {
-    fn assign_advice<'v>(
-        &mut self,
-        column: Column<Advice>,
-        offset: usize,
-        to: Value<Assigned<Fr>>,
-    ) -> AssignedCell<&'v Assigned<Fr>, Fr> {
-        self.region.assign_advice(column, offset, to)
-    }
-
-    fn assign_fixed(&mut self, column: Column<Fixed>, offset: usize, to: Assigned<Fr>) -> Cell {
-        let tags = [self.columns.tag, self.columns.table_tag];
-        let to = match self.removed {
-            Removed::Tags if tags.contains(&column) => Fr::zero().into(),
-            _ => match self.entry {
-                Some((row, (tag, value))) if row == offset => {
-                    if column == self.columns.table_tag {
-                        Fr::from(tag as u64).into()
-                    } else if column == self.columns.table_value {
-                        Fr::from(value).into()
-                    } else {
-                        to
-                    }
-                }
-                _ => to,
-            },
-        };
-        self.region.assign_fixed(column, offset, to)
-    }
-
-    fn constrain_equal(&mut self, left: Cell, right: Cell) {
-        let class = self.classes.class(&self.columns, left, right);
-        if self.removed != Removed::Copy(class) {
-            self.region.constrain_equal(left, right);
+impl Change for Without {
+    fn fixed(&self, column: Column<Fixed>, row: usize, value: Assigned<Fr>) -> Assigned<Fr> {
+        if self.removed == Removed::Tags
+            && [self.columns.tag, self.columns.table_tag].contains(&column)
+        {
+            return Fr::zero().into();
+        }
+        match self.entry {
+            Some((at, (tag, _))) if at == row && column == self.columns.table_tag => {
+                Fr::from(tag as u64).into()
+            }
+            Some((at, (_, entry))) if at == row && column == self.columns.table_value => {
+                Fr::from(entry).into()
+            }
+            _ => value,
         }
     }
 
-    fn get_challenge(&self, challenge: Challenge) -> Value<Fr> {
-        self.region.get_challenge(challenge)
-    }
-
-    fn next_phase(&mut self) {
-        self.region.next_phase();
-    }
-
-    fn enable_selector<'v>(
-        &'v mut self,
-        _: &'v (dyn Fn() -> String + 'v),
-        _: &Selector,
-        _: usize,
-    ) -> Result<(), Error> {
-        unreachable!("the circuit has no selectors")
-    }
-
-    fn name_column<'v>(&'v mut self, _: &'v (dyn Fn() -> String + 'v), _: Column<Any>) {}
-
-    fn assign_advice_from_constant<'v>(
-        &'v mut self,
-        _: &'v (dyn Fn() -> String + 'v),
-        _: Column<Advice>,
-        _: usize,
-        _: Assigned<Fr>,
-    ) -> Result<Cell, Error> {
-        unreachable!("constants are copied")
-    }
-
-    fn assign_advice_from_instance<'v>(
-        &mut self,
-        _: &'v (dyn Fn() -> String + 'v),
-        _: Column<Instance>,
-        _: usize,
-        _: Column<Advice>,
-        _: usize,
-    ) -> Result<(Cell, Value<Fr>), Error> {
-        unreachable!("instances are copied")
-    }
-
-    fn instance_value(&mut self, _: Column<Instance>, _: usize) -> Result<Value<Fr>, Error> {
-        unreachable!("the circuit reads no instance")
-    }
-
-    fn constrain_constant(&mut self, _: Cell, _: Assigned<Fr>) -> Result<(), Error> {
-        unreachable!("constants are copied")
+    fn keeps(&self, left: Cell, right: Cell) -> bool {
+        self.removed != Removed::Copy(self.classes.class(&self.columns, left, right))
     }
 }

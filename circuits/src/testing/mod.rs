@@ -1,0 +1,4 @@
+//! What tests of all circuits share.
+
+pub mod changed;
+pub mod grid;
