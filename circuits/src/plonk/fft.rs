@@ -13,6 +13,15 @@ const SERIAL: usize = 1 << 12;
 /// Values of one task.
 const TASK: usize = 1 << 10;
 
+/// A coset s·⟨ω⟩ of a domain.
+#[derive(Clone, Debug)]
+pub struct Shift {
+    /// s.
+    pub by: Fr,
+    /// The powers of s, times the vector unit's factor where that is used.
+    powers: Vec<Fr>,
+}
+
 /// The 2^k-th roots of unity.
 #[derive(Clone, Debug)]
 pub struct Domain {
@@ -83,12 +92,27 @@ impl Domain {
         }
     }
 
+    /// A coset.
+    pub fn shift(&self, by: Fr) -> Shift {
+        let first = match &self.vector {
+            Some(_) => Twiddles::factor(),
+            None => Fr::ONE,
+        };
+        let mut powers = vec![first; self.rows()];
+        scale_by_powers(&mut powers, by);
+        Shift { by, powers }
+    }
+
     /// Values at s·ω^0, s·ω^1, … from coefficients.
-    pub fn evaluate_on_coset(&self, coefficients: &[Fr], shift: Fr) -> Vec<Fr> {
-        let mut values = coefficients.to_vec();
-        scale_by_powers(&mut values, shift);
-        self.evaluate(&mut values);
-        values
+    pub fn evaluate_on_coset(&self, coefficients: &[Fr], shift: &Shift, values: &mut [Fr]) {
+        if let Some(vector) = &self.vector {
+            return vector.transform_scaled(coefficients, &shift.powers, values);
+        }
+        let scaled = coefficients.par_iter().zip(&shift.powers);
+        let products = scaled.map(|(coefficient, power)| *coefficient * power);
+        let cells = values.par_iter_mut().zip(products);
+        cells.for_each(|(value, product)| *value = product);
+        self.transform(values, Fr::ONE);
     }
 
     /// Coefficients from values at ω^0, ω^1, ….
@@ -194,7 +218,8 @@ mod tests {
             let domain = Domain::with(ifma, k);
             let coefficients: Vec<Fr> = (0..1 << k).map(|_| Fr::random(&mut rng)).collect();
             let shift = Fr::random(&mut rng);
-            let values = domain.evaluate_on_coset(&coefficients, shift);
+            let mut values = vec![Fr::ZERO; coefficients.len()];
+            domain.evaluate_on_coset(&coefficients, &domain.shift(shift), &mut values);
             for at in [0, 1, 3, (1 << k) - 1] {
                 if let Some(value) = values.get(at) {
                     let point = shift * domain.omega.pow_vartime([at as u64]);

@@ -130,6 +130,9 @@ pub(super) struct Pair {
 struct Buckets {
     ifma: Option<Ifma>,
     points: Vec<Point>,
+    /// Where a round's sums go, and its pairs.
+    spare: Vec<Point>,
+    pairs: Vec<Pair>,
     /// Bucket d is `points[starts[d] .. starts[d] + counts[d]]`.
     starts: Vec<u32>,
     counts: Vec<u32>,
@@ -161,6 +164,8 @@ impl Buckets {
         Self {
             ifma,
             points,
+            spare: Vec::new(),
+            pairs: Vec::new(),
             starts,
             counts,
         }
@@ -194,8 +199,9 @@ impl Buckets {
         if count == 0 {
             return false;
         }
-        let mut pairs = Vec::with_capacity(count);
-        let mut points = vec![[Fq::ZERO; 2]; self.points.len() - count];
+        let (pairs, points) = (&mut self.pairs, &mut self.spare);
+        pairs.clear();
+        points.resize(self.points.len() - count, [Fq::ZERO; 2]);
         let mut to = 0;
         for (start, count) in self.starts.iter_mut().zip(&mut self.counts) {
             let (from, length) = (*start, *count);
@@ -213,10 +219,10 @@ impl Buckets {
             }
         }
         match self.ifma {
-            Some(ifma) => ifma.add_pairs(&self.points, &pairs, &mut points),
-            None => add_pairs(&self.points, &pairs, &mut points),
+            Some(ifma) => ifma.add_pairs(&self.points, pairs, points),
+            None => add_pairs(&self.points, pairs, points),
         }
-        self.points = points;
+        std::mem::swap(&mut self.points, &mut self.spare);
         true
     }
 

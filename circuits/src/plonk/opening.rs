@@ -157,15 +157,25 @@ fn combine(polynomials: &[&[Fr]], base: Fr) -> Vec<Fr> {
     sum
 }
 
-fn add_scaled(sum: &mut [Fr], polynomial: &[Fr], factor: Fr) {
+/// sum[i] += factor·values[i].
+pub fn add_scaled(sum: &mut [Fr], values: &[Fr], factor: Fr) {
     const TASK: usize = 1 << 12;
+    let ifma = Ifma::detect();
     sum.par_chunks_mut(TASK)
-        .zip(polynomial.par_chunks(TASK))
-        .for_each(|(sum, polynomial)| {
-            for (sum, coefficient) in sum.iter_mut().zip(polynomial) {
-                *sum += *coefficient * factor;
+        .zip(values.par_chunks(TASK))
+        .for_each(|(sum, values)| {
+            match (ifma, sum.as_chunks_mut::<8>(), values.as_chunks::<8>()) {
+                (Some(ifma), (sum, []), (values, [])) => ifma.add_scaled(sum, values, factor),
+                _ => add_scaled_one_by_one(sum, values, factor),
             }
         });
+}
+
+/// The same, a value at a time.
+pub(super) fn add_scaled_one_by_one(sum: &mut [Fr], values: &[Fr], factor: Fr) {
+    for (sum, value) in sum.iter_mut().zip(values) {
+        *sum += *value * factor;
+    }
 }
 
 /// Divides by X − point; the remainder is dropped, and the leading coefficient becomes zero.
@@ -208,6 +218,21 @@ mod tests {
             let polynomial: Vec<Fr> = (0..count).map(|_| Fr::random(&mut rng)).collect();
             let expected = evaluate_one_by_one(&polynomial, point);
             assert_eq!(evaluate(&polynomial, point), expected, "{count}");
+        }
+    }
+
+    #[test]
+    fn scaled_values_are_the_same_in_vectors() {
+        let mut rng = ChaCha20Rng::seed_from_u64(6);
+        for (count, other) in [(0, 0), (1, 1), (8, 8), (24, 16), (40, 33), (5000, 5000)] {
+            let values: Vec<Fr> = (0..other).map(|_| Fr::random(&mut rng)).collect();
+            let mut sum: Vec<Fr> = (0..count).map(|_| -Fr::ONE).collect();
+            let mut expected = sum.clone();
+            for factor in [Fr::random(&mut rng), -Fr::ONE, Fr::ZERO] {
+                add_scaled(&mut sum, &values, factor);
+                add_scaled_one_by_one(&mut expected, &values, factor);
+                assert_eq!(sum, expected, "{count}, {other}");
+            }
         }
     }
 }

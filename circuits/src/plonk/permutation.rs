@@ -69,14 +69,14 @@ pub fn products(
 /// The factors of rows from `first` on.
 fn quotients(set: &Set<'_>, first: usize, omega: Fr, beta: Fr, gamma: Fr, out: &mut [Fr]) {
     let rows = first..first + out.len();
-    let place =
-        beta * omega.pow_vartime([first as u64]) * Fr::DELTA.pow_vartime([set.first as u64]);
+    let place = beta * omega.pow_vartime([first as u64]);
     let columns = set.values.iter().zip(&set.permutations);
     let factors = Factors {
         columns: columns
             .map(|(values, permutation)| [&values[rows.clone()], &permutation[rows.clone()]])
             .collect(),
         places: &powers(place, omega, out.len()),
+        first: Fr::DELTA.pow_vartime([set.first as u64]),
         beta_gamma: [beta, gamma],
     };
     let mut denominators = vec![Fr::ONE; out.len()];
@@ -93,14 +93,16 @@ fn quotients(set: &Set<'_>, first: usize, omega: Fr, beta: Fr, gamma: Fr, out: &
 pub struct Factors<'a> {
     /// Values and permutation of each column.
     pub columns: Vec<[&'a [Fr]; 2]>,
-    /// β·X·δ^f on the rows, f the number of the first column.
+    /// β·X on the rows.
     pub places: &'a [Fr],
+    /// δ^f, f the number of the first column.
+    pub first: Fr,
     /// β and γ.
     pub beta_gamma: [Fr; 2],
 }
 
 impl Factors<'_> {
-    /// left ·= Π_j (v_j + σ_j·β + γ), right ·= Π_j (v_j + place·δ^j + γ).
+    /// left ·= Π_j (v_j + σ_j·β + γ), right ·= Π_j (v_j + place·δ^(f+j) + γ).
     fn extend(&self, ifma: Option<Ifma>, left: &mut [Fr], right: &mut [Fr]) {
         match (ifma, left.as_chunks_mut::<8>(), right.as_chunks_mut::<8>()) {
             (Some(ifma), (left, []), (right, [])) => ifma.extend(self, left, right),
@@ -112,7 +114,7 @@ impl Factors<'_> {
     pub(super) fn extend_one_by_one(&self, left: &mut [Fr], right: &mut [Fr]) {
         let [beta, gamma] = self.beta_gamma;
         for (row, (left, right)) in left.iter_mut().zip(right).enumerate() {
-            let mut place = self.places[row];
+            let mut place = self.places[row] * self.first;
             for [values, permutation] in &self.columns {
                 let value = values[row] + gamma;
                 *left *= value + beta * permutation[row];
@@ -126,7 +128,7 @@ impl Factors<'_> {
 /// The constraint of one grand product z on some rows:
 ///
 /// ```text
-/// weight·(z[next]·Π_j (v_j + σ_j·β + γ) − z·Π_j (v_j + place·δ^j + γ))
+/// weight·(z[next]·Π_j (v_j + σ_j·β + γ) − z·Π_j (v_j + place·δ^(f+j) + γ))
 /// ```
 pub struct Step<'a> {
     /// The columns.
@@ -220,6 +222,7 @@ mod tests {
                     factors: Factors {
                         columns: columns.iter().map(|[v, p]| [&v[..], &p[..]]).collect(),
                         places: &places,
+                        first: Fr::DELTA,
                         beta_gamma: [start[0], places[0]],
                     },
                     here: Cow::Owned(here),

@@ -21,8 +21,9 @@ use halo2_proofs::{
 use rayon::prelude::*;
 
 use super::{
-    fft::{scale_by_powers, Domain},
+    fft::{scale_by_powers, Domain, Shift},
     lanes::Ifma,
+    opening::add_scaled,
     permutation::{powers, window, Factors, Step},
     program::{rotated, Kind, Program, Query, TASK},
     PlonkError,
@@ -36,7 +37,7 @@ const KEPT: usize = 256 << 20;
 pub struct Prepared {
     /// The domain of the rows.
     pub domain: Domain,
-    shifts: Vec<Fr>,
+    shifts: Vec<Shift>,
     kept: Option<Vec<KeyCoset>>,
 }
 
@@ -50,24 +51,38 @@ struct KeyCoset {
 }
 
 impl KeyCoset {
-    fn new(pk: &ProvingKey<G1Affine>, domain: &Domain, shift: Fr) -> Self {
-        let on_coset = |polynomials: &[&[Fr]]| cosets(domain, polynomials, shift);
-        let fixed: Vec<&[Fr]> = pk.fixed_polys().iter().map(|p| &p[..]).collect();
-        let permutations: Vec<&[Fr]> = pk.permutation().polys().iter().map(|p| &p[..]).collect();
+    fn new(pk: &ProvingKey<G1Affine>, domain: &Domain, shift: &Shift) -> Self {
+        let on_coset = |polynomials: Vec<&[Fr]>| {
+            let mut columns = room(polynomials.len(), domain);
+            evaluate_all(domain, &polynomials, shift, &mut columns);
+            columns
+        };
+        let on_one = |polynomial: &[Fr]| {
+            let mut values = vec![Fr::ZERO; domain.rows()];
+            domain.evaluate_on_coset(polynomial, shift, &mut values);
+            values
+        };
+        let permutations = pk.permutation().polys().iter();
         Self {
-            fixed: on_coset(&fixed),
-            permutations: on_coset(&permutations),
-            rows: [pk.l0(), pk.l_last(), pk.l_active_row()]
-                .map(|p| domain.evaluate_on_coset(p, shift)),
+            fixed: on_coset(pk.fixed_polys().iter().map(|p| &p[..]).collect()),
+            permutations: on_coset(permutations.map(|p| &p[..]).collect()),
+            rows: [pk.l0(), pk.l_last(), pk.l_active_row()].map(|p| on_one(p)),
         }
     }
 }
 
-fn cosets(domain: &Domain, polynomials: &[&[Fr]], shift: Fr) -> Vec<Vec<Fr>> {
-    polynomials
-        .par_iter()
-        .map(|p| domain.evaluate_on_coset(p, shift))
-        .collect()
+/// Columns to be filled.
+fn room(count: usize, domain: &Domain) -> Vec<Vec<Fr>> {
+    vec![vec![Fr::ZERO; domain.rows()]; count]
+}
+
+/// The values of polynomials on a coset.
+fn evaluate_all<P>(domain: &Domain, polynomials: &[P], shift: &Shift, columns: &mut [Vec<Fr>])
+where
+    P: std::ops::Deref<Target = [Fr]> + Sync,
+{
+    let pairs = polynomials.par_iter().zip(columns);
+    pairs.for_each(|(polynomial, values)| domain.evaluate_on_coset(polynomial, shift, values));
 }
 
 impl Prepared {
@@ -78,13 +93,14 @@ impl Prepared {
         let pieces = halo2.get_quotient_poly_degree();
         // Cosets of different cubes of unity and of higher roots of two: all distinct.
         let step = halo2.get_extended_omega();
-        let shifts: Vec<Fr> = (0..pieces as u64)
+        let shifts: Vec<Shift> = (0..pieces as u64)
             .map(|p| <Fr as WithSmallOrderMulGroup<3>>::ZETA * step.pow_vartime([p]))
+            .map(|by| domain.shift(by))
             .collect();
         let polynomials = pk.fixed_polys().len() + pk.permutation().polys().len() + 3;
         let bytes = shifts.len() * polynomials * domain.rows() * size_of::<Fr>();
         let kept = (bytes <= KEPT).then(|| {
-            let on = |shift: &Fr| KeyCoset::new(pk, &domain, *shift);
+            let on = |shift: &Shift| KeyCoset::new(pk, &domain, shift);
             shifts.iter().map(on).collect()
         });
         Self {
@@ -117,21 +133,53 @@ pub struct Numerator<'a> {
     pub y: Fr,
 }
 
-/// One coset of all polynomials of a [`Numerator`].
-struct Coset<'a> {
-    key: &'a KeyCoset,
+/// A proof's polynomials on one coset.
+struct ProofCoset {
     advice: Vec<Vec<Fr>>,
     instances: Vec<Vec<Fr>>,
     products: Vec<Vec<Fr>>,
     lookups: Vec<[Vec<Fr>; 3]>,
 }
 
+impl ProofCoset {
+    /// Room that every coset's values take in turn: fresh memory costs more than they do.
+    fn new(numerator: &Numerator<'_>, domain: &Domain) -> Self {
+        let room = |polynomials: &[Vec<Fr>]| room(polynomials.len(), domain);
+        let three = || [(); 3].map(|()| vec![Fr::ZERO; domain.rows()]);
+        Self {
+            advice: room(numerator.advice),
+            instances: room(numerator.instances),
+            products: room(numerator.products),
+            lookups: numerator.lookups.iter().map(|_| three()).collect(),
+        }
+    }
+
+    fn fill(&mut self, numerator: &Numerator<'_>, domain: &Domain, shift: &Shift) {
+        for (polynomials, columns) in [
+            (numerator.advice, &mut self.advice),
+            (numerator.instances, &mut self.instances),
+            (numerator.products, &mut self.products),
+        ] {
+            evaluate_all(domain, polynomials, shift, columns);
+        }
+        for (polynomials, columns) in numerator.lookups.iter().zip(&mut self.lookups) {
+            evaluate_all(domain, polynomials, shift, columns);
+        }
+    }
+}
+
+/// One coset of all polynomials.
+struct Coset<'a> {
+    key: &'a KeyCoset,
+    proof: &'a ProofCoset,
+}
+
 impl Coset<'_> {
     fn column(&self, query: Query) -> &[Fr] {
         match query.kind {
             Kind::Fixed => &self.key.fixed[query.column],
-            Kind::Advice => &self.advice[query.column],
-            Kind::Instance => &self.instances[query.column],
+            Kind::Advice => &self.proof.advice[query.column],
+            Kind::Instance => &self.proof.instances[query.column],
         }
     }
 }
@@ -173,43 +221,28 @@ impl Numerator<'_> {
         let programs = self.programs(gate_weights).ok_or(unknown)?;
 
         let mut parts = Vec::with_capacity(prepared.shifts.len());
+        let mut proof = ProofCoset::new(self, &prepared.domain);
         for (p, shift) in prepared.shifts.iter().enumerate() {
             let made;
             let key = match prepared.kept.as_ref().and_then(|kept| kept.get(p)) {
                 Some(kept) => kept,
                 None => {
-                    made = KeyCoset::new(self.pk, &prepared.domain, *shift);
+                    made = KeyCoset::new(self.pk, &prepared.domain, shift);
                     &made
                 }
             };
-            let on_coset = |polynomials: &[Vec<Fr>]| -> Vec<Vec<Fr>> {
-                let polynomials: Vec<&[Fr]> = polynomials.iter().map(Vec::as_slice).collect();
-                cosets(&prepared.domain, &polynomials, *shift)
-            };
-            let coset = Coset {
-                key,
-                advice: on_coset(self.advice),
-                instances: on_coset(self.instances),
-                products: on_coset(self.products),
-                lookups: self
-                    .lookups
-                    .iter()
-                    .map(|columns| {
-                        let on =
-                            |column: &Vec<Fr>| prepared.domain.evaluate_on_coset(column, *shift);
-                        columns.each_ref().map(on)
-                    })
-                    .collect(),
-            };
-            let mut values = self.evaluate(&coset, &prepared.domain, *shift, &programs, &weights);
+            proof.fill(self, &prepared.domain, shift);
+            let coset = Coset { key, proof: &proof };
+            let mut values = self.evaluate(&coset, &prepared.domain, shift.by, &programs, &weights);
             prepared.domain.interpolate(&mut values);
             scale_by_powers(
                 &mut values,
-                Option::from(shift.invert()).unwrap_or(Fr::ZERO),
+                Option::from(shift.by.invert()).unwrap_or(Fr::ZERO),
             );
             parts.push(values);
         }
-        Ok(pieces(&parts, &prepared.shifts, prepared.domain.rows()))
+        let shifts: Vec<Fr> = prepared.shifts.iter().map(|shift| shift.by).collect();
+        Ok(pieces(&parts, &shifts, prepared.domain.rows()))
     }
 
     fn programs(&self, gate_weights: &[Fr]) -> Option<Programs> {
@@ -247,7 +280,7 @@ impl Numerator<'_> {
                 let first = task * TASK;
                 self.permutation(coset, domain, shift, weights.permutation, first, values);
             });
-        let lookups = programs.lookups.iter().zip(&coset.lookups);
+        let lookups = programs.lookups.iter().zip(&coset.proof.lookups);
         for ((programs, columns), weights) in lookups.zip(weights.lookups.chunks(LOOKUP)) {
             let sides = programs
                 .each_ref()
@@ -296,10 +329,12 @@ impl Numerator<'_> {
         let in_set = cs.degree() - 2;
         let last = -(cs.blinding_factors() as i32 + 1);
         let [l_first, l_last, l_active] = &coset.key.rows;
-        let (Some(z_first), Some(z_last)) = (coset.products.first(), coset.products.last()) else {
+        let (Some(z_first), Some(z_last)) =
+            (coset.proof.products.first(), coset.proof.products.last())
+        else {
             return;
         };
-        let (chain, steps) = weights[2..].split_at(coset.products.len() - 1);
+        let (chain, steps) = weights[2..].split_at(coset.proof.products.len() - 1);
         let rows = first..first + out.len();
         let columns: Vec<[&[Fr]; 2]> = cs
             .permutation()
@@ -308,24 +343,26 @@ impl Numerator<'_> {
             .zip(&coset.key.permutations)
             .map(|(column, permutation)| {
                 let values = match column.column_type() {
-                    Any::Advice(_) => &coset.advice[column.index()],
+                    Any::Advice(_) => &coset.proof.advice[column.index()],
                     Any::Fixed => &coset.key.fixed[column.index()],
-                    Any::Instance => &coset.instances[column.index()],
+                    Any::Instance => &coset.proof.instances[column.index()],
                 };
                 [&values[rows.clone()], &permutation[rows.clone()]]
             })
             .collect();
         let point = shift * domain.omega.pow_vartime([first as u64]);
-        let mut places = powers(self.beta_gamma[0] * point, domain.omega, out.len());
+        let places = powers(self.beta_gamma[0] * point, domain.omega, out.len());
         let to_next_set = Fr::DELTA.pow_vartime([in_set as u64]);
         let ifma = Ifma::detect();
         let mut active = vec![Fr::ZERO; out.len()];
-        let sets = coset.products.iter().zip(columns.chunks(in_set));
+        let mut first_column = Fr::ONE;
+        let sets = coset.proof.products.iter().zip(columns.chunks(in_set));
         for ((z, columns), weight) in sets.zip(steps) {
             let step = Step {
                 factors: Factors {
                     columns: columns.to_vec(),
                     places: &places,
+                    first: first_column,
                     beta_gamma: self.beta_gamma,
                 },
                 here: window(z, first, out.len()),
@@ -333,14 +370,18 @@ impl Numerator<'_> {
                 weight: *weight,
             };
             step.add(ifma, &mut active);
-            places.iter_mut().for_each(|place| *place *= to_next_set);
+            first_column *= to_next_set;
         }
-        for ((row, out), active) in rows.zip(out).zip(active) {
-            let end = rotated(row, last, n);
-            let mut at_first = weights[0] * (Fr::ONE - z_first[row]);
-            for (pair, weight) in coset.products.windows(2).zip(chain) {
-                at_first += *weight * (pair[1][row] - pair[0][end]);
-            }
+        // The first product starts at 1, each other one where the one before ends.
+        let mut at_first = vec![weights[0]; out.len()];
+        add_scaled(&mut at_first, &z_first[rows.clone()], -weights[0]);
+        for (pair, weight) in coset.proof.products.windows(2).zip(chain) {
+            let end = window(&pair[0], rotated(first, last, n), out.len());
+            add_scaled(&mut at_first, &pair[1][rows.clone()], *weight);
+            add_scaled(&mut at_first, &end, -*weight);
+        }
+        for ((row, out), (active, at_first)) in rows.zip(out).zip(active.into_iter().zip(at_first))
+        {
             let at_last = weights[1] * z_last[row] * (z_last[row] - Fr::ONE);
             *out += at_first * l_first[row] + at_last * l_last[row] + active * l_active[row];
         }

@@ -14,8 +14,10 @@ use rayon::prelude::*;
 
 use super::{element::Lanes, Ifma};
 
-/// Up to so many blocks are transformed layer by layer on one thread.
+/// Up to so many blocks are transformed on one thread.
 const SERIAL: usize = 1 << 10;
+/// Up to so many are transformed layer by layer: they fit the innermost cache.
+const CACHED: usize = 1 << 6;
 /// Blocks of one task.
 const TASK: usize = 1 << 7;
 /// The order of 0, …, 7 by their reversed bits.
@@ -30,35 +32,64 @@ pub struct Twiddles {
 }
 
 type Block = Lanes<Fr>;
-
 impl Twiddles {
     /// Of factors as a domain has them, of at least 64 values.
     pub fn new(ifma: Ifma, factors: &[Fr]) -> Option<Self> {
-        let factor = |value: &Fr| *value * Fr::from(1 << 4);
+        let ready = |value: &Fr| *value * Self::factor();
         (factors.len() >= 64).then(|| Self {
             ifma,
-            factors: factors.iter().map(factor).collect(),
+            factors: factors.iter().map(ready).collect(),
         })
+    }
+
+    /// What a number is times to be multiplied by.
+    pub fn factor() -> Fr {
+        Fr::from(1 << 4)
     }
 
     /// Transforms `values` in place, and multiplies by `scale`.
     pub fn transform(&self, values: &mut [Fr], scale: Fr) {
         let _ = self.ifma;
         // SAFETY: the processor has the features, or there were no `ifma`.
-        unsafe { self.run(values, scale) }
+        unsafe {
+            let blocks = self.load(values, scale);
+            self.run(blocks, values);
+        }
+    }
+
+    /// The transform of `source[i]·powers[i]`; `powers` are times [`Self::factor`].
+    pub fn transform_scaled(&self, source: &[Fr], powers: &[Fr], values: &mut [Fr]) {
+        // SAFETY: as above.
+        unsafe {
+            let blocks = self.load_scaled(source, powers);
+            self.run(blocks, values);
+        }
+    }
+
+    /// The blocks in bit-reversed order, times one factor.
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    fn load(&self, source: &[Fr], scale: Fr) -> Vec<Block> {
+        let scale = Lanes::splat(&(scale * Self::factor()));
+        let (source, _) = source.as_chunks::<8>();
+        let blocks = (0..source.len()).into_par_iter().with_min_len(TASK);
+        let at = |b: usize| b.reverse_bits() >> (usize::BITS - source.len().ilog2());
+        blocks.map(|b| load(&source[at(b)], &scale)).collect()
+    }
+
+    /// The same, each value times its own.
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    fn load_scaled(&self, source: &[Fr], powers: &[Fr]) -> Vec<Block> {
+        let ((source, _), (powers, _)) = (source.as_chunks::<8>(), powers.as_chunks::<8>());
+        let blocks = (0..source.len()).into_par_iter().with_min_len(TASK);
+        let at = |b: usize| b.reverse_bits() >> (usize::BITS - source.len().ilog2());
+        blocks
+            .map(|b| load(&source[at(b)], &Lanes::load(&powers[at(b)])))
+            .collect()
     }
 
     #[target_feature(enable = "avx512f,avx512ifma")]
-    fn run(&self, values: &mut [Fr], scale: Fr) {
-        let count = values.len() / 8;
-        let bits = count.ilog2();
-        let scale = Lanes::splat(&(scale * Fr::from(1 << 4)));
-        let (source, _) = values.as_chunks::<8>();
-        let blocks = (0..count).into_par_iter().with_min_len(TASK).map(|b| {
-            let values = &source[b.reverse_bits() >> (usize::BITS - bits)];
-            load(values, &scale)
-        });
-        let mut blocks: Vec<Block> = blocks.collect();
+    fn run(&self, mut blocks: Vec<Block>, values: &mut [Fr]) {
+        let count = blocks.len();
         self.merge(&mut blocks);
 
         // Eight rows of each run, as they are in memory: at l·count + b.
@@ -85,7 +116,7 @@ impl Twiddles {
     /// Decimation in time on each lane, of blocks in bit-reversed order.
     fn merge(&self, blocks: &mut [Block]) {
         let n = blocks.len();
-        if n <= SERIAL {
+        if n <= CACHED {
             let mut m = 1;
             while m < n {
                 for run in blocks.chunks_exact_mut(2 * m) {
@@ -98,6 +129,11 @@ impl Twiddles {
         }
         let m = n / 2;
         let (low, high) = blocks.split_at_mut(m);
+        if n <= SERIAL {
+            self.merge(low);
+            self.merge(high);
+            return unsafe { butterflies(low, high, &self.factors[m..2 * m]) };
+        }
         rayon::join(|| self.merge(low), || self.merge(high));
         low.par_chunks_mut(TASK)
             .zip(high.par_chunks_mut(TASK))

@@ -37,6 +37,11 @@ impl Ifma {
         opening::evaluate_one_by_one(coefficients.as_flattened(), point)
     }
 
+    /// sum[i] += factor·values[i].
+    pub(in crate::plonk) fn add_scaled(self, sum: &mut [[Fr; 8]], values: &[[Fr; 8]], factor: Fr) {
+        opening::add_scaled_one_by_one(sum.as_flattened_mut(), values.as_flattened(), factor);
+    }
+
     /// values[i] ·= first·base^i.
     pub(in crate::plonk) fn scale_by_powers(self, values: &mut [[Fr; 8]], first: Fr, base: Fr) {
         fft::scale_one_by_one(values.as_flattened_mut(), first, base);
@@ -56,6 +61,16 @@ impl Twiddles {
     /// Not called.
     pub fn transform(&self, _: &mut [Fr], _: Fr) {
         match *self {}
+    }
+
+    /// Not called.
+    pub fn transform_scaled(&self, _: &[Fr], _: &[Fr], _: &mut [Fr]) {
+        match *self {}
+    }
+
+    /// One.
+    pub fn factor() -> Fr {
+        Fr::one()
     }
 }
 

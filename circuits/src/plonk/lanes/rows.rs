@@ -32,6 +32,12 @@ impl Ifma {
         unsafe { evaluate(coefficients, point) }
     }
 
+    /// sum[i] += factor·values[i], for whole vectors of values.
+    pub(in crate::plonk) fn add_scaled(self, sum: &mut [[Fr; 8]], values: &[[Fr; 8]], factor: Fr) {
+        // SAFETY: there is an `Ifma`, so the processor has the instructions.
+        unsafe { add_scaled(sum, values, factor) }
+    }
+
     /// values[i] ·= first·base^i, for whole vectors of values.
     pub(in crate::plonk) fn scale_by_powers(self, values: &mut [[Fr; 8]], first: Fr, base: Fr) {
         // SAFETY: there is an `Ifma`, so the processor has the instructions.
@@ -50,6 +56,15 @@ fn scale_by_powers(values: &mut [[Fr; 8]], first: Fr, base: Fr) {
     for values in values {
         Lanes::load(values).times(&powers).store(values);
         powers = powers.times(&step).carried();
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512ifma")]
+fn add_scaled(sum: &mut [[Fr; 8]], values: &[[Fr; 8]], factor: Fr) {
+    let factor = Lanes::splat(&factor).shifted();
+    for (sum, values) in sum.iter_mut().zip(values) {
+        let more = Lanes::load(values).times(&factor);
+        more.plus(&Lanes::load(sum)).store(sum);
     }
 }
 
@@ -73,7 +88,7 @@ impl<'a> Ready<'a> {
     #[target_feature(enable = "avx512f,avx512ifma")]
     fn new(factors: &'a Factors<'_>) -> Self {
         let [beta, gamma] = factors.beta_gamma;
-        let mut delta = Fr::ONE;
+        let mut delta = factors.first;
         let mut columns = Vec::with_capacity(factors.columns.len());
         for [values, permutation] in &factors.columns {
             let factor = Lanes::splat(&delta).shifted();
