@@ -55,9 +55,17 @@ struct Options {
     /// Folder for inputs that crash
     #[arg(long, value_name = "DIR", default_value = "fuzz-crashes")]
     crashes: PathBuf,
+    /// Write the good files and the words of each format to this folder, for `scripts/fuzz --coverage`, and stop
+    #[arg(long, value_name = "DIR")]
+    seeds: Option<PathBuf>,
     /// End with one line of JSON
     #[arg(long)]
     json: bool,
+}
+
+/// The checkout.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// What became of a target.
@@ -102,6 +110,12 @@ fn run(options: &Options) -> Result<u64> {
         }
         chosen.retain(|target| options.only.iter().any(|name| name == target.name));
     }
+    if let Some(folder) = &options.seeds {
+        for target in &chosen {
+            write_seeds(target, folder)?;
+        }
+        return Ok(0);
+    }
     let weights: u64 = chosen.iter().map(|target| target.weight).sum();
     let (mut executions, mut crashes) = (0, 0);
     let mut by_target = Map::new();
@@ -129,6 +143,24 @@ fn run(options: &Options) -> Result<u64> {
         println!("{executions} executions, {crashes} crashes");
     }
     Ok(crashes)
+}
+
+/// Writes `NAME/seed-0`, …, payloads where the files are containers, and `NAME.dict`, as libFuzzer reads them.
+fn write_seeds(target: &Target, folder: &Path) -> Result<()> {
+    let corpus = folder.join(target.name);
+    fs::create_dir_all(&corpus).with_context(|| corpus.display().to_string())?;
+    for (i, seed) in target.seeds.iter().enumerate() {
+        fs::write(corpus.join(format!("seed-{i}")), seed)?;
+    }
+    let escaped = |word: &[u8]| {
+        word.iter()
+            .map(|b| format!("\\x{b:02x}"))
+            .collect::<String>()
+    };
+    let words = target.words.iter();
+    let words: String = words.map(|w| format!("\"{}\"\n", escaped(w))).collect();
+    fs::write(folder.join(format!("{}.dict", target.name)), words)?;
+    Ok(())
 }
 
 /// Runs one target.

@@ -181,7 +181,7 @@ pub fn text(error: impl std::fmt::Display) -> String {
 }
 
 fn models(work: &Path) -> Result<Vec<Target>> {
-    let digits = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/digits/model.onnx");
+    let digits = crate::root().join("examples/digits/model.onnx");
     let onnx = fs::read(&digits).with_context(|| digits.display().to_string())?;
     let read = || -> Read {
         Box::new(|path| match import::load(path, &ImportOptions::default()) {
@@ -265,7 +265,7 @@ fn small_tflite() -> Vec<u8> {
 }
 
 fn input_files(small: &Model) -> Result<Vec<Target>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/digits");
+    let root = crate::root().join("examples/digits");
     let options = ImportOptions {
         input_range: Some((0.0, 1.0)),
         ..ImportOptions::default()
@@ -356,7 +356,7 @@ fn strings(work: &Path) -> Result<Vec<Target>> {
         srs.params.write_custom(&mut bytes, SerdeFormat::RawBytes)?;
         raw.push(bytes);
     }
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("circuits/tests/data");
+    let data = crate::root().join("circuits/tests/data");
     let ptau = vec![
         fs::read(data.join("snarkjs-6-unprepared.ptau"))?,
         fs::read(data.join("snarkjs-6.ptau"))?,
