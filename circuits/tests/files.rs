@@ -14,7 +14,7 @@ use zkml_circuits::files::{
     Kind,
 };
 
-const VERSION: u32 = 4;
+const VERSION: u32 = 3;
 
 fn write(path: &Path, kind: Kind, payload: &[u8]) {
     write_container(path, kind, VERSION, &mut |out| out.write_all(payload)).unwrap();
