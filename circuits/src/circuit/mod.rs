@@ -130,5 +130,3 @@ impl Circuit<Fr> for ModelCircuit {
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tests_support;

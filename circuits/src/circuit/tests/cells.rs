@@ -21,23 +21,19 @@ pub fn everything() -> Model {
         lo: -80,
         values: (-80..=80).map(|x: i64| (x * x) % 37 - x).collect(),
     }];
-    let window = window(2, 2, 0);
     let clamp = relu6();
     let w = model.weight(&[2, 2, 1, 1], 30);
     let conv = Op::Conv {
         x,
         w,
         bias: None,
-        window: crate::graph::Window {
-            kernel: [1; 2],
-            stride: [1; 2],
-            pads: [0; 4],
-        },
+        window: window(1, 1, 0),
         groups: 1,
         div: SCALE,
         clamp,
     };
     let x = model.node(&[2, 4, 4], conv);
+    let window = window(2, 2, 0);
     let max = model.node(&[2, 2, 2], Op::MaxPool { x, window });
     let mean = model.node(&[2, 2, 2], Op::AvgPool { x, window });
     let [a, mean] = [max, mean].map(|x| model.node(&[8], Op::Reshape { x }));

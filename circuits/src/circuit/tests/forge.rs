@@ -13,9 +13,15 @@ use halo2_proofs::{
     plonk::{create_proof, Advice, Column, ProvingKey},
 };
 
-use super::{cells::everything, fixtures::*, reject::failures, Override};
+use super::{
+    cells::everything,
+    fixtures::*,
+    lookup_columns::{lookup_columns, LookupColumns},
+    reject::failures,
+    Override,
+};
 use crate::{
-    circuit::{tests_support::LookupColumns, Columns, ModelCircuit, Purpose, Witness},
+    circuit::{Columns, ModelCircuit, Purpose, Witness},
     layout::{Plan, Shape, Step},
     plonk::Prepared,
     prove::{argument, Transcript},
@@ -95,8 +101,7 @@ pub fn lookup_cells(plan: &Plan, columns: &LookupColumns) -> Vec<Override> {
 /// out (`tuned: false`: the sum does not end at zero) or make up for it at MockProver's pole.
 fn lookups(plan: &Arc<Plan>, witness: &Arc<Witness>, tuned: bool) -> ModelCircuit {
     let [_, _, pole, mix] = mock_challenges();
-    let mut columns =
-        crate::circuit::tests_support::lookup_columns(plan, witness, (pole, mix), |tag| tag, None);
+    let mut columns = lookup_columns(plan, witness, (pole, mix), |tag| tag, None);
     if tuned {
         // Table row 0 is (tag 0, value 0): its entry is 0.
         columns.counts[0] += columns.balance * pole;

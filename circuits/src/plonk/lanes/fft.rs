@@ -72,7 +72,7 @@ impl Twiddles {
         let scale = Lanes::splat(&(scale * Self::factor()));
         let (source, _) = source.as_chunks::<8>();
         let blocks = (0..source.len()).into_par_iter().with_min_len(TASK);
-        let at = |b: usize| b.reverse_bits() >> (usize::BITS - source.len().ilog2());
+        let at = |b: usize| reversed(b, source.len());
         blocks.map(|b| load(&source[at(b)], &scale)).collect()
     }
 
@@ -81,7 +81,7 @@ impl Twiddles {
     fn load_scaled(&self, source: &[Fr], powers: &[Fr]) -> Vec<Block> {
         let ((source, _), (powers, _)) = (source.as_chunks::<8>(), powers.as_chunks::<8>());
         let blocks = (0..source.len()).into_par_iter().with_min_len(TASK);
-        let at = |b: usize| b.reverse_bits() >> (usize::BITS - source.len().ilog2());
+        let at = |b: usize| reversed(b, source.len());
         blocks
             .map(|b| load(&source[at(b)], &Lanes::load(&powers[at(b)])))
             .collect()
@@ -165,6 +165,11 @@ impl Twiddles {
             run.store(row);
         }
     }
+}
+
+/// Where block `b` of `count` stands in bit-reversed order.
+fn reversed(b: usize, count: usize) -> usize {
+    b.reverse_bits() >> (usize::BITS - count.ilog2())
 }
 
 /// Eight values times a factor.

@@ -2,8 +2,10 @@
 
 use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr};
 
-use super::{fixed::data_rows, phase2, Columns, Witness};
-use crate::layout::Plan;
+use crate::{
+    circuit::{fixed::data_rows, phase2, Columns, Witness},
+    layout::Plan,
+};
 
 /// The look-up argument's columns at given challenges, whether or not the sums agree.
 pub struct LookupColumns {
