@@ -65,7 +65,7 @@ pub(super) fn tensor(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f64>), ImportError
 
 pub(super) fn load(bytes: &[u8], options: &ImportOptions) -> Result<FloatModel, ImportError> {
     let (mut graph, opset) = read(bytes)?;
-    patterns::name_activations(&mut graph);
+    patterns::name_spellings(&mut graph);
     import((graph, opset), options)
 }
 

@@ -21,7 +21,7 @@ pub(super) fn floats(name: &str, dims: &[i64], values: &[f32]) -> TensorProto {
     }
 }
 
-fn integers(name: &str, values: &[i64]) -> TensorProto {
+pub(super) fn integers(name: &str, values: &[i64]) -> TensorProto {
     TensorProto {
         name: name.to_owned(),
         dims: vec![values.len() as i64],
@@ -31,7 +31,7 @@ fn integers(name: &str, values: &[i64]) -> TensorProto {
     }
 }
 
-fn ints(name: &str, ints: &[i64]) -> AttributeProto {
+pub(super) fn ints(name: &str, ints: &[i64]) -> AttributeProto {
     AttributeProto {
         name: name.to_owned(),
         ints: ints.to_vec(),
@@ -39,7 +39,7 @@ fn ints(name: &str, ints: &[i64]) -> AttributeProto {
     }
 }
 
-fn int(name: &str, i: i64) -> AttributeProto {
+pub(super) fn int(name: &str, i: i64) -> AttributeProto {
     AttributeProto {
         name: name.to_owned(),
         i,

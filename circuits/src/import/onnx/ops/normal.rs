@@ -136,13 +136,18 @@ fn group(importer: &mut Importer, node: &OnnxNode) -> Results {
     Ok(vec![importer.reshape_to(&y, x.shape().to_vec())?])
 }
 
+/// A spelled-out normalisation has an `epsilon` of its own; the operator's is 10⁻⁹.
 fn mean_variance(importer: &mut Importer, node: &OnnxNode) -> Results {
     let x = importer.input(node, 0)?;
     let axes = node
         .attribute("axes")
         .map_or(vec![0, 2, 3], |a| a.ints.clone());
     let axes = importer.axes_of(node, Some(axes), x.rank())?;
-    Ok(vec![importer.standardised(&x, &axes, 1e-9)?.0])
+    Ok(vec![
+        importer
+            .standardised(&x, &axes, node.float("epsilon", 1e-9))?
+            .0,
+    ])
 }
 
 /// Division by the sum of sizes, or by the root of the sum of squares.

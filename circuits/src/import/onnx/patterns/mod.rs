@@ -1,0 +1,45 @@
+//! What a file spells out in elementwise nodes and means: activations and layer normalisation. One operator
+//! costs less than a dozen, and is more precise.
+//!
+//! Spellings differ in the order of factors, in what is divided or raised to a power, in what is computed
+//! twice. So a chain is not compared with a shape: it is a known function if it has that function's values,
+//! to within single precision.
+
+mod activation;
+mod chain;
+mod normal;
+#[cfg(test)]
+mod tests;
+
+use super::schema::{GraphProto, NodeProto};
+use chain::Chains;
+use std::collections::{HashMap, HashSet};
+
+/// Replaces the last node of each spelling by what it means, and drops nodes that nothing reads any more.
+pub(super) fn name_spellings(graph: &mut GraphProto) {
+    let mut found: HashMap<usize, Vec<NodeProto>> = HashMap::new();
+    let mut chains = Chains::new(graph);
+    for at in 0..graph.node.len() {
+        let named = activation::named(&chains, at).or_else(|| normal::named(&chains, at));
+        if let Some(nodes) = named {
+            chains.end_at(at);
+            found.insert(at, nodes);
+        }
+    }
+    if found.is_empty() {
+        return;
+    }
+    let nodes = std::mem::take(&mut graph.node);
+    let replaced = nodes.into_iter().enumerate();
+    let replaced = replaced.flat_map(|(at, node)| found.remove(&at).unwrap_or_else(|| vec![node]));
+    let mut nodes: Vec<NodeProto> = replaced.collect();
+    let outputs = graph.output.iter().map(|info| &info.name);
+    let mut read: HashSet<String> = outputs.cloned().collect();
+    while let Some(node) = nodes.pop() {
+        if node.output.iter().any(|name| read.contains(name)) {
+            read.extend(node.input.iter().cloned());
+            graph.node.push(node);
+        }
+    }
+    graph.node.reverse();
+}
