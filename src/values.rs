@@ -12,9 +12,10 @@ use zkml_circuits::{
 /// Values of one tensor that are listed before the rest is only counted.
 const LISTED: usize = 64;
 
-/// The index of the largest value, the first of equals; `None` where there is nothing to choose from.
-pub fn class(values: &[i64]) -> Option<usize> {
-    if values.len() < 2 {
+/// The index of the largest value, the first of equals; `None` for one value, and for images and batches:
+/// scores have one dimension.
+pub fn class(values: &[i64], shape: &[usize]) -> Option<usize> {
+    if shape.iter().filter(|size| **size > 1).count() != 1 {
         return None;
     }
     let largest = values.iter().max()?;
@@ -42,7 +43,12 @@ pub fn shape(dimensions: &[usize]) -> String {
 }
 
 /// Prints an output as `final out[5] x: 6614 (12.91796875)`, and its class.
-pub fn say_output(ui: &Ui, values: &[i64], scale: i64, limit: usize) -> Result<()> {
+pub fn say_output(
+    ui: &Ui,
+    (values, shape): (&[i64], &[usize]),
+    scale: i64,
+    limit: usize,
+) -> Result<()> {
     for (i, value) in values.iter().take(limit).enumerate() {
         ui.say(format_args!(
             "final out[{i}] x: {value} ({})",
@@ -55,7 +61,7 @@ pub fn say_output(ui: &Ui, values: &[i64], scale: i64, limit: usize) -> Result<(
             values.len() - limit
         ))?;
     }
-    if let Some(class) = class(values) {
+    if let Some(class) = class(values, shape) {
         ui.say(format_args!("class: {class}"))?;
     }
     Ok(())
@@ -70,10 +76,16 @@ pub fn output_scale(graph: &Graph, source: &Source, at: usize) -> i64 {
 /// All outputs, each with its name where there are several.
 pub fn say_outputs(ui: &Ui, graph: &Graph, source: &Source, outputs: &[Vec<i64>]) -> Result<()> {
     for (at, (id, values)) in graph.outputs.iter().zip(outputs).enumerate() {
+        let (name, shape) = tensor(graph, *id);
         if graph.outputs.len() > 1 {
-            ui.say(format_args!("output '{}'", tensor(graph, *id).0))?;
+            ui.say(format_args!("output '{name}'"))?;
         }
-        say_output(ui, values, output_scale(graph, source, at), usize::MAX)?;
+        say_output(
+            ui,
+            (values, &shape),
+            output_scale(graph, source, at),
+            usize::MAX,
+        )?;
     }
     Ok(())
 }
@@ -84,7 +96,8 @@ pub fn outputs_json(graph: &Graph, source: &Source, outputs: &[Vec<i64>]) -> Val
         let (name, shape) = tensor(graph, *id);
         let scale = output_scale(graph, source, at);
         let reals: Vec<f64> = values.iter().map(|v| real(*v, scale)).collect();
-        json!({ "name": name, "shape": shape, "values": values, "reals": reals, "class": class(values) })
+        let class = class(values, &shape);
+        json!({ "name": name, "shape": shape, "values": values, "reals": reals, "class": class })
     };
     graph
         .outputs
@@ -101,9 +114,10 @@ pub fn real(value: i64, scale: i64) -> f64 {
 }
 
 /// The class that a statement shows, if it has one public output.
-pub fn stated_class(statement: &Statement) -> Option<usize> {
-    match statement.outputs.as_slice() {
-        [Exposure::Public(values)] => class(values),
+pub fn stated_class(architecture: &Architecture, statement: &Statement) -> Option<usize> {
+    let graph = &architecture.graph;
+    match (statement.outputs.as_slice(), graph.outputs.as_slice()) {
+        ([Exposure::Public(values)], [id]) => class(values, &tensor(graph, *id).1),
         _ => None,
     }
 }
@@ -120,7 +134,7 @@ pub fn say_statement(ui: &Ui, architecture: &Architecture, statement: &Statement
         ui.say(describe("output O", graph, *id, exposure))?;
         if let Exposure::Public(values) = exposure {
             let scale = output_scale(graph, &architecture.source, at);
-            say_output(ui, values, scale, LISTED)?;
+            say_output(ui, (values, &tensor(graph, *id).1), scale, LISTED)?;
         }
     }
     Ok(())
@@ -155,9 +169,14 @@ mod tests {
 
     #[test]
     fn classes_are_the_first_largest() {
-        assert_eq!(class(&[]), None);
-        assert_eq!(class(&[5]), None);
-        assert_eq!(class(&[-3, -1, -1]), Some(1));
+        assert_eq!(class(&[5], &[1]), None);
+        assert_eq!(class(&[-3, -1, -1], &[3]), Some(1));
+        assert_eq!(class(&[-3, -1, -1], &[1, 1, 3]), Some(1));
+    }
+
+    #[test]
+    fn images_and_batches_have_no_class() {
+        assert_eq!(class(&[1, 2, 3, 4], &[2, 2]), None);
     }
 
     #[test]

@@ -110,7 +110,7 @@ pub fn run(args: &ProveArgs, ui: &Ui) -> Result<Value> {
         ))?;
     }
     Ok(json!({
-        "class": stated_class(&proof.statement),
+        "class": stated_class(&prover.architecture, &proof.statement),
         "statement": proof.statement,
         "verifying_key": proof.verifying_key,
         "transcript": proof.transcript,

@@ -90,7 +90,7 @@ pub fn run(args: &VerifyArgs, ui: &Ui) -> Result<Value> {
     ))?;
     ui.say("Proof verified!")?;
     Ok(json!({
-        "class": stated_class(&proof.statement),
+        "class": stated_class(&set.architecture, &proof.statement),
         "statement": proof.statement,
         "verifying_key": proof.verifying_key,
         "key_rederived": args.rederive,

@@ -2,7 +2,7 @@
 //! hold elements; at the others they are whatever the identities demand.
 
 use crate::layout::{
-    Accumulator, Axis, Block, Emit, Excess, Home, Limb, Matrix, Plan, Range, Step, Term,
+    Accumulator, Axis, Block, Emit, Excess, Home, Limb, Matrix, Plan, Range, Step, Tap, Term,
 };
 
 type Blocks = [Vec<u64>];
@@ -117,10 +117,12 @@ fn accumulate(
             matrix,
         } => {
             let inputs = read_planes(blocks, x, planes, *cells);
-            for tap in taps {
-                for (o, plane) in sums.chunks_mut(width).enumerate() {
-                    let factor = weight(blocks, matrix, columns, tap.segment, o);
-                    product(plane, &inputs[tap.plane], tap.shift, factor);
+            for (taps, sums) in phases(taps, sums) {
+                for tap in taps {
+                    for (o, plane) in sums.chunks_mut(width).enumerate() {
+                        let factor = weight(blocks, matrix, columns, tap.segment, o);
+                        product(plane, &inputs[tap.plane], tap.shift, factor);
+                    }
                 }
             }
         }
@@ -132,12 +134,22 @@ fn accumulate(
             matrix,
         } => {
             let inputs = read_planes(blocks, x, planes, *cells);
-            let residues = planes.len() / (sums.len() / width).max(1);
-            for tap in taps {
-                for (c, plane) in sums.chunks_mut(width).enumerate() {
-                    let factor = weight(blocks, matrix, columns, tap.segment, c);
-                    let input = &inputs[c * residues + tap.plane];
-                    product(plane, input, tap.shift, factor);
+            for (taps, sums) in phases(taps, sums) {
+                let residues = planes.len() / (sums.len() / width).max(1);
+                for tap in taps {
+                    for (c, plane) in sums.chunks_mut(width).enumerate() {
+                        let factor = weight(blocks, matrix, columns, tap.segment, c);
+                        let input = &inputs[c * residues + tap.plane];
+                        product(plane, input, tap.shift, factor);
+                    }
+                }
+            }
+        }
+        Accumulator::Shifted { x, cells, shifts } => {
+            for shift in shifts {
+                let from = shift.from..shift.from + cells;
+                for (sum, i) in sums[shift.to..].iter_mut().zip(from) {
+                    *sum += i128::from(term(blocks, x, i));
                 }
             }
         }
@@ -152,7 +164,7 @@ fn accumulate(
         }
         Accumulator::Scale { x, matrix, axis } => {
             for (i, sum) in sums.iter_mut().enumerate() {
-                let channel = channel(*axis, i, width);
+                let channel = channel(*axis, i, width, matrix);
                 let factor = if channel < matrix.channels {
                     weight(blocks, matrix, columns, 0, channel)
                 } else {
@@ -199,6 +211,15 @@ fn accumulate(
     }
 }
 
+/// The taps of each phase, and its part of the sums.
+fn phases<'a>(
+    taps: &'a [Vec<Tap>],
+    sums: &'a mut [i128],
+) -> impl Iterator<Item = (&'a Vec<Tap>, &'a mut [i128])> {
+    let each = sums.len() / taps.len().max(1);
+    taps.iter().zip(sums.chunks_mut(each.max(1)))
+}
+
 fn read_planes(blocks: &Blocks, x: &Term, planes: &[usize], cells: usize) -> Vec<Vec<i64>> {
     planes
         .iter()
@@ -220,9 +241,9 @@ fn elements<'a>(blocks: &'a Blocks, home: &'a Home) -> impl Iterator<Item = i64>
         .map(|&position| value(blocks, &home.limbs, home.offset, position))
 }
 
-fn channel(axis: Axis, index: usize, width: usize) -> usize {
+fn channel(axis: Axis, index: usize, width: usize, matrix: &Matrix) -> usize {
     match axis {
-        Axis::Segment => index / width,
+        Axis::Segment => index / width % matrix.channels.max(1),
         Axis::Cell => index,
     }
 }
@@ -241,7 +262,7 @@ fn write(
         let mut value = scaled.div_euclid(divisor);
         split(plan, blocks, &emit.remainder, i, scaled.rem_euclid(divisor))?;
         if let Some((matrix, segment, axis)) = &emit.bias {
-            let channel = channel(*axis, i, width);
+            let channel = channel(*axis, i, width, matrix);
             if channel < matrix.channels {
                 value += i128::from(weight(blocks, matrix, columns, *segment, channel));
             }

@@ -12,6 +12,7 @@ mod packing;
 mod random;
 mod reject;
 mod soundness;
+mod windows;
 
 use halo2_proofs::{
     halo2curves::bn256::Fr,

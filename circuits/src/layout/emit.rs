@@ -27,7 +27,7 @@ pub struct Term {
 /// Which index of a cell names its channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Axis {
-    /// The segment.
+    /// The segment; there may be several for each channel, all channels first.
     Segment,
     /// The cell (flat position).
     Cell,
@@ -44,6 +44,15 @@ pub struct Tap {
     pub segment: usize,
 }
 
+/// Cells that are added to others.
+#[derive(Clone, Copy, Debug)]
+pub struct Shift {
+    /// First cell of what is added.
+    pub from: usize,
+    /// Where it is added.
+    pub to: usize,
+}
+
 /// What is accumulated before rounding. Laid out like the output's blocks.
 #[derive(Clone, Debug)]
 pub enum Accumulator {
@@ -55,8 +64,8 @@ pub enum Accumulator {
         planes: Vec<usize>,
         /// Cells of an input plane.
         cells: usize,
-        /// Taps.
-        taps: Vec<Tap>,
+        /// Taps, phase by phase of the outputs.
+        taps: Vec<Vec<Tap>>,
         /// Weights.
         matrix: Matrix,
     },
@@ -68,10 +77,19 @@ pub enum Accumulator {
         planes: Vec<usize>,
         /// Cells of an input plane.
         cells: usize,
-        /// Taps of one channel.
-        taps: Vec<Tap>,
+        /// Taps of one channel, phase by phase of the outputs.
+        taps: Vec<Vec<Tap>>,
         /// Weights.
         matrix: Matrix,
+    },
+    /// Sums of shifted planes.
+    Shifted {
+        /// Input.
+        x: Term,
+        /// Cells of a plane.
+        cells: usize,
+        /// The planes added, and where.
+        shifts: Vec<Shift>,
     },
     /// `acc[n] = Σ_k W[k][n]·x_k`.
     Linear {

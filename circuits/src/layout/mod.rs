@@ -23,7 +23,7 @@ mod weights;
 pub use arithmetic::signed as builder_signed;
 pub use block::{Block, BlockId, Cell, FunctionRange, Gate, Geometry, Range, Variable};
 pub use builder::permutation_rows;
-pub use emit::{Accumulator, Axis, Emit, Excess, Tap, Term};
+pub use emit::{Accumulator, Axis, Emit, Excess, Shift, Tap, Term};
 pub use error::LayoutError;
 pub use home::{Home, Limb};
 pub use pack::{Exposed, Lane, Message, Packing, Place, Statement, WORD_BITS};

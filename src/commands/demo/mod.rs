@@ -11,7 +11,7 @@ use crate::{
     keys::{make_folder, KeyFolder},
     srs::{warn, SrsArgs},
     ui::Ui,
-    values::{class, grouped, say_output, shape, stated_class},
+    values::{class, grouped, say_output, shape, stated_class, tensor},
 };
 use anyhow::{bail, Context, Result};
 use art::art;
@@ -159,7 +159,8 @@ impl Demo<'_> {
         ))?;
         let trace = exec::run(&model.graph, &model.weights, &input)?;
         let outputs = exec::outputs(&model.graph, &trace);
-        let says = outputs.first().and_then(|values| class(values));
+        let scores = outputs.first().zip(model.graph.outputs.first());
+        let says = scores.and_then(|(values, id)| class(values, &tensor(&model.graph, *id).1));
         if let Some(says) = says {
             ui.say(format_args!("it says   this is a {says}"))?;
         }
@@ -243,14 +244,16 @@ impl Demo<'_> {
         let set = self.keys().verifying(&self.srs, ui)?;
         let timed = ui.stage("Verifying", None, || verify::check(&set, proof));
         timed.value?;
-        if let Some(Exposure::Public(values)) = proof.statement.outputs.first() {
-            say_output(ui, values, set.architecture.graph.scale, 10)?;
+        let graph = &set.architecture.graph;
+        let shown = proof.statement.outputs.first().zip(graph.outputs.first());
+        if let Some((Exposure::Public(values), id)) = shown {
+            say_output(ui, (values, &tensor(graph, *id).1), graph.scale, 10)?;
         }
         ui.say(format_args!(
             "Proof verified! ({:.1} ms)",
             1e3 * timed.seconds
         ))?;
-        let class = stated_class(&proof.statement);
+        let class = stated_class(&set.architecture, &proof.statement);
         for (what, forged) in forgeries(proof) {
             if verify::check(&set, &forged).is_ok() {
                 bail!("a proof with {what} was accepted: this must not be, please report it");

@@ -101,7 +101,7 @@ fn unread(plan: &Plan) -> BTreeSet<(usize, usize)> {
     unread
 }
 
-fn every_cell_is_read(model: Model, shape: Shape) {
+pub fn every_cell_is_read(model: Model, shape: Shape) {
     let mut model = hashed(model.on(shape));
     let plan = model.plan(shape);
     let inputs = model.random_input();

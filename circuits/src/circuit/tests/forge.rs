@@ -199,7 +199,7 @@ fn real_proofs_of_cheats_in_a_stacked_circuit_are_rejected() {
     real_cheats(everything(), stacked(13));
 }
 
-fn real_cheats(mut model: Model, shape: Shape) {
+pub fn real_cheats(mut model: Model, shape: Shape) {
     let plan = model.plan(shape);
     let inputs = model.random_input();
     let honest = model.witness(&plan, &inputs);

@@ -9,44 +9,16 @@
 //!
 //! `f·Σ_{c,i,j} W̃_cij(u)·v^(iB+j)·X_c(v) + D·β̃(u)·1(v) = Σ_o u^(O−1−o)·(D·p_o + rem_o − h)(v)`
 
-use super::{term, Builder, Home, LayoutError, Operand, Variable};
+use super::{planes::Input, term, Builder, LayoutError, Operand, Variable};
 use crate::{
-    graph::{Op, TensorId, Window},
+    graph::{Op, TensorId},
     layout::{
         block::Geometry,
         emit::{Axis, Output, Tap},
-        home::Planes,
         weights::Matrix,
         Accumulator,
     },
 };
-
-/// The input of a convolution: planes (channel by channel, residue by residue) of one form.
-struct Input {
-    home: Home,
-    planes: Planes,
-    /// Strided convolutions read `stride²` residue planes per channel.
-    stride: [usize; 2],
-    /// Fold of each plane, without the offset.
-    folds: Vec<Operand>,
-    /// First cell of each plane.
-    firsts: Vec<usize>,
-}
-
-impl Input {
-    fn residues(&self) -> usize {
-        self.stride[0] * self.stride[1]
-    }
-
-    fn residue(&self, i: usize, j: usize) -> usize {
-        (i % self.stride[0]) * self.stride[1] + j % self.stride[1]
-    }
-
-    /// Exponent of a tap.
-    fn exponent(&self, i: usize, j: usize) -> usize {
-        i / self.stride[0] * self.planes.pitch + j / self.stride[1]
-    }
-}
 
 impl Builder<'_> {
     /// Lowers [`Op::Conv`].
@@ -77,8 +49,11 @@ impl Builder<'_> {
                 "only ungrouped and depthwise convolutions (one output per channel) are proven",
             ));
         }
-        let input = self.conv_input(*x, window)?;
-        let [kh, kw] = window.kernel;
+        let cells_each = 2 + usize::from(clamp.is_some());
+        let phases = self.phases(*x, window, output, cells_each)?;
+        let input = self.conv_input(*x, window, phases)?;
+        let origins: Vec<[usize; 2]> = input.origins().collect();
+        let kernel @ [kh, kw] = window.kernel;
         let taps_in = if depthwise { 1 } else { channels };
         let mut segments = Vec::with_capacity(taps_in * kh * kw + 1);
         for m in 0..taps_in * kh * kw {
@@ -91,11 +66,15 @@ impl Builder<'_> {
         let range = self.weight_range(&[Some(*w), *bias].into_iter().flatten().collect::<Vec<_>>());
         let matrix = self.weights(&segments, range)?;
 
-        let reach = input.exponent(kh - 1, kw - 1);
+        let reach = origins
+            .iter()
+            .map(|[y, x]| input.exponent([y + kh - 1, x + kw - 1]))
+            .max()
+            .unwrap_or(0);
         let rows = self.rows_for(input.planes.cells + reach);
         let cells = rows * self.shape.data;
         let geometry = Geometry {
-            segments: outputs,
+            segments: outputs * origins.len(),
             rows,
             variable: Variable::Position,
         };
@@ -108,11 +87,14 @@ impl Builder<'_> {
             packed: false,
         })?;
 
-        let sum = if depthwise {
-            self.depthwise_sum(&input, &matrix, [kh, kw])
-        } else {
-            self.conv_sum(&input, &matrix, channels, [kh, kw])
-        };
+        let sums: Vec<Operand> = origins
+            .iter()
+            .map(|origin| match depthwise {
+                true => self.depthwise_sum(&input, &matrix, kernel, *origin),
+                false => self.conv_sum(&input, &matrix, (channels, kernel), *origin),
+            })
+            .collect();
+        let sum = self.over_phases(outputs, sums);
         // Align the product's last coefficient with the output planes' last cell.
         let slack = self.power(Variable::Position, cells - input.planes.cells - reach);
         let sum = self.mul(sum, slack);
@@ -121,6 +103,7 @@ impl Builder<'_> {
             let folded = self.weight_fold(&matrix, segments.len() - 1);
             let ones = self.ones(Variable::Position, cells);
             let spread = self.mul(folded, ones);
+            let spread = self.over_phases(outputs, vec![spread; origins.len()]);
             left = self.combine([(1, left), (emit.divisor, spread)]);
         }
         let right = self.rounded_total(&emit);
@@ -130,20 +113,25 @@ impl Builder<'_> {
         let right = self.mul(right, shift);
         self.program.assert_equal(left, right);
 
-        let taps = (0..taps_in)
-            .flat_map(|c| (0..kh * kw).map(move |t| (c, t / kw, t % kw)))
-            .enumerate()
-            .map(|(segment, (c, i, j))| Tap {
-                plane: c * input.residues() + input.residue(i, j),
-                shift: reach - input.exponent(i, j),
-                segment,
-            })
-            .collect();
+        let taps = |[y, x]: [usize; 2]| -> Vec<Tap> {
+            let each = (0..taps_in).flat_map(|c| (0..kh * kw).map(move |t| (c, t)));
+            let tap = |(segment, (c, t)): (usize, (usize, usize))| {
+                let at = [y + t / kw, x + t % kw];
+                Tap {
+                    plane: c * input.residues() + input.residue(at),
+                    shift: reach - input.exponent(at),
+                    segment,
+                }
+            };
+            each.enumerate().map(tap).collect()
+        };
+        let taps = origins.iter().map(|origin| taps(*origin)).collect();
         let origin = input.planes.origin + reach;
         let positions = (0..outputs * height * width)
             .map(|e| {
                 let (o, y, x) = (e / (height * width), e / width % height, e % width);
-                o * cells + origin + y * input.planes.pitch + x
+                let (phase, far) = input.output(y, x);
+                (phase * outputs + o) * cells + origin + far
             })
             .collect();
         let x = term(1, &input.home);
@@ -173,35 +161,47 @@ impl Builder<'_> {
         ))
     }
 
-    /// `Σ_c X_c(v)·W̃_c(u, v)`.
+    /// `Σ_ρ u^((R−1−ρ)·O)·value_ρ`, for R phases of O outputs.
+    fn over_phases(&mut self, outputs: usize, values: Vec<Operand>) -> Operand {
+        if let [only] = values.as_slice() {
+            return *only;
+        }
+        let across = self.power(Variable::Channel, outputs);
+        self.horner(across, values)
+    }
+
+    /// `Σ_c X_c(v)·W̃_c(u, v)`, of the windows that begin at `origin` and a stride on.
     fn conv_sum(
         &mut self,
         input: &Input,
         matrix: &Matrix,
-        channels: usize,
-        [kh, kw]: [usize; 2],
+        (channels, [kh, kw]): (usize, [usize; 2]),
+        origin: [usize; 2],
     ) -> Operand {
         let residues = input.residues();
-        let taps: Vec<Vec<(usize, usize)>> = (0..residues)
+        let places = |t: usize| [origin[0] + t / kw, origin[1] + t % kw];
+        let taps: Vec<Vec<usize>> = (0..residues)
             .map(|residue| {
                 (0..kh * kw)
-                    .map(|t| (t / kw, t % kw))
-                    .filter(|(i, j)| input.residue(*i, *j) == residue)
+                    .filter(|t| input.residue(places(*t)) == residue)
                     .collect()
             })
             .collect();
         let offsets: Vec<Operand> = taps
             .iter()
-            .map(|taps| self.kernel_offset(input, matrix, taps))
+            .map(|taps| {
+                let exponents = taps.iter().map(|t| input.exponent(places(*t)));
+                self.kernel_offset(matrix, exponents.collect())
+            })
             .collect();
         let mut sum = self.zero();
         for c in 0..channels {
             for (residue, taps) in taps.iter().enumerate() {
                 let mut kernel = None;
                 let mut last = 0;
-                for &(i, j) in taps.iter().rev() {
-                    let fold = self.weight_fold_raw(matrix, c * kh * kw + i * kw + j);
-                    let exponent = input.exponent(i, j);
+                for &t in taps.iter().rev() {
+                    let fold = self.weight_fold_raw(matrix, c * kh * kw + t);
+                    let exponent = input.exponent(places(t));
                     kernel = Some(match kernel {
                         None => fold,
                         Some(so_far) => {
@@ -222,16 +222,11 @@ impl Builder<'_> {
     }
 
     /// What the weights' offset contributes to a kernel's fold: `offset·1(u)·Σ v^exponent`.
-    fn kernel_offset(
-        &mut self,
-        input: &Input,
-        matrix: &Matrix,
-        taps: &[(usize, usize)],
-    ) -> Operand {
+    fn kernel_offset(&mut self, matrix: &Matrix, exponents: Vec<usize>) -> Operand {
         let mut sum = self.zero();
         let one = self.one();
-        for &(i, j) in taps {
-            let power = self.power(Variable::Position, input.exponent(i, j));
+        for exponent in exponents {
+            let power = self.power(Variable::Position, exponent);
             sum = self.program.mul_add(power, one, sum);
         }
         let ones = self.ones(Variable::Channel, matrix.geometry.rows * self.shape.data);
@@ -239,19 +234,26 @@ impl Builder<'_> {
         self.combine([(matrix.offset, spread)])
     }
 
-    /// `Σ_c u^(C'−1−c)·X_c(v)·W_c(v)`, `C'` the padded number of channels.
-    fn depthwise_sum(&mut self, input: &Input, matrix: &Matrix, [kh, kw]: [usize; 2]) -> Operand {
+    /// `Σ_c u^(C'−1−c)·X_c(v)·W_c(v)`, `C'` the padded number of channels, of the windows that begin at
+    /// `origin` and a stride on.
+    fn depthwise_sum(
+        &mut self,
+        input: &Input,
+        matrix: &Matrix,
+        [kh, kw]: [usize; 2],
+        origin: [usize; 2],
+    ) -> Operand {
         let residues = input.residues();
         let channel = self.challenge(Variable::Channel);
         let mut total = self.zero();
         for c in 0..matrix.channels {
             let mut sum = self.zero();
             for t in 0..kh * kw {
-                let (i, j) = (t / kw, t % kw);
+                let at = [origin[0] + t / kw, origin[1] + t % kw];
                 let weight = self.weight_cell(matrix, t, c);
-                let power = self.power(Variable::Position, input.exponent(i, j));
+                let power = self.power(Variable::Position, input.exponent(at));
                 let tap = self.mul(weight, power);
-                let plane = self.plane_value(input, c * residues + input.residue(i, j));
+                let plane = self.plane_value(input, c * residues + input.residue(at));
                 sum = self.program.mul_add(tap, plane, sum);
             }
             total = self.program.mul_add(total, channel, sum);
@@ -259,94 +261,5 @@ impl Builder<'_> {
         let pad = matrix.geometry.rows * self.shape.data - matrix.channels;
         let shift = self.power(Variable::Channel, pad);
         self.mul(total, shift)
-    }
-
-    /// A plane's fold with its offset.
-    fn plane_value(&mut self, input: &Input, plane: usize) -> Operand {
-        let ones = self.ones(Variable::Position, input.planes.cells);
-        self.combine([(1, input.folds[plane]), (input.home.offset, ones)])
-    }
-
-    /// Reads `x` as planes: in place if it lies that way, unpadded and with stride 1; else
-    /// through copies, padding with zeros and splitting by residues.
-    fn conv_input(&mut self, x: TensorId, window: &Window) -> Result<Input, LayoutError> {
-        let shape @ [channels, height, width] = self.image_shape(x)?;
-        let home = self.home(x)?;
-        let plain = window.stride == [1, 1] && window.pads == [0; 4];
-        let in_place = match (plain, home.geometry.variable) {
-            (true, Variable::Position) => home.planes(shape, self.shape.data),
-            _ => None,
-        };
-        if let Some(planes) = in_place {
-            let folds = (0..channels)
-                .map(|c| self.plane_fold(&home, c, channels))
-                .collect();
-            let firsts = (0..channels).map(|c| c * planes.cells).collect();
-            return Ok(Input {
-                home,
-                planes,
-                stride: [1, 1],
-                folds,
-                firsts,
-            });
-        }
-        let [sy, sx] = window.stride;
-        let [top, left, bottom, right] = window.pads;
-        let plane_height = (height + top + bottom).div_ceil(sy);
-        let pitch = (width + left + right).div_ceil(sx);
-        let rows = self.rows_for(plane_height * pitch);
-        let cells = rows * self.shape.data;
-        let planes = channels * sy * sx;
-        let mut elements = vec![None; planes * cells];
-        for c in 0..channels {
-            for y in 0..height {
-                for x in 0..width {
-                    let (py, px) = (y + top, x + left);
-                    let plane = (c * sy + py % sy) * sx + px % sx;
-                    elements[plane * cells + py / sy * pitch + px / sx] =
-                        Some((c * height + y) * width + x);
-                }
-            }
-        }
-        let geometry = Geometry {
-            segments: planes,
-            rows,
-            variable: Variable::Position,
-        };
-        let home = self.gather(&home, geometry, &elements, true)?;
-        let folds = (0..planes)
-            .map(|plane| self.plane_fold(&home, plane, planes.max(2)))
-            .collect();
-        Ok(Input {
-            home,
-            planes: Planes {
-                cells,
-                pitch,
-                origin: 0,
-            },
-            stride: window.stride,
-            folds,
-            firsts: (0..planes).map(|plane| plane * cells).collect(),
-        })
-    }
-
-    /// The fold of one plane over all limbs: a segment, or all of a single plane's segments.
-    fn plane_fold(&mut self, home: &Home, plane: usize, planes: usize) -> Operand {
-        let terms: Vec<(i64, Operand)> = home
-            .limbs
-            .iter()
-            .map(|limb| {
-                let fold = if planes == 1 {
-                    self.flat(limb.block)
-                } else {
-                    Operand::Fold {
-                        block: limb.block,
-                        segment: plane,
-                    }
-                };
-                (limb.base as i64, fold)
-            })
-            .collect();
-        self.combine(terms)
     }
 }

@@ -329,7 +329,11 @@ impl Builder<'_> {
     }
 
     /// Copies a home so that each channel is a segment (or, with one element each, a cell).
-    fn gather_channels(&mut self, home: &Home, channels: usize) -> Result<Home, LayoutError> {
+    pub(super) fn gather_channels(
+        &mut self,
+        home: &Home,
+        channels: usize,
+    ) -> Result<Home, LayoutError> {
         let elements = home.positions.len();
         let per = elements / channels.max(1);
         if per <= 1 {

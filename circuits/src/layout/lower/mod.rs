@@ -10,9 +10,12 @@ mod linear;
 mod matmul;
 mod movement;
 mod near;
+mod phases;
+mod planes;
 mod pool;
 mod product;
 mod table;
+mod windows;
 
 use super::{
     block::{Cell, Variable},

@@ -1,4 +1,5 @@
-//! Pooling: the taps of all windows are copied side by side, one block a tap.
+//! Pooling: the taps of all windows are copied side by side, one block a tap, where windows do not lie so
+//! that they are sums of planes.
 
 use super::{term, Builder, Home, LayoutError, Variable};
 use crate::{
@@ -20,6 +21,9 @@ impl Builder<'_> {
         output: TensorId,
     ) -> Result<String, LayoutError> {
         let home = self.home(x)?;
+        if let Some(strategy) = self.aligned_avg_pool(node, &home, window, [x, output])? {
+            return Ok(strategy);
+        }
         let taps = self.window_taps(x, &home, window, output, None)?;
         let geometry = taps.geometry;
         let [kh, kw] = window.kernel;
