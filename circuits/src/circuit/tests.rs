@@ -6,6 +6,7 @@ mod computed;
 mod fixtures;
 mod forge;
 mod honest;
+mod images;
 mod lookup_columns;
 mod packed;
 mod packing;

@@ -107,6 +107,19 @@ impl Interval {
         self.lo <= v && v <= self.hi
     }
 
+    /// The interval of one value.
+    pub fn point(v: i64) -> Interval {
+        Interval { lo: v, hi: v }
+    }
+
+    /// The smallest interval that holds both.
+    pub fn union(self, other: Interval) -> Interval {
+        Interval {
+            lo: self.lo.min(other.lo),
+            hi: self.hi.max(other.hi),
+        }
+    }
+
     /// The signed integers of `bits` bits.
     pub fn signed(bits: u32) -> Interval {
         let half = 1i64 << bits.clamp(1, 62).saturating_sub(1);
@@ -118,6 +131,17 @@ impl Interval {
 }
 
 impl Window {
+    /// The same windows, with stride 1 in directions in which there is one: `[height, width]` of them.
+    pub fn reduced(self, windows: [usize; 2]) -> Window {
+        let mut reduced = self;
+        for (stride, windows) in reduced.stride.iter_mut().zip(windows) {
+            if windows == 1 {
+                *stride = 1;
+            }
+        }
+        reduced
+    }
+
     /// Height and width of the result on an image of `height` × `width`; `None` when the window
     /// does not fit or its geometry is void.
     pub fn output(&self, height: usize, width: usize) -> Option<[usize; 2]> {

@@ -3,6 +3,10 @@
 //! Propagation uses the weights themselves, channel by channel. What is stored is the union over
 //! channels, rounded outward to a power-of-two width, because the graph is public and exact
 //! bounds would say much about the weights.
+//!
+//! Operations that read tensors where they lie also compute on cells that hold no element: zeros, sums
+//! that nobody reads, or what was computed from these. Bounds of such cells are propagated beside those of
+//! elements, whose bounds decide about domains and overflow alone.
 
 mod error;
 mod step;
@@ -56,6 +60,7 @@ pub fn round_outward(lo: i64, hi: i64) -> Interval {
 pub fn propagate(graph: &mut Graph, weights: &Weights) -> Result<(), RangeError> {
     graph.validate()?;
     let mut known: Vec<Vec<Wide>> = vec![Vec::new(); graph.tensors.len()];
+    let mut cells = known.clone();
     for &id in &graph.inputs {
         let tensor = graph.tensor(id, "the list of inputs")?;
         let range = Wide::of(tensor.range);
@@ -63,24 +68,35 @@ pub fn propagate(graph: &mut Graph, weights: &Weights) -> Result<(), RangeError>
         if let Some(slot) = known.get_mut(id.0) {
             *slot = vec![range];
         }
+        if let Some(slot) = cells.get_mut(id.0) {
+            *slot = vec![range.with_zero(true)];
+        }
     }
     for at in 0..graph.nodes.len() {
         let Some(node) = graph.nodes.get(at) else {
             continue;
         };
-        let step = Step {
+        let step = |known| Step {
             graph,
             weights,
             node,
-            known: &known,
+            known,
         };
-        step.check_accumulator()?;
-        let before = step.before_clamp()?;
-        let (pre, range) = step.stored(&before)?;
+        let elements = step(&known);
+        elements.check_accumulator()?;
+        let before = elements.before_clamp()?;
+        let everywhere = step(&cells).of_cells()?.unwrap_or_else(|| before.clone());
+        let (pre, range) = elements.stored(&before, &everywhere)?;
         let clamp = node.op.clamp();
         let output = node.output;
         if let Some(slot) = known.get_mut(output.0) {
             *slot = compact(before.into_iter().map(|v| v.clamped(clamp)).collect());
+        }
+        if let Some(slot) = cells.get_mut(output.0) {
+            let held = everywhere
+                .into_iter()
+                .map(|v| v.clamped(clamp).with_zero(true));
+            *slot = compact(held.collect());
         }
         if let Some(node) = graph.nodes.get_mut(at) {
             node.pre = pre;

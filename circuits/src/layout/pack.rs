@@ -347,7 +347,7 @@ impl Builder<'_> {
         if positions.is_empty() {
             return Ok(());
         }
-        if offset > 0 {
+        if !self.held(offset, limbs).contains(0) {
             return Err(self.unsupported(
                 "padding a tensor whose range excludes zero",
                 "pad before the activation",

@@ -108,10 +108,7 @@ impl Builder<'_> {
         let widest = tensors
             .iter()
             .map(|id| self.graph.tensors[id.0].range)
-            .fold(Interval { lo: -1, hi: 0 }, |a, b| Interval {
-                lo: a.lo.min(b.lo),
-                hi: a.hi.max(b.hi),
-            });
+            .fold(Interval { lo: -1, hi: 0 }, Interval::union);
         let mut bound = 1i64;
         while widest.lo < -bound || widest.hi >= bound {
             bound = bound.saturating_mul(2);

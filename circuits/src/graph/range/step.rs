@@ -216,6 +216,33 @@ impl Step<'_> {
         })
     }
 
+    /// Intervals before the clamp of all cells, by channel of the output, where an operation computes on cells
+    /// without elements that may hold something else than zero. What is known then bounds all cells too.
+    pub fn of_cells(&self) -> Result<Option<Vec<Wide>>, RangeError> {
+        Ok(match &self.node.op {
+            Op::Conv { .. }
+            | Op::Scale { .. }
+            | Op::Combine { .. }
+            | Op::AvgPool { .. }
+            | Op::Reshape { .. }
+            | Op::Transpose { .. } => Some(self.before_clamp()?),
+            // Elements that are left out stay where they are.
+            Op::Gather { x, .. } => Some(vec![unite(&self.data(*x)?)]),
+            Op::Linear { .. }
+            | Op::MatMul { .. }
+            | Op::Mul { .. }
+            | Op::Div { .. }
+            | Op::Max { .. }
+            | Op::Min { .. }
+            | Op::MaxPool { .. }
+            | Op::Table { .. }
+            | Op::ReduceSum { .. }
+            | Op::Concat { .. }
+            | Op::Constant { .. }
+            | Op::Parameter { .. } => None,
+        })
+    }
+
     /// The values of a table on an interval, which must lie in its domain.
     fn image(&self, x: Wide, table: usize) -> Result<Wide, RangeError> {
         let table = self.graph.table(table, &self.node.name)?;
@@ -292,8 +319,13 @@ impl Step<'_> {
             .collect())
     }
 
-    /// What the graph records: the interval before the clamp, and the output's range.
-    pub fn stored(&self, before: &[Wide]) -> Result<(Interval, Interval), RangeError> {
+    /// What the graph records: the interval before the clamp, of `cells` where they are computed on, and the
+    /// output's range.
+    pub fn stored(
+        &self,
+        before: &[Wide],
+        cells: &[Wide],
+    ) -> Result<(Interval, Interval), RangeError> {
         let exact = unite(before);
         let place = format!("node '{}'", self.node.name);
         let (lo, hi) = narrow(&place, exact)?;
@@ -335,7 +367,13 @@ impl Step<'_> {
         if let Some(range) = inherited {
             return Ok((range, range));
         }
-        let pre = round_outward(lo, hi);
+        let all = match &self.node.op {
+            Op::Conv { .. } | Op::Scale { .. } => exact.union(unite(cells)),
+            // The layout bounds the cells of other operations.
+            _ => exact,
+        };
+        let (least, most) = narrow(&place, all)?;
+        let pre = round_outward(least, most);
         narrow(&place, Wide::of(pre))?;
         match self.node.op.clamp() {
             None => Ok((pre, pre)),

@@ -42,6 +42,7 @@ impl Builder<'_> {
         };
         let [channels, _, _] = self.image_shape(*x)?;
         let [outputs, height, width] = self.image_shape(output)?;
+        let window = &window.reduced([height, width]);
         let depthwise = *groups > 1;
         if depthwise && (*groups != channels || outputs != channels) {
             return Err(self.unsupported(
@@ -51,7 +52,7 @@ impl Builder<'_> {
         }
         let cells_each = 2 + usize::from(clamp.is_some());
         let phases = self.phases(*x, window, output, cells_each)?;
-        let input = self.conv_input(*x, window, phases)?;
+        let input = self.conv_input(node, *x, window, phases)?;
         let origins: Vec<[usize; 2]> = input.origins().collect();
         let kernel @ [kh, kw] = window.kernel;
         let taps_in = if depthwise { 1 } else { channels };

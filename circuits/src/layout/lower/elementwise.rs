@@ -56,6 +56,7 @@ impl Builder<'_> {
             }
         };
         if !fits || !home.is_distinct(self.shape.data) {
+            home = self.storing_zero(node, home)?;
             home = self.gather_channels(&home, channels)?;
         }
         let parts: Vec<TensorId> = [*w, *bias].into_iter().flatten().collect();
@@ -177,6 +178,7 @@ impl Builder<'_> {
             }
             if let Some(first) = homes.first() {
                 if first.geometry != home.geometry || first.positions != home.positions {
+                    home = self.storing_zero(node, home)?;
                     home = self.gather_like(&home, first)?;
                 }
             }
@@ -281,16 +283,15 @@ impl Builder<'_> {
     fn reach(&self, node: usize, terms: &[Term], constant: i64, div: i64) -> Interval {
         let (mut lo, mut hi) = (i128::from(constant), i128::from(constant));
         for term in terms {
-            let end = term.offset.saturating_add(self.stored_span(&term.limbs));
-            let ends = [term.offset, end].map(|v| i128::from(v) * i128::from(term.coefficient));
+            let held = self.held(term.offset, &term.limbs);
+            let ends = [held.lo, held.hi].map(|v| i128::from(v) * i128::from(term.coefficient));
             lo += ends[0].min(ends[1]);
             hi += ends[0].max(ends[1]);
         }
-        let pre = self.graph.nodes[node].pre;
-        Interval {
-            lo: pre.lo.min(rd(lo, div)),
-            hi: pre.hi.max(rd(hi, div)),
-        }
+        self.graph.nodes[node].pre.union(Interval {
+            lo: rd(lo, div),
+            hi: rd(hi, div),
+        })
     }
 
     /// `f·(Σ terms + constant) = D·p + rem − h`, in total over all cells.
@@ -307,15 +308,19 @@ impl Builder<'_> {
         self.program.assert_equal(left, right);
     }
 
-    /// The largest stored value of a home.
-    pub fn stored_span(&self, limbs: &[Limb]) -> i64 {
-        limbs
+    /// The values that limbs can hold: those of all cells, elements or not.
+    pub fn held(&self, offset: i64, limbs: &[Limb]) -> Interval {
+        let largest = limbs
             .iter()
             .map(|limb| {
                 let n = self.blocks[limb.block].range.size();
                 (limb.base as i64).saturating_mul(n as i64 - 1)
             })
-            .fold(0i64, i64::saturating_add)
+            .fold(0i64, i64::saturating_add);
+        Interval {
+            lo: offset,
+            hi: offset.saturating_add(largest),
+        }
     }
 
     /// Copies a home into the arrangement of another.
@@ -325,7 +330,7 @@ impl Builder<'_> {
         for (element, &position) in like.positions.iter().enumerate() {
             elements[position] = Some(element);
         }
-        self.gather(home, like.geometry, &elements, home.offset <= 0)
+        self.gather(home, like.geometry, &elements, true)
     }
 
     /// Copies a home so that each channel is a segment (or, with one element each, a cell).

@@ -130,9 +130,9 @@ impl Builder<'_> {
     pub fn gather_packed(&mut self, id: TensorId, home: &Home) -> Result<Home, LayoutError> {
         let range = self.graph.tensors[id.0].range;
         let elements = home.positions.len();
-        // The stored form is kept, so the width is that of the source's limbs.
+        // The stored form is kept, so the width is that of the source's limbs. Zero pads.
         let top = home.limbs.last().map_or(1, |limb| limb.base);
-        let values = span(home.offset, range.hi)
+        let values = span(home.offset, range.hi.max(0))
             .div_ceil(top)
             .next_power_of_two();
         if values > self.single_limit() {
@@ -142,9 +142,6 @@ impl Builder<'_> {
         let geometry = self.packed_geometry(elements, bits, Variable::Channel);
         let cells = word_major_cells(elements, geometry.rows * self.shape.data);
         let packed = self.gather(home, geometry, &cells, false)?;
-        // Cells without elements stand for zero, or for the offset where zero cannot be stored.
-        let pads: Vec<usize> = (0..cells.len()).filter(|&i| cells[i].is_none()).collect();
-        self.fix_zero(&packed.limbs, home.offset.min(0), &pads)?;
         let last = packed.limbs.len().saturating_sub(1);
         for (i, limb) in packed.limbs.iter().enumerate() {
             let size = match (i == last, packed.limbs.get(i + 1)) {
@@ -153,6 +150,9 @@ impl Builder<'_> {
             };
             self.blocks[limb.block].range = Range::Exact(size);
         }
+        // Cells without elements stand for zero, or for the offset where zero cannot be stored.
+        let pads: Vec<usize> = (0..cells.len()).filter(|&i| cells[i].is_none()).collect();
+        self.fix_zero(&packed.limbs, home.offset.min(0), &pads)?;
         Ok(packed)
     }
 }

@@ -78,8 +78,8 @@ impl Builder<'_> {
             packed,
         })?;
 
-        if packed {
-            // Cells without an element have weights of zero.
+        // Cells without an element have weights of zero, and hold it unless it is clamped from above.
+        if packed && clamp.and_then(|c| c.hi).is_none_or(|hi| hi >= 0) {
             let kept = emit.kept.first().map(|limb| (limb.block, outputs));
             self.zero_padded.extend(kept);
         }

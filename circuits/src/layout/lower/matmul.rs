@@ -5,7 +5,7 @@
 
 use super::{term, Builder, Home, LayoutError, Operand, Variable};
 use crate::{
-    graph::{ops::rd, Clamp, TensorId},
+    graph::{Clamp, Interval, TensorId},
     layout::{block::Geometry, emit::Output, Accumulator},
 };
 
@@ -26,7 +26,9 @@ impl Builder<'_> {
         };
         let (batches, m, depth, n) = dims;
         let left = self.home(a)?;
+        let left = self.storing_zero(node, left)?;
         let right = self.home(b)?;
+        let right = self.storing_zero(node, right)?;
         // Long rows waste fewer cells: the transposed product where that has them.
         let swapped = n < m;
         let column = move |batch: usize, k: usize, i: usize| (batch * m + i) * depth + k;
@@ -47,9 +49,8 @@ impl Builder<'_> {
             rows: self.rows_for(length),
             variable: Variable::Position,
         };
-        let mut pre = graph.nodes[node].pre;
         // Cells after a row's end are sums of products with zero.
-        (pre.lo, pre.hi) = (pre.lo.min(0), pre.hi.max(0));
+        let pre = graph.nodes[node].pre.union(Interval::point(0));
         let emit = self.emit(Output {
             geometry,
             div,
@@ -140,6 +141,7 @@ impl Builder<'_> {
         output: TensorId,
     ) -> Result<String, LayoutError> {
         let home = self.home(x)?;
+        let home = self.storing_zero(node, home)?;
         let sums = self.elements(output)?;
         let length = home.positions.len() / sums.max(1);
         let rows = self.rows_for(sums);
@@ -153,11 +155,9 @@ impl Builder<'_> {
         for (e, slot) in (0..sums * length).map(|e| (e, e % length * width + e / length)) {
             elements[slot] = Some(e);
         }
-        let terms = self.gather(&home, segments, &elements, false)?;
-        // Cells without elements hold the least value that can be stored.
-        let idle = rd(i128::from(terms.offset) * length as i128, div);
-        let mut pre = self.graph.nodes[node].pre;
-        (pre.lo, pre.hi) = (pre.lo.min(idle), pre.hi.max(idle));
+        let terms = self.gather(&home, segments, &elements, true)?;
+        // Cells without elements are sums of zeros.
+        let pre = self.graph.nodes[node].pre.union(Interval::point(0));
         let geometry = Geometry {
             segments: 1,
             ..segments

@@ -46,16 +46,10 @@ impl Builder<'_> {
         if !self.one_form(&homes, &fixed) {
             let all = homes
                 .values()
-                .map(|home| Interval {
-                    lo: home.offset,
-                    hi: home.offset + self.stored_span(&home.limbs),
-                })
-                .chain(fixed.iter().map(|&v| Interval { lo: v, hi: v }))
-                .reduce(|a, b| Interval {
-                    lo: a.lo.min(b.lo),
-                    hi: a.hi.max(b.hi),
-                });
-            let all = all.unwrap_or(Interval { lo: 0, hi: 0 });
+                .map(|home| self.held(home.offset, &home.limbs))
+                .chain(fixed.iter().map(|&v| Interval::point(v)))
+                .reduce(Interval::union)
+                .unwrap_or(Interval::point(0));
             for home in homes.values_mut() {
                 *home = self.restored(node, home, all)?;
             }
@@ -122,8 +116,17 @@ impl Builder<'_> {
                     .zip(&first.limbs)
                     .all(|(a, b)| a.base == b.base)
         });
-        let top = first.offset + self.stored_span(&first.limbs);
-        alike && fixed.iter().all(|v| (first.offset..=top).contains(v))
+        let held = self.held(first.offset, &first.limbs);
+        alike && fixed.iter().all(|v| held.contains(*v))
+    }
+
+    /// The same values, stored so that zero can be stored beside them.
+    pub(super) fn storing_zero(&mut self, node: usize, home: Home) -> Result<Home, LayoutError> {
+        let held = self.held(home.offset, &home.limbs);
+        match held.contains(0) {
+            true => Ok(home),
+            false => self.restored(node, &home, held.union(Interval::point(0))),
+        }
     }
 
     /// The same values stored for the interval `all`.

@@ -48,10 +48,13 @@ impl Builder<'_> {
         let operations = (py * px - 1) * ((channels + 2) * kh * kw + 3 * (channels + 1) * planes);
         let program = self.rows_for(4 * operations);
         let [ph, pw] = pool.window.kernel;
-        let pooled = self.rows_for(pool.pixels);
-        let copying = plain + outputs * (ph * pw + 2) * pooled;
+        let [channels, pooled_height, pooled_width] = pool.made;
+        let pooled = self
+            .pooled_geometry(channels, pooled_height * pooled_width)
+            .cells(1);
+        let copying = plain + (ph * pw + 2) * pooled;
         // Where the pool's planes have gaps, they are copied once.
-        let aligned = split + outputs * (2 * plane + pooled) + program;
+        let aligned = split + outputs * 2 * plane + pooled + program;
         Ok(match aligned < copying {
             true => phases,
             false => one,
@@ -74,7 +77,8 @@ impl Builder<'_> {
                     read = node.output;
                 }
                 Op::AvgPool { window, .. } if window.pads == [0; 4] => {
-                    break (*window, node.output)
+                    let [_, height, width] = self.image_shape(node.output)?;
+                    break (window.reduced([height, width]), node.output);
                 }
                 _ => return Ok(None),
             }
@@ -97,8 +101,8 @@ impl Builder<'_> {
             let same = (0..kh * kw).all(|t| tap(t) == (o, y + t / kw, x + t % kw));
             same && y % sy == y0 % sy && x % sx == x0 % sx
         });
-        let pixels = shapes[1][1] * shapes[1][2];
-        Ok(aligned.then_some(Pool { window, pixels }))
+        let made = shapes[1];
+        Ok(aligned.then_some(Pool { window, made }))
     }
 }
 
@@ -119,8 +123,8 @@ pub(super) fn unpadded_tap(
     (c * height + y * sy + t / kw) * width + x * sx + t % kw
 }
 
-/// A pool, and the pixels of a channel that it makes.
+/// A pool, and the shape of what it makes.
 struct Pool {
     window: Window,
-    pixels: usize,
+    made: [usize; 3],
 }

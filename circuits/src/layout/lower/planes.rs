@@ -83,6 +83,7 @@ impl Builder<'_> {
     /// through copies, padding with zeros and splitting by residues.
     pub(super) fn conv_input(
         &mut self,
+        node: usize,
         x: TensorId,
         window: &Window,
         phases: [usize; 2],
@@ -125,6 +126,7 @@ impl Builder<'_> {
             rows,
             variable: Variable::Position,
         };
+        let home = self.storing_zero(node, home)?;
         let home = self.gather(&home, geometry, &elements, true)?;
         let folds = (0..planes)
             .map(|plane| self.plane_fold(&home, plane, planes.max(2)))

@@ -24,13 +24,16 @@ impl Builder<'_> {
         if let Some(strategy) = self.aligned_avg_pool(node, &home, window, [x, output])? {
             return Ok(strategy);
         }
-        let taps = self.window_taps(x, &home, window, output, None)?;
+        let home = self.storing_zero(node, home)?;
+        let taps = self.window_taps(x, &home, window, output, Padding::Zeros)?;
         let geometry = taps.geometry;
         let [kh, kw] = window.kernel;
+        // Cells after those of windows are averages of zeros.
+        let pre = self.graph.nodes[node].pre.union(Interval::point(0));
         let emit = self.emit(Output {
             geometry,
             div: (kh * kw) as i64,
-            pre: self.graph.nodes[node].pre,
+            pre,
             clamp: None,
             bias: None::<(_, usize, Axis)>,
             packed: false,
@@ -56,10 +59,11 @@ impl Builder<'_> {
         output: TensorId,
     ) -> Result<String, LayoutError> {
         let home = self.home(x)?;
-        let lowest = home.offset;
-        let taps = self.window_taps(x, &home, window, output, Some(lowest))?;
+        let home = self.storing_zero(node, home)?;
+        let taps = self.window_taps(x, &home, window, output, Padding::Repeated)?;
         let geometry = taps.geometry;
-        let range = self.graph.tensors[x.0].range;
+        // Cells after those of windows are maxima of zeros.
+        let range = self.graph.tensors[x.0].range.union(Interval::point(0));
         let width = range.hi - range.lo;
         let relu = Clamp { lo: 0, hi: None };
         let mut running: Vec<Term> = taps.homes.first().map(|t| term(1, t)).into_iter().collect();
@@ -115,31 +119,23 @@ impl Builder<'_> {
         Ok(format!("{} pairwise maxima", taps.homes.len() - 1))
     }
 
-    /// Copies every tap of the windows; `[channels]` tensors are laid out densely. Padding
-    /// reads as zero, or with `lowest` is left out of the maximum by repeating a tap.
+    /// Copies every tap of the windows; `[channels]` tensors are laid out densely.
     fn window_taps(
         &mut self,
         x: TensorId,
         home: &Home,
         window: &Window,
         output: TensorId,
-        lowest: Option<i64>,
+        padding: Padding,
     ) -> Result<Taps, LayoutError> {
         let [channels, height, width] = self.image_shape(x)?;
         let [_, out_height, out_width] = self.image_shape(output)?;
         let pixels = out_height * out_width;
-        // One pixel a channel: a dense vector wastes no padding cells.
-        let (segments, variable, per_segment) = if pixels < self.shape.data {
-            (1, Variable::Channel, channels * pixels)
-        } else {
-            (channels, Variable::Position, pixels)
-        };
-        let rows = self.rows_for(per_segment);
-        let geometry = Geometry {
+        let geometry @ Geometry {
             segments,
             rows,
             variable,
-        };
+        } = self.pooled_geometry(channels, pixels);
         let cells = rows * self.shape.data;
         let position = |c: usize, p: usize| match variable {
             Variable::Channel => c * pixels + p,
@@ -158,15 +154,16 @@ impl Builder<'_> {
             for c in 0..channels {
                 for p in 0..pixels {
                     let mut tap = source(c, p, t / kw, t % kw);
-                    if lowest.is_some() && tap.is_none() {
-                        // A window's first real pixel stands in for padding: no new maximum.
+                    if padding == Padding::Repeated && tap.is_none() {
                         tap = (0..kh * kw).find_map(|t| source(c, p, t / kw, t % kw));
                     }
                     elements[position(c, p)] = tap;
                 }
             }
-            let padded = window.pads != [0; 4] && lowest.is_none();
-            homes.push(self.gather_tap(home, geometry, &elements, padded)?);
+            // A tap block has no elements of its own: only its limbs are read.
+            let mut tap = self.gather(home, geometry, &elements, true)?;
+            tap.positions = Vec::new();
+            homes.push(tap);
         }
         let positions = (0..channels * pixels)
             .map(|e| position(e / pixels, e % pixels))
@@ -178,19 +175,28 @@ impl Builder<'_> {
         })
     }
 
-    fn gather_tap(
-        &mut self,
-        home: &Home,
-        geometry: Geometry,
-        elements: &[Option<usize>],
-        padded: bool,
-    ) -> Result<Home, LayoutError> {
-        // A tap block has no elements of its own: only its limbs are read. Where zero cannot be
-        // stored, cells outside the windows stay at the lowest value in every tap alike.
-        let mut tap = self.gather(home, geometry, elements, padded || home.offset <= 0)?;
-        tap.positions = Vec::new();
-        Ok(tap)
+    /// Geometry of a tap of every window, and of what is computed from taps.
+    pub(super) fn pooled_geometry(&self, channels: usize, pixels: usize) -> Geometry {
+        // Few pixels a channel: a dense vector wastes no padding cells.
+        let (segments, variable, per_segment) = if pixels < self.shape.data {
+            (1, Variable::Channel, channels * pixels)
+        } else {
+            (channels, Variable::Position, pixels)
+        };
+        Geometry {
+            segments,
+            rows: self.rows_for(per_segment),
+            variable,
+        }
     }
+}
+
+/// What a window reads beside the image.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Padding {
+    Zeros,
+    /// The window's first real pixel, which makes no new maximum.
+    Repeated,
 }
 
 struct Taps {

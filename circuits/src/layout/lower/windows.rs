@@ -105,13 +105,12 @@ impl Builder<'_> {
         };
         let segments = windows.bases.len();
         let rows = self.rows_for(cells + windows.reach);
-        let dense = channels * self.rows_for(height * width);
+        let dense = self.pooled_geometry(channels, height * width).cells(1);
         let copying = (windows.taps.len() + 2) * dense;
         if 2 * segments * rows + dense >= copying {
             return Ok(None);
         }
         let out_cells = rows * self.shape.data;
-        let pre = self.graph.nodes[node].pre;
         let emit = self.emit(Output {
             geometry: Geometry {
                 segments,
@@ -119,11 +118,10 @@ impl Builder<'_> {
                 variable: Variable::Position,
             },
             div: windows.taps.len() as i64,
-            // Taps beyond a plane's end are no taps.
-            pre: Interval {
-                lo: pre.lo.min(0),
-                hi: pre.hi.max(0),
-            },
+            // Averages of whatever stands in the planes; taps beyond a plane's end are no taps.
+            pre: self
+                .held(home.offset, &home.limbs)
+                .union(Interval::point(0)),
             clamp: None,
             bias: None,
             packed: false,
