@@ -5,7 +5,10 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
 use super::fixtures::*;
-use crate::graph::{Clamp, Op, TensorId, Window};
+use crate::{
+    circuit::pack_values,
+    graph::{exec, Clamp, Op, TensorId, Window},
+};
 
 const CLAMPS: [Option<Clamp>; 5] = [
     None,
@@ -201,5 +204,42 @@ fn random_images() {
         model
             .mock(shapes[seed as usize % shapes.len()])
             .assert_satisfied();
+    }
+}
+
+/// Words of an output are padded with zero, which clamped values cannot be.
+#[test]
+fn outputs_below_zero() {
+    let clamp = Some(Clamp {
+        lo: -70,
+        hi: Some(-5),
+    });
+    for outputs in [3, 47, 61] {
+        let mut model = Model::new(71);
+        let x = model.input(&[6], 6);
+        let w = model.weight(&[outputs, 6], 40);
+        let bias = Some(model.weight(&[outputs], 50));
+        let y = Op::Linear {
+            x,
+            w,
+            bias,
+            div: SCALE,
+            clamp,
+        };
+        let y = model.node(&[outputs], y);
+        let mut model = model.finish(y);
+        for shape in [shape(12, 5, 3), shape(13, 2, 3), stacked(14)] {
+            model.mock(shape).assert_satisfied();
+            // The circuit's words are those that a verifier packs.
+            let plan = model.plan(shape);
+            let inputs = model.random_input();
+            let trace = exec::run(&model.graph, &model.weights, &inputs).unwrap();
+            let values = &exec::outputs(&model.graph, &trace)[0];
+            let exposed = &plan.statement.outputs[0];
+            let words = pack_values(&plan, exposed, values);
+            let from = exposed.instance.unwrap();
+            let instances = model.witness(&plan, &inputs).instances.clone();
+            assert_eq!(instances[from..from + words.len()], words);
+        }
     }
 }
