@@ -216,8 +216,9 @@ impl Step<'_> {
         })
     }
 
-    /// Intervals before the clamp of all cells, by channel of the output, where an operation computes on cells
-    /// without elements that may hold something else than zero. What is known then bounds all cells too.
+    /// Intervals before the clamp of all cells, one for each channel of the output, in a step that knows the
+    /// bounds of its operands' cells instead of their elements. `None` where cells without elements are
+    /// copies or zero: the bounds of elements, and zero, then hold for all.
     pub fn of_cells(&self) -> Result<Option<Vec<Wide>>, RangeError> {
         Ok(match &self.node.op {
             Op::Conv { .. }
