@@ -4,7 +4,7 @@
 //! last, and gets the lowest place that is free for so long. Words that a call or a hash takes together
 //! stay together.
 
-use super::text::{call, copied, hidden_regions, number, Call};
+use super::text::{call, copied, hashed, hidden_regions, number, Call};
 use std::collections::BTreeMap;
 
 /// Words that stay together: where they stood, and the lines between which they are needed.
@@ -37,7 +37,8 @@ fn objects(lines: &[String], limit: usize) -> Option<Vec<Object>> {
     let mut regions: Vec<(usize, usize)> = hidden_regions(lines);
     let mut needed: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
     for (i, line) in lines.iter().enumerate() {
-        if copied(line).is_some_and(|(to, length)| to + length > limit) {
+        if copied(line).is_some_and(|(to, length)| to + length > limit) || line.contains("mstore8(")
+        {
             return None;
         }
         for at in addresses(line)? {
@@ -45,12 +46,14 @@ fn objects(lines: &[String], limit: usize) -> Option<Vec<Object>> {
             let lines = needed.entry(at).or_insert((i, i));
             lines.1 = i;
         }
-        if let Some(Call { input, output, .. }) = call(line) {
-            for (at, length) in [input, output] {
-                for at in (at..at + length).step_by(0x20) {
-                    let lines = needed.entry(at).or_insert((i, i));
-                    lines.1 = i;
-                }
+        let read_or_written = match call(line) {
+            Some(Call { input, output, .. }) => vec![input, output],
+            None => hashed(line).into_iter().collect(),
+        };
+        for (at, length) in read_or_written {
+            for at in (at..at + length).step_by(0x20) {
+                let lines = needed.entry(at).or_insert((i, i));
+                lines.1 = i;
             }
         }
     }
@@ -111,7 +114,7 @@ fn places(objects: &[Object], limit: usize) -> Vec<usize> {
 }
 
 /// Where numbers that are addresses stand in a line.
-const ADDRESSED: [&str; 2] = ["mload(", "mstore("];
+const ADDRESSED: [&str; 3] = ["mload(", "mstore(", "keccak256("];
 
 /// The addresses that a line names, but for those of calls; none if it uses memory in another way.
 fn addresses(line: &str) -> Option<Vec<usize>> {
@@ -188,10 +191,30 @@ mod tests {
     }
 
     #[test]
+    fn hashes_read_what_was_moved_and_keep_it_alive() {
+        let text = lines(
+            "mstore(0x1000, mload(0x80))
+             mstore(0x1020, mload(0xa0))
+             mstore(0x2000, mulmod(mload(0x80), 3, f_q))
+             mstore(0x2020, keccak256(0x1000, 64))
+             mstore(0x3000, mload(0x2020))",
+        );
+        let expected = lines(
+            "mstore(0x100, mload(0x80))
+             mstore(0x120, mload(0xa0))
+             mstore(0x140, mulmod(mload(0x80), 3, f_q))
+             mstore(0x140, keccak256(0x100, 64))
+             mstore(0x100, mload(0x140))",
+        );
+        assert_eq!(compact(text, 0x100), expected);
+    }
+
+    #[test]
     fn what_is_not_understood_stays() {
         for text in [
             "mstore(add(at, 0x20), mload(0x1000))",
             "mstore(0x1000, keccak256(0x80, 4096))",
+            "mstore8(0x1000, 1)",
             "return(data, 0x40)",
         ] {
             assert_eq!(compact(lines(text), 0x100), lines(text));

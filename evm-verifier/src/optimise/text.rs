@@ -69,6 +69,13 @@ pub(super) fn copied(line: &str) -> Option<(usize, usize)> {
     }
 }
 
+/// Address and length of what a line hashes.
+pub(super) fn hashed(line: &str) -> Option<(usize, usize)> {
+    let (_, arguments) = line.split_once("keccak256(")?;
+    let (from, length) = arguments.split_once(')')?.0.split_once(", ")?;
+    Some((number(from)?, number(length)?))
+}
+
 /// How often each address is loaded.
 pub(super) fn uses(lines: &[String]) -> HashMap<usize, usize> {
     let mut uses = HashMap::new();
@@ -114,11 +121,8 @@ pub(super) fn hidden_regions(lines: &[String]) -> Vec<(usize, usize)> {
         }) = call(line)
         {
             regions.extend([(from, from + length), (to, to + out)]);
-        } else if let Some(at) = line.find("keccak256(") {
-            let rest = line.get(at + "keccak256(".len()..).unwrap_or_default();
-            let inner = rest.split(')').next().unwrap_or_default();
-            let range = inner.split_once(", ");
-            match range.and_then(|(from, length)| Some((number(from)?, number(length)?))) {
+        } else if line.contains("keccak256(") {
+            match hashed(line) {
                 Some((from, length)) => regions.push((from, from + length)),
                 None => regions.push((0, usize::MAX)),
             }
