@@ -10,7 +10,7 @@ use halo2_proofs::{
     halo2curves::{
         bn256::{Bn256, Fq, Fr, G1Affine, G1},
         ff::{Field, PrimeField},
-        group::{Curve, Group},
+        group::Curve,
     },
     plonk::create_proof,
     poly::{

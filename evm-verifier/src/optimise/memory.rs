@@ -4,7 +4,7 @@
 //! last, and gets the lowest place that is free for so long. Words that a call or a hash takes together
 //! stay together.
 
-use super::text::{call, copied, hashed, hidden_regions, number, Call};
+use super::text::{byte_stored, call, copied, hashed, hidden_regions, number, Call};
 use std::collections::BTreeMap;
 
 /// Words that stay together: where they stood, and the lines between which they are needed.
@@ -37,7 +37,8 @@ fn objects(lines: &[String], limit: usize) -> Option<Vec<Object>> {
     let mut regions: Vec<(usize, usize)> = hidden_regions(lines);
     let mut needed: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
     for (i, line) in lines.iter().enumerate() {
-        if copied(line).is_some_and(|(to, length)| to + length > limit) || line.contains("mstore8(")
+        if copied(line).is_some_and(|(to, length)| to + length > limit)
+            || byte_stored(line).is_some_and(|at| at >= limit)
         {
             return None;
         }

@@ -76,6 +76,12 @@ pub(super) fn hashed(line: &str) -> Option<(usize, usize)> {
     Some((number(from)?, number(length)?))
 }
 
+/// The address of `mstore8(ADDRESS, VALUE)`; one that is no number is beyond all.
+pub(super) fn byte_stored(line: &str) -> Option<usize> {
+    let address = line.strip_prefix("mstore8(")?.split(',').next()?;
+    Some(number(address).unwrap_or(usize::MAX - 1))
+}
+
 /// How often each address is loaded.
 pub(super) fn uses(lines: &[String]) -> HashMap<usize, usize> {
     let mut uses = HashMap::new();
@@ -128,11 +134,7 @@ pub(super) fn hidden_regions(lines: &[String]) -> Vec<(usize, usize)> {
             }
         } else if line.contains("staticcall(") || line.contains("return(data") {
             regions.push((0, usize::MAX));
-        } else if let Some(at) = line
-            .strip_prefix("mstore8(")
-            .and_then(|rest| rest.split(',').next())
-        {
-            let at = number(at).unwrap_or(0);
+        } else if let Some(at) = byte_stored(line) {
             regions.push((at.saturating_sub(0x1f), at + 1));
         }
     }
