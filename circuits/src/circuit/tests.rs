@@ -1,5 +1,6 @@
 //! The circuit against honest and cheating witnesses.
 
+mod blinding;
 mod cells;
 mod cheats;
 mod computed;

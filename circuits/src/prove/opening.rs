@@ -12,6 +12,7 @@ use super::ProveError;
 use crate::{
     files::{read_container, write_secret_container, Kind},
     graph::Weights,
+    import::without_numbers,
 };
 
 const VERSION: u32 = 1;
@@ -69,7 +70,7 @@ impl Opening {
         let salt = Option::from(Fr::from_repr(repr))
             .ok_or_else(|| content("salt", "a canonical field element", "a larger one".into()))?;
         let weights = rmp_serde::from_slice(weights)
-            .map_err(|error| content("weights", "tensors of integers", error.to_string()))?;
+            .map_err(|error| content("weights", "tensors of integers", without_numbers(error)))?;
         Ok(Self { salt, weights })
     }
 }
