@@ -67,7 +67,7 @@ fn what_is_not_read_is_refused_by_name() {
         (
             vec![row(), reals(&[], &[0.0]), row()],
             node(42, &[0, 1], &[2], (29, &[0])),
-            "got inf",
+            "got an infinite one",
         ),
         (
             vec![row(), reals(&[6], &[f32::NAN; 6]), row()],

@@ -16,6 +16,7 @@ mod logic;
 mod moves;
 mod operands;
 mod ops;
+mod origins;
 mod patterns;
 mod pooling;
 mod quotients;

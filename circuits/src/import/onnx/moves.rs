@@ -1,8 +1,7 @@
 //! Movement of elements, of known numbers and of the graph's tensors alike.
 
-use super::value::{
-    broadcast_shape, coordinates, count, inner, strides, Array, Data, Origins, Type, Value,
-};
+use super::origins::Origins;
+use super::value::{broadcast_shape, coordinates, count, inner, strides, Array, Data, Type, Value};
 use super::Importer;
 use crate::graph::movement::sources;
 use crate::graph::{Op, TensorId};

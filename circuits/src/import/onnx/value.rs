@@ -1,7 +1,7 @@
 //! What a name in the file stands for: numbers that are known, or a tensor of the graph.
 
+use super::origins::Origins;
 use crate::graph::TensorId;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What an element is, as far as the graph's arithmetic cares.
@@ -84,35 +84,6 @@ pub(super) struct Array {
     pub origins: Origins,
 }
 
-/// Initialisers, by their places in the draft's list. Numbers without any are part of the architecture: ramps,
-/// masks, what attributes say.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Origins(Arc<[usize]>);
-
-impl Origins {
-    /// One initialiser.
-    pub fn of(initialiser: usize) -> Self {
-        Origins([initialiser].into())
-    }
-
-    /// What is computed from both.
-    pub fn and(&self, other: &Origins) -> Self {
-        match (self.0.is_empty(), other.0.is_empty()) {
-            (_, true) => self.clone(),
-            (true, _) => other.clone(),
-            _ if self == other => self.clone(),
-            _ => {
-                let all: BTreeSet<usize> = self.0.iter().chain(&*other.0).copied().collect();
-                Origins(all.into_iter().collect())
-            }
-        }
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        self.0.iter().copied()
-    }
-}
-
 impl Array {
     pub fn new(shape: Vec<usize>, values: Vec<f64>, ty: Type, origins: Origins) -> Self {
         Array {
@@ -130,7 +101,7 @@ impl Array {
 
     /// Whether they are part of the architecture.
     pub fn is_public(&self) -> bool {
-        self.origins.0.is_empty()
+        self.origins.is_empty()
     }
 
     /// One public number.

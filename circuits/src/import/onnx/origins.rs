@@ -1,0 +1,86 @@
+//! Which initialisers known numbers come from, and which of these are public for what they decide.
+
+use super::value::{Array, Type};
+use super::Importer;
+use crate::import::{Fate, Initialiser};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Initialisers, by their places in the draft's list. Numbers without any are part of the architecture: ramps,
+/// masks, what attributes say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Origins(Arc<[usize]>);
+
+impl Origins {
+    /// One initialiser.
+    pub fn of(initialiser: usize) -> Self {
+        Origins([initialiser].into())
+    }
+
+    /// What is computed from both.
+    pub fn and(&self, other: &Origins) -> Self {
+        match (self.is_empty(), other.is_empty()) {
+            (_, true) => self.clone(),
+            (true, _) => other.clone(),
+            _ if self == other => self.clone(),
+            _ => {
+                let all: BTreeSet<usize> = self.0.iter().chain(&*other.0).copied().collect();
+                Origins(all.into_iter().collect())
+            }
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        self.0.iter().copied()
+    }
+}
+
+impl Importer {
+    /// Numbers of the file that may be weights.
+    pub(super) fn initialiser(&mut self, name: &str, array: Array) -> Array {
+        let all = &mut self.draft.initialisers;
+        let used = self.read.contains(name);
+        let mut one = Initialiser {
+            name: name.to_owned(),
+            fate: if used { Fate::Committed } else { Fate::Unused },
+        };
+        if used && array.ty.is_real() && array.values.iter().all(|v| *v == 0.0) {
+            one.disclose("all of it is zero, which ranges tell".to_owned(), true);
+        }
+        all.push(one);
+        self.types.push(array.ty);
+        Array {
+            origins: Origins::of(all.len() - 1),
+            ..array
+        }
+    }
+
+    /// Notes that the architecture follows from numbers: what they decide, and whether such numbers are
+    /// structure in every model.
+    pub(super) fn disclose(&mut self, array: &Array, what: &str, structural: bool) {
+        let what = format!("{what} of node '{}' ({})", self.name, self.operator);
+        for at in array.origins.iter() {
+            if let Some(one) = self.draft.initialisers.get_mut(at) {
+                one.disclose(what.clone(), structural);
+            }
+        }
+    }
+
+    /// [`Importer::disclose`], for numbers that choose or move elements. Integers and booleans of the file are
+    /// structure; what is computed from weights is not.
+    pub(super) fn disclose_choice(&mut self, array: &Array, what: &str) {
+        let index = |ty: &Type| match ty {
+            Type::Real => false,
+            Type::Bool => true,
+            // Narrower ones are quantised weights, unless they are indices themselves.
+            Type::Int { bits, .. } => *bits == 64 || array.ty == *ty,
+        };
+        let mut types = array.origins.iter().filter_map(|at| self.types.get(at));
+        let structural = types.all(index);
+        self.disclose(array, what, structural);
+    }
+}
