@@ -1,7 +1,8 @@
 //! `zkml evm test`: the contract in a local EVM.
 
-use super::generate::CONTRACT;
-use crate::{contract::Artefact, submission::Submission, ui::Ui, values::grouped};
+use crate::{
+    contract::Artefact, onchain::contracts::load, submission::Submission, ui::Ui, values::grouped,
+};
 use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::{json, Value};
@@ -31,12 +32,7 @@ pub struct TestArgs {
 
 /// Runs the command.
 pub fn run(args: &TestArgs, ui: &Ui) -> Result<Value> {
-    let path = if args.contract.is_dir() {
-        Artefact::files(&args.contract, CONTRACT).1
-    } else {
-        args.contract.clone()
-    };
-    let artefact = Artefact::load(&path)?;
+    let (artefact, path) = load(&args.contract)?;
     let submission = Submission::load(&args.proof, &artefact)?;
     let report = check(&submission, &artefact, &path, ui)?;
     if !artefact.srs_secure {
