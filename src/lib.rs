@@ -11,6 +11,7 @@ pub mod keys;
 pub mod memory;
 pub mod onchain;
 pub mod outcome;
+pub mod output;
 pub mod plot;
 pub mod srs;
 pub mod submission;

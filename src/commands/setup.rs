@@ -2,7 +2,8 @@
 
 use crate::{
     cli::{Goal, ModelArgs, Sight},
-    keys::{make_folder, KeyFolder, NewFolder},
+    keys::{make_folder, KeyFolder},
+    output::{replaceable, set_aside, Content, NewFolder},
     srs::{verifying_part, warn, SrsArgs},
     ui::Ui,
     values::grouped,
@@ -13,6 +14,7 @@ use serde_json::{json, Value};
 use std::{path::PathBuf, sync::Arc};
 use zkml_circuits::{
     circuit::Witness,
+    files::Kind,
     graph::TensorId,
     import::Model,
     layout::{Plan, Statement, Visibilities},
@@ -43,7 +45,7 @@ pub struct SetupArgs {
     /// Folder to write to, made if absent
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Replace the keys in the folder, and the secret that opens their commitment
+    /// Replace the keys in the folder; the secret that opens their commitment is kept as weights.opening.N
     #[arg(long)]
     force: bool,
     /// What to optimise the layout for
@@ -80,14 +82,25 @@ pub struct Made {
 /// Runs the command.
 pub fn run(args: &SetupArgs, ui: &Ui) -> Result<Value> {
     let folder = KeyFolder(args.out.clone());
+    // Before the long work, and before others look for the file.
+    let _made = NewFolder::new(&folder.0)?;
     if folder.config().exists() && !args.force {
         bail!(
             "{}: the folder has keys already, and the secret that opens their commitment; choose another --out, or replace them with --force",
             folder.config().display()
         );
     }
-    // Before the long work.
-    let _made = NewFolder::new(&folder.0)?;
+    for (path, content) in [
+        (folder.config(), Content::Config),
+        (folder.proving_key(), Content::Container(Kind::ProvingKey)),
+        (
+            folder.verifying_key(),
+            Content::Container(Kind::VerifyingKey),
+        ),
+        (folder.verifying_srs(), Content::Container(Kind::Srs)),
+    ] {
+        replaceable(&path, content)?;
+    }
     let model = args.model.load()?;
     let all = |sights: &[Sight], count: usize| match sights {
         [one] => vec![(*one).into(); count],
@@ -199,12 +212,14 @@ fn commitment(architecture: &Architecture, plan: &Plan, opening: &Opening) -> Re
 pub fn write(made: &Made, folder: &KeyFolder, ui: &Ui) -> Result<Vec<(PathBuf, &'static str)>> {
     make_folder(&folder.0)?;
     let fresh = !folder.files().iter().any(|path| path.exists());
+    let mut kept = None;
     let write = || -> Result<()> {
         folder.invalidate()?;
         made.keys.save(&folder.proving_key())?;
         made.keys.save_verifier(&folder.verifying_key())?;
         verifying_part(&made.srs).save(&folder.verifying_srs())?;
         // After the large files: where the disk is full, the secret of earlier keys is still there.
+        kept = set_aside(&folder.opening())?;
         made.opening.save(&folder.opening())?;
         // Last: a folder with it is complete.
         Ok(made.architecture.save(&folder.config())?)
@@ -217,6 +232,12 @@ pub fn write(made: &Made, folder: &KeyFolder, ui: &Ui) -> Result<Vec<(PathBuf, &
         }
     }
     written?;
+    if let Some(kept) = kept {
+        ui.note(format_args!(
+            "the secret that was there is kept: {}",
+            kept.display()
+        ));
+    }
     Ok(vec![
         (folder.config(), ""),
         (folder.verifying_key(), ""),

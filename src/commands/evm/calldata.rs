@@ -1,8 +1,9 @@
 //! `zkml evm calldata`: what a transaction would carry, for a wallet of another kind.
 
 use crate::{
-    keys::{check_writable, hex},
+    keys::hex,
     onchain::call::{call, CallArgs, Contracts, Purpose},
+    output::{self, Content},
     submission::Submission,
     ui::Ui,
 };
@@ -50,7 +51,7 @@ enum Function {
 /// Runs the command.
 pub fn run(args: &CalldataArgs, ui: &Ui) -> Result<Value> {
     if let Some(path) = &args.out {
-        check_writable(path)?;
+        output::check(path, Content::Calldata, &[&args.proof])?;
     }
     let contracts = Contracts::load(&args.call.contracts)?;
     let submission = Submission::load(&args.proof, &contracts.artefact)?;
