@@ -17,7 +17,8 @@ use crate::{
     srs::{Provenance, Srs},
 };
 
-const VERSION: u32 = 1;
+/// Since 2 a key commits to its configuration.
+const VERSION: u32 = 2;
 
 /// A model's proving key, with what it belongs to.
 pub struct Keys {
