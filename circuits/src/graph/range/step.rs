@@ -287,9 +287,11 @@ impl Step<'_> {
                 let part =
                     |sign: fn(i64) -> i64| w.iter().map(|&w| i128::from(sign(w))).sum::<i128>();
                 let (up, down) = (part(|w| w.max(0)), part(|w| w.min(0)));
+                let end =
+                    |a: i128, b: i128| up.saturating_mul(a).saturating_add(down.saturating_mul(b));
                 Wide {
-                    lo: up * x.lo + down * x.hi,
-                    hi: up * x.hi + down * x.lo,
+                    lo: end(x.lo, x.hi),
+                    hi: end(x.hi, x.lo),
                 }
             });
             let sum = terms.fold(Wide { lo: 0, hi: 0 }, Wide::add);

@@ -3,7 +3,7 @@
 use super::super::ops::{rd_wide, saturate};
 use super::{Clamp, Interval};
 
-/// An interval in arithmetic that cannot overflow on values that passed the checks.
+/// An interval in saturating arithmetic: what is beyond 128 bits is beyond every limit as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Wide {
     pub lo: i128,
@@ -35,13 +35,13 @@ impl Wide {
 
     pub fn add(self, other: Wide) -> Wide {
         Wide {
-            lo: self.lo + other.lo,
-            hi: self.hi + other.hi,
+            lo: self.lo.saturating_add(other.lo),
+            hi: self.hi.saturating_add(other.hi),
         }
     }
 
     pub fn times(self, factor: i64) -> Wide {
-        let (a, b) = (self.lo * i128::from(factor), self.hi * i128::from(factor));
+        let [a, b] = [self.lo, self.hi].map(|v| v.saturating_mul(factor.into()));
         Wide {
             lo: a.min(b),
             hi: a.max(b),
@@ -50,10 +50,10 @@ impl Wide {
 
     pub fn product(self, other: Wide) -> Wide {
         let ends = [
-            self.lo * other.lo,
-            self.lo * other.hi,
-            self.hi * other.lo,
-            self.hi * other.hi,
+            self.lo.saturating_mul(other.lo),
+            self.lo.saturating_mul(other.hi),
+            self.hi.saturating_mul(other.lo),
+            self.hi.saturating_mul(other.hi),
         ];
         let fold = |pick: fn(i128, i128) -> i128| ends.into_iter().reduce(pick).unwrap_or(0);
         Wide {
