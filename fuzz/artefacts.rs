@@ -9,7 +9,7 @@ use zkml_circuits::{
 };
 use zkml_cli::{
     bundle::Bundle,
-    contract::{Artefact, Checks},
+    contract::{Artefact, Checks, VERSION},
 };
 use zkml_evm_verifier::calldata::Layout;
 
@@ -28,6 +28,7 @@ pub fn artefacts(work: &Path, small: &Arc<Small>) -> Result<Vec<Target>> {
     small.architecture.save(&file("config.json"))?;
     small.bundle().save(&file("aggregate.zkml"))?;
     let artefact = Artefact {
+        version: VERSION,
         contract: "ZkmlVerifier".into(),
         solc: "0.8.30".into(),
         srs: small.srs.provenance.to_string(),

@@ -4,7 +4,7 @@ use crate::{
     aggregation::ReadyKey,
     keys::{hex, make_folder, Verifying},
 };
-use anyhow::{Context, Result};
+use anyhow::{bail, Context, Result};
 use halo2_proofs::poly::commitment::ParamsProver;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -19,15 +19,21 @@ use zkml_evm_verifier::{
     check::build,
     codegen::Labels,
     compile::{find_compiler, Bytecode},
+    unwritten::{reads, Reads, ADVISORY},
 };
 
 /// Largest artefact that is read.
 const MAX_FILE: u64 = 64 << 20;
 
+/// Version of the artefact's format. Version 1 did not say so, and is that of contracts that accept false proofs.
+pub const VERSION: u32 = 2;
+
 /// A compiled contract.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Artefact {
+    /// Version of this format.
+    pub version: u32,
     /// Its name.
     pub contract: String,
     /// Version of the compiler.
@@ -120,6 +126,7 @@ pub fn make(subject: &Subject<'_>, name: &str, solc: Option<&Path>) -> Result<(S
     };
     let (source, bytecode) = build(&compiler, &deciding, &protocol, &labels)?;
     let artefact = Artefact {
+        version: VERSION,
         contract: source.contract,
         solc: bytecode.solc,
         srs: labels.srs,
@@ -181,29 +188,75 @@ impl Artefact {
     }
 
     /// Reads an artefact.
+    ///
+    /// # Errors
+    /// If it is none; if a version made it whose contracts accept false proofs, or if its bytecode shows that.
     pub fn load(path: &Path) -> Result<Self> {
+        /// What tells versions apart.
+        #[derive(Deserialize)]
+        struct Head {
+            version: Option<u32>,
+        }
         let place = || path.display().to_string();
-        let text = read_bounded(path, MAX_FILE)?;
-        serde_json::from_slice(&text).with_context(|| {
+        let expected = || {
             format!(
                 "{}: expected a contract written by `zkml evm generate`",
                 place()
             )
-        })
+        };
+        let text = read_bounded(path, MAX_FILE)?;
+        let head: Head = serde_json::from_slice(&text).with_context(expected)?;
+        match head.version {
+            Some(VERSION) => {}
+            None => bail!(
+                "{}: refused, made by zkml 0.1.0 or before: {}",
+                place(),
+                advised()
+            ),
+            Some(other) => bail!(
+                "{}: expected version {VERSION} of the format, got {other}: make the contract again with this version of zkml",
+                place()
+            ),
+        }
+        let artefact: Self = serde_json::from_slice(&text).with_context(expected)?;
+        let runtime = parse_bytes("runtime", &artefact.runtime).with_context(place)?;
+        let found = reads(&runtime).with_context(place)?;
+        if let Some(advice) = advice(&found) {
+            bail!("{}: refused: {advice}", place());
+        }
+        Ok(artefact)
     }
 
     /// The bytecode.
     pub fn bytecode(&self) -> Result<Bytecode> {
         Ok(Bytecode {
-            creation: bytes("creation", &self.creation)?,
-            runtime: bytes("runtime", &self.runtime)?,
+            creation: parse_bytes("creation", &self.creation)?,
+            runtime: parse_bytes("runtime", &self.runtime)?,
             solc: self.solc.clone(),
         })
     }
 }
 
+/// What an advisory says of a contract that reads so, if one is about it.
+pub fn advice(found: &Reads) -> Option<String> {
+    let hashed = found.unwritten.iter().filter(|read| read.hash);
+    let words: usize = hashed.map(|read| read.bytes / 0x20).sum();
+    let any = !found.unwritten.is_empty();
+    any.then(|| {
+        format!(
+            "its hashes read {words} words of memory that nothing wrote. {}",
+            advised()
+        )
+    })
+}
+
+/// The advisory on contracts of version 1.
+fn advised() -> String {
+    format!("advisory {ADVISORY} (docs/advisories/{ADVISORY}.md): contracts that these versions made for aggregated proofs accept false ones. Make it again with `zkml evm generate`, deploy it, register its models anew, and have nothing rely on the old one")
+}
+
 /// Bytes from 0x and hexadecimal digits.
-fn bytes(field: &str, text: &str) -> Result<Vec<u8>> {
+pub fn parse_bytes(field: &str, text: &str) -> Result<Vec<u8>> {
     let digits = text
         .strip_prefix("0x")
         .filter(|digits| digits.len().is_multiple_of(2));
@@ -225,9 +278,9 @@ mod tests {
 
     #[test]
     fn hexadecimal_is_read_exactly() {
-        assert_eq!(bytes("x", "0x00fF").unwrap(), [0, 255]);
+        assert_eq!(parse_bytes("x", "0x00fF").unwrap(), [0, 255]);
         for bad in ["00ff", "0x0", "0xzz", "0xé"] {
-            assert!(bytes("x", bad).is_err(), "{bad}");
+            assert!(parse_bytes("x", bad).is_err(), "{bad}");
         }
     }
 }

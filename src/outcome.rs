@@ -24,6 +24,18 @@ impl std::fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
+/// A contract that an advisory is about.
+#[derive(Debug)]
+pub struct Advised(pub String);
+
+impl std::fmt::Display for Advised {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "contract rejected: {}", self.0)
+    }
+}
+
+impl std::error::Error for Advised {}
+
 /// The error for a panic, which is a defect of this program.
 pub fn internal(panic: &(dyn Any + Send)) -> anyhow::Error {
     let text = panic
@@ -38,6 +50,7 @@ pub fn internal(panic: &(dyn Any + Send)) -> anyhow::Error {
 pub fn is_rejection(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.is::<Refused>()
+            || cause.is::<Advised>()
             || cause.is::<Rejected>()
             || matches!(cause.downcast_ref(), Some(ProveError::Rejected(_)))
             || matches!(
@@ -112,6 +125,7 @@ mod tests {
             &anyhow::Error::from(rejected()).context("p.zkml")
         ));
         assert!(is_rejection(&Refused("other input".into()).into()));
+        assert!(is_rejection(&Advised("old".into()).into()));
         assert!(!is_rejection(&ProveError::Invalid("x".into()).into()));
         assert!(!is_rejection(&anyhow::anyhow!("x")));
     }

@@ -140,12 +140,17 @@ impl Deployable {
 
 /// The artefact at a path, or in the folder at that path.
 pub fn load(path: &Path) -> Result<(Artefact, PathBuf)> {
-    let path = if path.is_dir() {
+    let path = artefact_path(path);
+    Ok((Artefact::load(&path)?, path))
+}
+
+/// The file at a path, or the artefact's in the folder at that path.
+pub fn artefact_path(path: &Path) -> PathBuf {
+    if path.is_dir() {
         Artefact::files(path, crate::commands::evm::generate::CONTRACT).1
     } else {
         path.to_owned()
-    };
-    Ok((Artefact::load(&path)?, path))
+    }
 }
 
 /// The folder that a file is in.

@@ -1,9 +1,9 @@
 //! `zkml evm test`: the contract in a local EVM.
 
-use super::generate::CONTRACT;
 use crate::{
     contract::Artefact,
     models::{CommitmentArgs, Known},
+    onchain::contracts::load,
     submission::{Claim, Submission},
     ui::Ui,
     values::grouped,
@@ -40,12 +40,7 @@ pub struct TestArgs {
 
 /// Runs the command.
 pub fn run(args: &TestArgs, ui: &Ui) -> Result<Value> {
-    let path = if args.contract.is_dir() {
-        Artefact::files(&args.contract, CONTRACT).1
-    } else {
-        args.contract.clone()
-    };
-    let artefact = Artefact::load(&path)?;
+    let (artefact, path) = load(&args.contract)?;
     let submission = Submission::load(&args.proof, &artefact)?;
     let report = check(&submission, &artefact, &path, ui)?;
     if !artefact.srs_secure {
