@@ -9,6 +9,7 @@ pub mod commands;
 pub mod contract;
 pub mod keys;
 pub mod memory;
+pub mod models;
 pub mod onchain;
 pub mod outcome;
 pub mod output;

@@ -8,16 +8,14 @@ use crate::{
     ui::Ui,
     values::grouped,
 };
-use anyhow::{bail, Context, Result};
+use anyhow::{bail, Result};
 use clap::Args;
 use serde_json::{json, Value};
 use std::{path::PathBuf, sync::Arc};
 use zkml_circuits::{
-    circuit::Witness,
     files::Kind,
-    graph::TensorId,
     import::Model,
-    layout::{Plan, Statement, Visibilities},
+    layout::{Plan, Visibilities},
     prove::{Architecture, Keys, Opening, Word},
     srs::Srs,
 };
@@ -158,7 +156,7 @@ pub fn make(
     let srs = srs.of_size(plan.shape.k, ui)?;
     let keys = ui.stage("Making the keys", None, || Keys::new(&plan, &srs));
     let opening = Opening::new(model.weights);
-    let commitment = commitment(&architecture, &plan, &opening)?;
+    let commitment = opening.commitment(&architecture, &plan)?;
     Ok(Made {
         keys: keys.value?,
         architecture,
@@ -168,44 +166,6 @@ pub fn make(
         commitment,
         seconds: keys.seconds,
     })
-}
-
-/// The commitment C that every proof with this opening will state. It does not depend on the input, so any
-/// input will do.
-fn commitment(architecture: &Architecture, plan: &Plan, opening: &Opening) -> Result<Word> {
-    let graph = &architecture.graph;
-    let any_input = |id: &TensorId| {
-        let tensor = graph.tensor(*id, "the list of inputs")?;
-        let value = 0i64.clamp(tensor.range.lo, tensor.range.hi);
-        Ok((*id, vec![value; tensor.shape.iter().product()]))
-    };
-    let inputs = graph
-        .inputs
-        .iter()
-        .map(any_input)
-        .collect::<Result<Vec<_>>>()?;
-    let values = |id: TensorId| {
-        let input = inputs
-            .iter()
-            .find(|(input, _)| *input == id)
-            .map(|(_, values)| values);
-        input
-            .or_else(|| opening.weights.get(&id))
-            .map(Vec::as_slice)
-    };
-    let names = |node: usize| {
-        graph
-            .nodes
-            .get(node)
-            .map_or_else(String::new, |n| n.name.clone())
-    };
-    let mut salts = vec![opening.salt];
-    salts.resize_with(plan.statement.messages.len(), Default::default);
-    let witness = Witness::new(plan, &names, &values, salts, Default::default())?;
-    let word = witness.instances.get(Statement::COMMITMENT);
-    word.copied()
-        .map(Word)
-        .context("the circuit states no commitment")
 }
 
 /// Writes everything to the folder; returns the files, each with a remark.

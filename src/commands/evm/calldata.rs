@@ -55,13 +55,13 @@ pub fn run(args: &CalldataArgs, ui: &Ui) -> Result<Value> {
     }
     let contracts = Contracts::load(&args.call.contracts)?;
     let submission = Submission::load(&args.proof, &contracts.artefact)?;
-    let sets = args.call.sets(ui)?;
+    let models = args.call.models(ui)?;
     let places = contracts.recorded(args.chain_id, args.call.raw)?;
     let purpose = match args.function {
         Function::Submit => Purpose::Submit,
         Function::Verify => Purpose::Verify,
     };
-    let call = call(&contracts, &places, &submission, &sets, purpose)?;
+    let call = call(&contracts, &places, &submission, &models, purpose)?;
     let text = format!("0x{}", hex(&call.data));
     ui.note(format_args!("to {} on chain {}", call.to, args.chain_id));
     match &args.out {
