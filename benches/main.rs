@@ -8,11 +8,12 @@ mod meter;
 mod models;
 mod onchain;
 mod onnx;
+mod soundness;
 
 use std::{path::PathBuf, process::ExitCode};
 
 /// All cases, in the order in which they run.
-const CASES: [&str; 14] = [
+const CASES: [&str; 15] = [
     "mnist/setup",
     "mnist/prove",
     "mnist/verify",
@@ -27,6 +28,7 @@ const CASES: [&str; 14] = [
     "v2/prove",
     "onnx/node-tests",
     "onnx/networks",
+    "soundness/enemy",
 ];
 
 fn main() -> ExitCode {

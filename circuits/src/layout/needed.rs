@@ -53,18 +53,21 @@ impl Builder<'_> {
             sizes.push(base);
             (rest, room) = (rest.div_ceil(base), room / base);
         }
-        let last = match rest.checked_next_power_of_two() {
-            _ if !packed && (rest..=room).contains(&base) => base,
-            Some(size) if size <= room.min(self.single_limit()) => size,
-            _ if !packed && room <= self.single_limit() => room,
-            _ if !packed => rest,
-            _ => return None,
-        };
         // Rounding up to whole tables may have gone beyond the bound.
-        (last <= room).then(|| {
-            sizes.push(last);
-            sizes
-        })
+        if rest > room {
+            return None;
+        }
+        let limit = room.min(self.single_limit());
+        let size = match rest.checked_next_power_of_two() {
+            _ if !packed && (rest..=room).contains(&base) => base,
+            Some(size) if size <= limit => size,
+            _ if packed => return None,
+            // The same for all that share the bound, if there is a table for it.
+            _ if room <= limit => room,
+            _ => rest,
+        };
+        sizes.push(size);
+        Some(sizes)
     }
 
     /// Blocks in tables of exactly these sizes.
