@@ -19,7 +19,7 @@ use zkml_circuits::{
 };
 use zkml_cli::aggregation::gate_columns;
 
-use crate::{meter::measure, models, onchain, onnx, soundness};
+use crate::{leaks, meter::measure, models, onchain, onnx, soundness};
 
 /// What a case finds ready in its folder.
 pub fn needs(case: &str) -> &'static [&'static str] {
@@ -78,6 +78,7 @@ pub fn run(case: &str, folder: &Path) -> Result<Value> {
         "onnx/node-tests" => onnx::node_tests(case),
         "onnx/networks" => onnx::whole_networks(case),
         "soundness/enemy" => soundness::enemy(case),
+        "files/leaks" => leaks::leaks(case),
         "srs/20" => {
             let (measured, _) = measure(|| Ok(Srs::development(20, &|_, _| ())?))?;
             Ok(measured.line(case, json!({ "k": 20 })))

@@ -4,6 +4,7 @@
 //! seconds run at least three times; the median counts. Nothing here passes or fails.
 
 mod cases;
+mod leaks;
 mod meter;
 mod models;
 mod onchain;
@@ -13,7 +14,7 @@ mod soundness;
 use std::{path::PathBuf, process::ExitCode};
 
 /// All cases, in the order in which they run.
-const CASES: [&str; 15] = [
+const CASES: &[&str] = &[
     "mnist/setup",
     "mnist/prove",
     "mnist/verify",
@@ -29,6 +30,7 @@ const CASES: [&str; 15] = [
     "onnx/node-tests",
     "onnx/networks",
     "soundness/enemy",
+    "files/leaks",
 ];
 
 fn main() -> ExitCode {

@@ -162,6 +162,22 @@ pub struct ModelArgs {
     pub batch: usize,
 }
 
+/// What of a model its owner lets everybody see.
+#[derive(Args)]
+pub struct PublicArgs {
+    /// Initialiser whose numbers may be public where the circuit follows from them; as often as needed
+    #[arg(long = "public", value_name = "NAME")]
+    names: Vec<String>,
+}
+
+impl PublicArgs {
+    /// Fails if numbers that may have been learned would be public, and are none of those named.
+    pub fn check(&self, model: &Model, file: &Path) -> anyhow::Result<()> {
+        let checked = model.check_public(&self.names);
+        checked.with_context(|| file.display().to_string())
+    }
+}
+
 impl ModelArgs {
     /// Reads the model.
     pub fn load(&self) -> anyhow::Result<Model> {

@@ -15,6 +15,16 @@ pub fn quantise(value: f64, scale: i64) -> Option<i64> {
     (rounded.abs() <= (1u64 << 40) as f64).then_some(rounded as i64)
 }
 
+/// What is wrong with a number that [`quantise`] does not take. It may be a weight or an input, so the number itself
+/// is not said.
+pub fn unfit(value: f64) -> &'static str {
+    match value {
+        v if v.is_nan() => "NaN",
+        v if v.is_infinite() => "an infinite one",
+        _ => "a larger one",
+    }
+}
+
 impl FloatModel {
     /// What each weight tensor is multiplied by: the divisor of its products, or the scale.
     fn factors(&self) -> Result<BTreeMap<TensorId, i64>, ImportError> {
@@ -63,7 +73,7 @@ impl FloatModel {
                     let name = self.graph.tensor(id, "the weights").map_or("", |t| &t.name);
                     let place = format!("weights '{name}' element {i}");
                     let expected = format!("a number of at most 2^40 in size at scale {factor}");
-                    ImportError::malformed(place, expected, value)
+                    ImportError::malformed(place, expected, unfit(value))
                 })?;
                 integers.push(integer);
             }

@@ -54,7 +54,7 @@ fn inputs_are_checked() {
     let error = run(&graph, &weights, &[vec![0, 1300]]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "input 'x' element 1: 1300 is outside [-1024, 1023]; use --input-range"
+        "input 'x' element 1 is outside [-1024, 1023]; use --input-range"
     );
     let error = run(&graph, &weights, &[vec![0]]).unwrap_err();
     assert_eq!(
@@ -94,16 +94,10 @@ fn other_weights_that_leave_the_ranges_are_rejected() {
     let other = Weights::from([(TensorId(1), vec![3, 3])]);
     let error = run(&graph, &other, &[vec![1023, 1023]]).unwrap_err();
     assert!(
-        matches!(
-            error,
-            ExecError::Range {
-                value: 6138,
-                index: 0,
-                ..
-            }
-        ),
+        matches!(error, ExecError::Range { index: 0, .. }),
         "{error}"
     );
+    assert!(!error.to_string().contains("6138"), "{error}");
 }
 
 #[test]
@@ -167,7 +161,7 @@ fn activations_stop_at_2_to_the_40() {
     assert!(matches!(error, RangeError::Activation { .. }));
     let text = error.to_string();
     assert!(
-        text.contains("node 'fc'") && text.contains("1099511627776"),
+        text.contains("node 'fc'") && text.contains("2199023255551"),
         "{text}"
     );
     assert!(

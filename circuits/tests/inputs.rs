@@ -160,7 +160,7 @@ fn npy_files() {
         (plain("npy", b"PK", &[&[4]]), "magic"),
         (
             plain("npy", &npy("|u1", "(2,)", &[3, 200]), &[&[2]]),
-            "input '0' element 1: 3200 is outside [-2048, 2047]; use --input-range",
+            "input '0' element 1 is outside [-2048, 2047]; use --input-range",
         ),
         (
             plain("npy", &npy("<f4", "(1,)", &f32::NAN.to_le_bytes()), &[&[1]]),
@@ -250,7 +250,7 @@ fn msgpack_files() {
         ),
         (
             tensors(json!([one(0, &[1], &[2048])]), &[&[1]]),
-            "2048 is outside",
+            "element 0 is outside",
         ),
         (tensors(json!({"idx": 0}), &[&[1]]), "a list of tensors"),
         (

@@ -4,7 +4,7 @@ mod sketch;
 
 use crate::{
     aggregation::gate_columns,
-    cli::{Goal, ModelArgs},
+    cli::{Goal, ModelArgs, PublicArgs},
     ui::Ui,
     values::{grouped, shape, tensor},
 };
@@ -30,6 +30,8 @@ Examples:
 pub struct InspectArgs {
     #[command(flatten)]
     model: ModelArgs,
+    #[command(flatten)]
+    public: PublicArgs,
     /// What to optimise the layout for
     #[arg(long, value_enum, default_value_t)]
     optimize: Goal,
@@ -37,7 +39,7 @@ pub struct InspectArgs {
     /// to lay out
     #[arg(
         long,
-        conflicts_with_all = ["optimize", "scale", "input_range", "settings", "batch"]
+        conflicts_with_all = ["optimize", "scale", "input_range", "settings", "batch", "names"]
     )]
     plan_only: bool,
 }
@@ -48,6 +50,8 @@ pub fn run(args: &InspectArgs, ui: &Ui) -> Result<Value> {
         return sketch::run(&args.model.model, ui);
     }
     let model = args.model.load()?;
+    args.public.check(&model, &args.model.model)?;
+    let initialisers = model.initialisers;
     let weights: usize = model.weights.values().map(Vec::len).sum();
     let (architecture, plan) = Architecture::new(
         model.graph,
@@ -99,6 +103,7 @@ pub fn run(args: &InspectArgs, ui: &Ui) -> Result<Value> {
     Ok(json!({
         "scale": graph.scale,
         "weights": weights,
+        "initialisers": initialisers,
         "layers": layers.iter().map(Layer::json).collect::<Value>(),
         "shape": plan.shape,
         "usage": plan.usage,

@@ -1,7 +1,7 @@
 //! `zkml setup`: the keys of a model, and the commitment to its weights.
 
 use crate::{
-    cli::{Goal, ModelArgs, Sight},
+    cli::{Goal, ModelArgs, PublicArgs, Sight},
     keys::{make_folder, KeyFolder},
     output::{replaceable, set_aside, Content, NewFolder},
     srs::{verifying_part, warn, SrsArgs},
@@ -14,7 +14,7 @@ use serde_json::{json, Value};
 use std::{path::PathBuf, sync::Arc};
 use zkml_circuits::{
     files::Kind,
-    import::Model,
+    import::{Fate, Initialiser, Model},
     layout::{Plan, Visibilities},
     prove::{Architecture, Keys, Opening, Word},
     srs::Srs,
@@ -30,6 +30,9 @@ Examples:
   zkml setup model.onnx --out keys
   zkml setup model.onnx --out keys --optimize onchain
   zkml setup model.onnx --out keys --input-visibility hashed --srs ceremony.srs
+
+A model file's initialisers are weights, and private. Where a circuit follows from one (an exponent, a mask
+computed from it), setup names it and asks for --public NAME.
 
 Files in the folder:
   config.json      the model without its weights: give it to verifiers
@@ -55,6 +58,8 @@ pub struct SetupArgs {
     /// Who sees the outputs: one word for all, or one for each, separated by commas [default: public]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "SIGHT")]
     output_visibility: Vec<Sight>,
+    #[command(flatten)]
+    public: PublicArgs,
     #[command(flatten)]
     srs: SrsArgs,
 }
@@ -100,6 +105,8 @@ pub fn run(args: &SetupArgs, ui: &Ui) -> Result<Value> {
         replaceable(&path, content)?;
     }
     let model = args.model.load()?;
+    args.public.check(&model, &args.model.model)?;
+    let initialisers = model.initialisers.clone();
     let all = |sights: &[Sight], count: usize| match sights {
         [one] => vec![(*one).into(); count],
         many => many.iter().map(|sight| (*sight).into()).collect(),
@@ -119,6 +126,7 @@ pub fn run(args: &SetupArgs, ui: &Ui) -> Result<Value> {
         made.plan.shape.k, made.plan.shape.data, made.plan.statement.instances
     ))?;
     ui.say(format_args!("keys made in        {:.2} s", made.seconds))?;
+    say_fates(&initialisers, ui)?;
     for (path, note) in &files {
         let bytes = std::fs::metadata(path).map_or(0, |data| data.len());
         ui.say(format_args!(
@@ -136,8 +144,28 @@ pub fn run(args: &SetupArgs, ui: &Ui) -> Result<Value> {
         "srs_secure": made.keys.provenance.is_secure(),
         "srs_trust": made.keys.provenance.trust().word(),
         "seconds": made.seconds,
+        "initialisers": initialisers,
         "files": files.iter().map(|(path, _)| path).collect::<Vec<_>>(),
     }))
+}
+
+/// What became of each initialiser: the committed ones in one line, the others with their reasons.
+fn say_fates(initialisers: &[Initialiser], ui: &Ui) -> Result<()> {
+    let (committed, others): (Vec<_>, Vec<_>) = initialisers
+        .iter()
+        .partition(|one| one.fate == Fate::Committed);
+    let names: Vec<&str> = committed.iter().map(|one| one.name.as_str()).collect();
+    if !names.is_empty() {
+        ui.say(format_args!("committed           {}", names.join(", ")))?;
+    }
+    for one in others {
+        ui.say(format_args!(
+            "initialiser         {}: {}",
+            one.name,
+            one.words()
+        ))?;
+    }
+    Ok(())
 }
 
 /// Lays a model out and derives its keys.

@@ -1,6 +1,7 @@
 //! The circuit against honest and cheating witnesses.
 
 mod attacks;
+mod blinding;
 mod cells;
 mod cheats;
 mod computed;

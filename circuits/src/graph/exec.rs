@@ -35,15 +35,13 @@ pub enum ExecError {
         /// Elements given.
         got: usize,
     },
-    /// An input value outside the declared range.
-    #[error("input '{name}' element {index}: {value} is outside [{}, {}]; use --input-range", range.lo, range.hi)]
+    /// An input value outside the declared range. It may be private: the message has its place only.
+    #[error("input '{name}' element {index} is outside [{}, {}]; use --input-range", range.lo, range.hi)]
     InputRange {
         /// Input name.
         name: String,
         /// Row-major index.
         index: usize,
-        /// The value.
-        value: i64,
         /// The declared range.
         range: Interval,
     },
@@ -55,9 +53,9 @@ pub enum ExecError {
         /// What is wrong.
         problem: String,
     },
-    /// A computed value outside the interval that the circuit is built for.
+    /// A computed value outside the interval that the circuit is built for. It is private as well.
     #[error(
-        "node '{node}' element {index}: {value} is outside [{}, {}]: these weights are not the ones that the graph's ranges were computed for; import the model again",
+        "node '{node}' element {index} is outside [{}, {}]: these weights are not the ones that the graph's ranges were computed for; import the model again",
         range.lo, range.hi
     )]
     Range {
@@ -65,8 +63,6 @@ pub enum ExecError {
         node: String,
         /// Row-major index.
         index: usize,
-        /// The value.
-        value: i128,
         /// The interval.
         range: Interval,
     },
@@ -134,12 +130,10 @@ pub fn check_inputs(graph: &Graph, inputs: &[Vec<i64>]) -> Result<(), ExecError>
             });
         }
         let range = tensor.range;
-        if let Some((index, &value)) = values.iter().enumerate().find(|(_, &v)| !range.contains(v))
-        {
+        if let Some(index) = values.iter().position(|&v| !range.contains(v)) {
             return Err(ExecError::InputRange {
                 name: tensor.name.clone(),
                 index,
-                value,
                 range,
             });
         }
@@ -332,8 +326,7 @@ fn node_values(
                 hi: i64::MAX,
             };
             if let Some(index) = divisors.iter().position(|&b| b < 1) {
-                let value = divisors.get(index).copied().unwrap_or(0);
-                return Err(outside(node, index, value.into(), positive));
+                return Err(outside(node, index, positive));
             }
             let one = |(&a, &b): (&i64, &i64)| rd_wide(i128::from(a) * i128::from(*factor), b);
             read.values(*a)?.iter().zip(divisors).map(one).collect()
@@ -348,7 +341,7 @@ fn node_values(
             let table = graph.table(*table, &node.name)?;
             let one = |(index, &x): (usize, &i64)| match table.get(x) {
                 Some(y) => Ok(i128::from(y)),
-                None => Err(outside(node, index, x.into(), table.domain())),
+                None => Err(outside(node, index, table.domain())),
             };
             let values = read.values(*x)?.iter().enumerate().map(one);
             values.collect::<Result<_, _>>()?
@@ -382,11 +375,10 @@ fn node_values(
     finish(node, output.range, node.op.clamp(), &values)
 }
 
-fn outside(node: &Node, index: usize, value: i128, range: Interval) -> ExecError {
+fn outside(node: &Node, index: usize, range: Interval) -> ExecError {
     ExecError::Range {
         node: node.name.clone(),
         index,
-        value,
         range,
     }
 }
@@ -403,7 +395,7 @@ fn finish(
         if i128::from(narrow) == value && range.contains(narrow) {
             return Ok(narrow);
         }
-        Err(outside(node, index, value, range))
+        Err(outside(node, index, range))
     };
     let one = |(index, &value): (usize, &i128)| {
         let before = check(index, value, node.pre)?;

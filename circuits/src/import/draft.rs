@@ -1,6 +1,6 @@
 //! A graph under construction.
 
-use super::{fuse, movement, ImportError, Model, Source};
+use super::{fuse, movement, Fate, Format, ImportError, Initialiser, Model, Source};
 use crate::graph::ops::elements;
 use crate::graph::range::{propagate, weight_range};
 use crate::graph::real::RealWeights;
@@ -21,6 +21,8 @@ pub struct Draft<W> {
     pub source: Source,
     /// What the architecture was chosen by and comes of the weights: bounds, rounded outward.
     pub declared: Vec<Interval>,
+    /// What became of the file's initialisers.
+    pub initialisers: Vec<Initialiser>,
 }
 
 /// A graph with real weights: `value / scale` of every tensor is what the model computes.
@@ -44,6 +46,7 @@ impl<W: Copy> Draft<W> {
                 outputs: Vec::new(),
             },
             declared: Vec::new(),
+            initialisers: Vec::new(),
         }
     }
 
@@ -218,10 +221,22 @@ impl Draft<i64> {
             }
         }
         propagate(&mut self.graph, &self.weights)?;
+        // Files that name no initialisers have weights only.
+        let weights = self.weights.keys();
+        let weights = weights.filter_map(|id| self.graph.tensors.get(id.0));
+        let weights = weights.map(|tensor| Initialiser {
+            name: tensor.name.clone(),
+            fate: Fate::Committed,
+        });
+        let initialisers = match self.source.format {
+            Format::Onnx => self.initialisers,
+            Format::Msgpack | Format::Tflite => weights.collect(),
+        };
         Ok(Model {
             graph: self.graph,
             weights: self.weights,
             source: self.source,
+            initialisers,
         })
     }
 }
@@ -234,6 +249,7 @@ impl<W> Draft<W> {
             weights,
             source: self.source,
             declared: self.declared,
+            initialisers: self.initialisers,
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod draft;
 mod error;
+mod fate;
 mod fuse;
 mod lower;
 mod movement;
@@ -14,7 +15,8 @@ mod tflite;
 
 pub use draft::{Draft, FloatModel};
 pub use error::ImportError;
-pub(crate) use msgpack::{parse as parse_msgpack, RawTensor};
+pub use fate::{Fate, Initialiser, Reason};
+pub(crate) use msgpack::{parse as parse_msgpack, without_numbers, RawTensor};
 pub use msgpack::{LayerShape, Operand, Shapes};
 pub use onnx::Exact;
 
@@ -107,9 +109,16 @@ pub struct Model {
     pub weights: Weights,
     /// Where it came from.
     pub source: Source,
+    /// What became of the file's initialisers.
+    pub initialisers: Vec<Initialiser>,
 }
 
 impl Model {
+    /// Fails if numbers that may have been learned are public, and are none of those named.
+    pub fn check_public(&self, named: &[String]) -> Result<(), ImportError> {
+        fate::consented(&self.initialisers, named)
+    }
+
     /// The model on `count` inputs at once: see [`Graph::batched`]. Inputs and outputs have them in
     /// their first dimension.
     pub fn batched(self, count: usize) -> Result<Model, ImportError> {
@@ -129,6 +138,7 @@ impl Model {
             graph,
             weights: self.weights,
             source,
+            initialisers: self.initialisers,
         })
     }
 }

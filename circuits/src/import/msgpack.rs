@@ -80,7 +80,7 @@ pub(crate) fn parse<T: serde::de::DeserializeOwned>(
     let mut reader = bytes;
     let mut deserializer = rmp_serde::Deserializer::new(&mut reader);
     let value = T::deserialize(&mut deserializer)
-        .map_err(|error| ImportError::malformed("MessagePack", what, error))?;
+        .map_err(|error| ImportError::malformed("MessagePack", what, without_numbers(error)))?;
     match reader.len() {
         0 => Ok(value),
         rest => Err(ImportError::malformed(
@@ -89,6 +89,18 @@ pub(crate) fn parse<T: serde::de::DeserializeOwned>(
             format!("{rest} more bytes"),
         )),
     }
+}
+
+/// An error of a parser without the number at fault, which may be a weight or a private input.
+pub(crate) fn without_numbers(error: impl ToString) -> String {
+    let text = error.to_string();
+    let number = |part: &str| part.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+    let quoted = text.split('`').enumerate();
+    let parts = quoted.map(|(at, part)| match at % 2 {
+        1 if number(part) => "…",
+        _ => part,
+    });
+    parts.collect()
 }
 
 /// A shape from the file: positive dimensions, no more elements than a graph may have.
@@ -385,5 +397,19 @@ impl Importer {
             layout,
             scale: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn errors_do_not_show_numbers() {
+        let bytes = rmp_serde::to_vec(&[0.6182]).unwrap();
+        let error = parse::<Vec<i64>>(&bytes, "integers").unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("integers") && text.contains('…'), "{text}");
+        assert!(!text.contains("618"), "{text}");
     }
 }

@@ -49,7 +49,10 @@ pub(super) fn parse(bytes: &[u8], inputs: usize) -> Result<Vec<Vec<f64>>, Proble
 fn flatten(value: &Value, place: &str, flat: &mut Vec<f64>) -> Result<(), Problem> {
     match value {
         Value::Number(n) => {
-            flat.push(n.as_f64().ok_or_else(|| problem(place, "a number", n))?);
+            flat.push(
+                n.as_f64()
+                    .ok_or_else(|| problem(place, "a number", "one of more than 64 bits"))?,
+            );
             Ok(())
         }
         Value::Bool(b) => {

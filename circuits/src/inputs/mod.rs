@@ -13,7 +13,7 @@ use crate::graph::exec::{check_inputs, ExecError};
 use crate::graph::ops::elements;
 use crate::graph::{Graph, Tensor};
 use crate::import::{parse_msgpack, ImportError, RawTensor, Source};
-use crate::quantise::quantise;
+use crate::quantise::{quantise, unfit};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -171,7 +171,7 @@ fn integers(name: &str, values: &[f64], scale: i64) -> Result<Vec<i64>, Problem>
             problem(
                 place,
                 format!("a finite number, at most 2^40 at scale {scale}"),
-                format!("{v:?}"),
+                unfit(v),
             )
         })
     };

@@ -29,10 +29,12 @@ use halo2_proofs::{
 use rand::RngCore;
 use rayon::prelude::*;
 
-use commit::CommitKey;
-use opening::{evaluate, Opening};
+pub(crate) use commit::CommitKey;
+pub(crate) use opening::evaluate;
+use opening::Opening;
 pub(crate) use permutation::batch_invert;
 use program::{Kind, Program, Query};
+use quotient::Numerator;
 pub use quotient::Prepared;
 
 /// Coefficients of the random polynomial.
@@ -91,7 +93,7 @@ pub fn create_proof<C, R, E, T>(
     prepared: &Prepared,
     circuit: &C,
     instances: &[&[Fr]],
-    mut rng: R,
+    rng: R,
     transcript: &mut T,
 ) -> Result<(), PlonkError>
 where
@@ -100,96 +102,26 @@ where
     E: EncodedChallenge<G1Affine>,
     T: TranscriptWrite<G1Affine, E>,
 {
-    let cs = pk.get_vk().cs();
     let domain = &prepared.domain;
     let n = domain.rows();
+    let cs = pk.get_vk().cs();
     let blinding = cs.blinding_factors();
-    check_instances(instances, cs.num_instance_columns(), n - (blinding + 1))?;
     let key = CommitKey::new(params)?;
 
-    // 1.
-    pk.get_vk().hash_into(transcript)?;
-    for value in instances.iter().copied().flatten() {
-        transcript.common_scalar(*value)?;
-    }
-
-    // 2.
-    let witness = witness::collect(cs, &key, n, circuit, instances, &mut rng, transcript)?;
-    let padded: Vec<Vec<Fr>> = instances
-        .iter()
-        .map(|values| {
-            let mut column = values.to_vec();
-            column.resize(n, Fr::ZERO);
-            column
-        })
-        .collect();
-
-    // 3.
-    let theta = *transcript.squeeze_challenge_scalar::<()>();
-    let lookups = arrange_lookups(pk, &witness, &padded, theta, n - (blinding + 1), &mut rng)?;
-    let columns: Vec<&[Fr]> = lookups
-        .iter()
-        .flat_map(|lookup| [&lookup.permuted_input[..], &lookup.permuted_table])
-        .collect();
-    for point in key.commit_values(&columns) {
-        transcript.write_point(point)?;
-    }
-    let beta_gamma = [(); 2].map(|()| *transcript.squeeze_challenge_scalar::<()>());
-    let sets = permutation_sets(pk, &witness.advice, &padded);
-    let mut products =
-        permutation::products(&sets, n, domain.omega, beta_gamma, blinding, &mut rng);
-    let mut lookups: Vec<[Vec<Fr>; 3]> = lookups
-        .into_iter()
-        .map(|lookup| {
-            let product = lookup.product(beta_gamma, blinding, &mut rng);
-            [lookup.permuted_input, lookup.permuted_table, product]
-        })
-        .collect();
-    let of_lookups = lookups.iter().map(|[_, _, product]| product);
-    let columns: Vec<&[Fr]> = products
-        .iter()
-        .chain(of_lookups)
-        .map(Vec::as_slice)
-        .collect();
-    for point in key.commit_products(&columns) {
-        transcript.write_point(point)?;
-    }
-
-    // 4. Two things become known of it, commitment and value: a few coefficients hide both.
-    let mut random: Vec<Fr> = (0..RANDOM.min(n)).map(|_| Fr::random(&mut rng)).collect();
-    random.resize(n, Fr::ZERO);
-    for point in key.commit_coefficients(&[&random]) {
-        transcript.write_point(point)?;
-    }
-
-    // 5.
-    let y = *transcript.squeeze_challenge_scalar::<()>();
-    let (mut advice, mut padded) = (witness.advice, padded);
-    for columns in [&mut advice, &mut padded, &mut products] {
-        columns
-            .par_iter_mut()
-            .for_each(|column| domain.interpolate(column));
-    }
-    lookups
-        .par_iter_mut()
-        .flatten()
-        .for_each(|column| domain.interpolate(column));
-    let numerator = quotient::Numerator {
-        pk,
-        advice: &advice,
-        instances: &padded,
-        products: &products,
-        lookups: &lookups,
-        challenges: &witness.challenges,
-        theta,
-        beta_gamma,
-        y,
-    };
-    let pieces = numerator.quotient(prepared)?;
+    // 1. to 5.
+    let committed = commit(&key, pk, prepared, circuit, instances, rng, transcript)?;
+    let pieces = committed.numerator(pk).quotient(prepared)?;
     let views: Vec<&[Fr]> = pieces.iter().map(Vec::as_slice).collect();
     for point in key.commit_coefficients(&views) {
         transcript.write_point(point)?;
     }
+    let Committed {
+        advice,
+        products,
+        lookups,
+        random,
+        ..
+    } = committed;
 
     // 6. In the order in which halo2's verifier reads the values, then asks for the openings.
     let x = *transcript.squeeze_challenge_scalar::<()>();
@@ -276,6 +208,138 @@ where
         .collect();
     opening::open(&key, &openings, transcript)?;
     Ok(())
+}
+
+/// What is committed to before the quotient, all as coefficients, and the challenges up to there.
+pub(crate) struct Committed {
+    pub advice: Vec<Vec<Fr>>,
+    instances: Vec<Vec<Fr>>,
+    products: Vec<Vec<Fr>>,
+    lookups: Vec<[Vec<Fr>; 3]>,
+    random: Vec<Fr>,
+    challenges: Vec<Fr>,
+    theta: Fr,
+    beta_gamma: [Fr; 2],
+    y: Fr,
+}
+
+impl Committed {
+    /// What the quotient is computed from.
+    pub(crate) fn numerator<'a>(&'a self, pk: &'a ProvingKey<G1Affine>) -> Numerator<'a> {
+        Numerator {
+            pk,
+            advice: &self.advice,
+            instances: &self.instances,
+            products: &self.products,
+            lookups: &self.lookups,
+            challenges: &self.challenges,
+            theta: self.theta,
+            beta_gamma: self.beta_gamma,
+            y: self.y,
+        }
+    }
+}
+
+/// Steps 1 to 4 of [`create_proof`], and the challenge of step 5.
+pub(crate) fn commit<C, R, E, T>(
+    key: &CommitKey<'_>,
+    pk: &ProvingKey<G1Affine>,
+    prepared: &Prepared,
+    circuit: &C,
+    instances: &[&[Fr]],
+    mut rng: R,
+    transcript: &mut T,
+) -> Result<Committed, PlonkError>
+where
+    C: Circuit<Fr>,
+    R: RngCore,
+    E: EncodedChallenge<G1Affine>,
+    T: TranscriptWrite<G1Affine, E>,
+{
+    let cs = pk.get_vk().cs();
+    let domain = &prepared.domain;
+    let n = domain.rows();
+    let blinding = cs.blinding_factors();
+    check_instances(instances, cs.num_instance_columns(), n - (blinding + 1))?;
+
+    // 1.
+    pk.get_vk().hash_into(transcript)?;
+    for value in instances.iter().copied().flatten() {
+        transcript.common_scalar(*value)?;
+    }
+
+    // 2.
+    let witness = witness::collect(cs, key, n, circuit, instances, &mut rng, transcript)?;
+    let padded: Vec<Vec<Fr>> = instances
+        .iter()
+        .map(|values| {
+            let mut column = values.to_vec();
+            column.resize(n, Fr::ZERO);
+            column
+        })
+        .collect();
+
+    // 3.
+    let theta = *transcript.squeeze_challenge_scalar::<()>();
+    let lookups = arrange_lookups(pk, &witness, &padded, theta, n - (blinding + 1), &mut rng)?;
+    let columns: Vec<&[Fr]> = lookups
+        .iter()
+        .flat_map(|lookup| [&lookup.permuted_input[..], &lookup.permuted_table])
+        .collect();
+    for point in key.commit_values(&columns) {
+        transcript.write_point(point)?;
+    }
+    let beta_gamma = [(); 2].map(|()| *transcript.squeeze_challenge_scalar::<()>());
+    let sets = permutation_sets(pk, &witness.advice, &padded);
+    let mut products =
+        permutation::products(&sets, n, domain.omega, beta_gamma, blinding, &mut rng);
+    let mut lookups: Vec<[Vec<Fr>; 3]> = lookups
+        .into_iter()
+        .map(|lookup| {
+            let product = lookup.product(beta_gamma, blinding, &mut rng);
+            [lookup.permuted_input, lookup.permuted_table, product]
+        })
+        .collect();
+    let of_lookups = lookups.iter().map(|[_, _, product]| product);
+    let columns: Vec<&[Fr]> = products
+        .iter()
+        .chain(of_lookups)
+        .map(Vec::as_slice)
+        .collect();
+    for point in key.commit_products(&columns) {
+        transcript.write_point(point)?;
+    }
+
+    // 4. Two things become known of it, commitment and value: a few coefficients hide both.
+    let mut random: Vec<Fr> = (0..RANDOM.min(n)).map(|_| Fr::random(&mut rng)).collect();
+    random.resize(n, Fr::ZERO);
+    for point in key.commit_coefficients(&[&random]) {
+        transcript.write_point(point)?;
+    }
+
+    // 5.
+    let y = *transcript.squeeze_challenge_scalar::<()>();
+    let (mut advice, mut padded) = (witness.advice, padded);
+    for columns in [&mut advice, &mut padded, &mut products] {
+        columns
+            .par_iter_mut()
+            .for_each(|column| domain.interpolate(column));
+    }
+    lookups
+        .par_iter_mut()
+        .flatten()
+        .for_each(|column| domain.interpolate(column));
+    Ok(Committed {
+        advice,
+        instances: padded,
+        products,
+        lookups,
+        random,
+        challenges: witness.challenges,
+        theta,
+        beta_gamma,
+        y,
+    })
 }
 
 fn check_instances(instances: &[&[Fr]], expected: usize, rows: usize) -> Result<(), PlonkError> {

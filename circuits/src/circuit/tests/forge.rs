@@ -142,13 +142,13 @@ fn multiplicity_tuned_to_a_guessed_pole() {
 }
 
 /// halo2's prover and verifier with the keys of a plan.
-struct Real {
-    srs: Srs,
-    pk: ProvingKey<G1Affine>,
+pub struct Real {
+    pub srs: Srs,
+    pub pk: ProvingKey<G1Affine>,
 }
 
 impl Real {
-    fn new(plan: &Arc<Plan>) -> Self {
+    pub fn new(plan: &Arc<Plan>) -> Self {
         let srs = Srs::development_from_seed(plan.shape.k, [3; 32], &|_, _| ()).unwrap();
         let pk = argument::keygen(&srs.params, plan).unwrap();
         Self { srs, pk }

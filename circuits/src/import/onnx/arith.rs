@@ -72,12 +72,12 @@ impl Importer {
             None => top,
         };
         let mut constant = 0;
-        if let Some(array) = known.take_if(|a| a.public && a.values.len() == 1) {
+        if let Some(array) = known.take_if(|a| a.is_public() && a.values.len() == 1) {
             let value = array.values.first().copied().unwrap_or(0.0);
             constant = quantise(value, scale)
                 .ok_or_else(|| self.bad("constant", "at most 2^40 at the scale", value))?;
         }
-        if let Some(array) = known.take_if(|a| a.public) {
+        if let Some(array) = known.take_if(|a| a.is_public()) {
             let part = self.data(&array.into())?;
             data.push((1, part));
         }
@@ -200,8 +200,8 @@ impl Importer {
     fn mul_constant(&mut self, data: &Data, array: &Array, ty: Type) -> One {
         let values = [&data.clone().into(), &array.clone().into()];
         let shape = self.common_shape(&values)?;
-        let whole = array.public && array.values.iter().all(|v| v.fract() == 0.0);
-        if array.public {
+        let whole = array.is_public() && array.values.iter().all(|v| v.fract() == 0.0);
+        if array.is_public() {
             if let &[factor] = &*array.values {
                 let wide = self.expanded(data, &shape)?;
                 return Ok(self.times(&wide.into(), factor)?.typed(ty));

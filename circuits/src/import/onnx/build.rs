@@ -1,11 +1,11 @@
 //! The layer between ONNX's operators and the graph: nodes with bounds, constants brought into
 //! the graph, scales brought together.
 
-use super::value::{count, inner, Array, Data, Type, Value};
+use super::value::{count, inner, Array, Data, Origins, Type, Value};
 use super::Importer;
 use crate::graph::ops::elements;
 use crate::graph::{Interval, Op, Table, TensorId};
-use crate::import::{movement, ImportError};
+use crate::import::{movement, Fate, ImportError, Initialiser};
 
 /// Most nodes that one file may expand to: recurrent networks unroll.
 const MAX_NODES: usize = 1 << 16;
@@ -30,6 +30,50 @@ impl Importer {
     ) -> ImportError {
         let place = format!("node '{}' ({}), {what}", self.name, self.operator);
         ImportError::malformed(place, expected, got)
+    }
+
+    /// Numbers of the file that may be weights.
+    pub(super) fn initialiser(&mut self, name: &str, array: Array) -> Array {
+        let all = &mut self.draft.initialisers;
+        let used = self.read.contains(name);
+        let mut one = Initialiser {
+            name: name.to_owned(),
+            fate: if used { Fate::Committed } else { Fate::Unused },
+        };
+        if used && array.ty.is_real() && array.values.iter().all(|v| *v == 0.0) {
+            one.disclose("all of it is zero, which ranges tell".to_owned(), true);
+        }
+        all.push(one);
+        self.types.push(array.ty);
+        Array {
+            origins: Origins::of(all.len() - 1),
+            ..array
+        }
+    }
+
+    /// Notes that the architecture follows from numbers: what they decide, and whether such numbers are
+    /// structure in every model.
+    pub(super) fn disclose(&mut self, array: &Array, what: &str, structural: bool) {
+        let what = format!("{what} of node '{}' ({})", self.name, self.operator);
+        for at in array.origins.iter() {
+            if let Some(one) = self.draft.initialisers.get_mut(at) {
+                one.disclose(what.clone(), structural);
+            }
+        }
+    }
+
+    /// [`Importer::disclose`], for numbers that choose or move elements. Integers and booleans of the file are
+    /// structure; what is computed from weights is not.
+    pub(super) fn disclose_choice(&mut self, array: &Array, what: &str) {
+        let index = |ty: &Type| match ty {
+            Type::Real => false,
+            Type::Bool => true,
+            // Narrower ones are quantised weights, unless they are indices themselves.
+            Type::Int { bits, .. } => *bits == 64 || array.ty == *ty,
+        };
+        let mut types = array.origins.iter().filter_map(|at| self.types.get(at));
+        let structural = types.all(index);
+        self.disclose(array, what, structural);
     }
 
     /// The graph's scale.
@@ -131,7 +175,7 @@ impl Importer {
             scaled if scaled.abs() > MAX_NUMBER => FAR.copysign(scaled),
             scaled => scaled,
         };
-        let op = if array.public {
+        let op = if array.is_public() {
             let values = array.values.iter().map(|&v| near(v).round() as i64);
             Op::Constant {
                 shape,
@@ -229,7 +273,7 @@ impl Importer {
             shape: array.shape.clone(),
             values,
             ty,
-            public: array.public,
+            origins: array.origins.clone(),
         }
         .into())
     }
@@ -249,12 +293,12 @@ impl Importer {
             self.spread(b, &shape)?.values,
         );
         let values = x.iter().zip(y.iter()).map(|(&x, &y)| f(x, y)).collect();
-        let public = a.public && b.public;
+        let origins = a.origins.and(&b.origins);
         Ok(Array {
             shape,
             values,
             ty,
-            public,
+            origins,
         }
         .into())
     }

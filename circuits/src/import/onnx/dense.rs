@@ -56,12 +56,12 @@ impl Importer {
                 let (x, y) = (self.batched(x, batch)?, self.batched(y, batch)?);
                 self.folded_product(&x, &y, [m, k, n])
             }
-            (Value::Data(x), Value::Constant(w)) if ones(b) && !w.public => {
+            (Value::Data(x), Value::Constant(w)) if ones(b) && !w.is_public() => {
                 let w = self.reshape_to(b, vec![k, n])?;
                 let x = self.expand_batch(&x.clone().into(), batch)?;
                 self.weighted(&x, &w)
             }
-            (Value::Constant(w), Value::Data(x)) if ones(a) && !w.public => {
+            (Value::Constant(w), Value::Data(x)) if ones(a) && !w.is_public() => {
                 // (W·x)ᵀ = xᵀ·Wᵀ.
                 let w = self.reshape_to(a, vec![m, k])?;
                 let w = self.permuted(&w, &[1, 0])?;
@@ -171,6 +171,6 @@ impl Importer {
             }
         }
         let ty = a.ty.join(b.ty);
-        Ok(Array::new(shape, values, ty, a.public && b.public).into())
+        Ok(Array::new(shape, values, ty, a.origins.and(&b.origins)).into())
     }
 }

@@ -128,6 +128,7 @@ impl Importer {
             return Ok(self.expand(&chosen, &shape)?.typed(ty));
         };
         // Known where: elements move.
+        self.disclose_choice(mask, "the condition");
         let mask = self.spread(mask, &shape)?;
         let n = mask.values.len();
         let both = [self.expand(a, &shape)?, self.expand(b, &shape)?];

@@ -28,13 +28,13 @@ mod value;
 mod windows;
 
 use super::{
-    fuse, Draft, FloatModel, Format, ImportError, ImportOptions, Layout, Port, DEFAULT_SCALE,
+    fuse, Draft, Fate, FloatModel, Format, ImportError, ImportOptions, Layout, Port, DEFAULT_SCALE,
 };
 use crate::graph::ops::elements;
 use attributes::OnnxNode;
 use prost::Message;
 use schema::{GraphProto, ModelProto, TensorProto, ValueInfoProto};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use value::{inner, Array, Data, Type, Value};
 
 /// The newest operator set whose definitions are known here.
@@ -52,6 +52,10 @@ struct Importer {
     /// Elements made so far.
     spent: usize,
     bounds: bounds::Bounds,
+    /// Types of the draft's initialisers.
+    types: Vec<Type>,
+    /// What nodes and outputs read.
+    read: HashSet<String>,
 }
 
 /// A tensor as a file of its own: shape and values.
@@ -64,8 +68,23 @@ pub(super) fn tensor(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f64>), ImportError
 
 pub(super) fn load(bytes: &[u8], options: &ImportOptions) -> Result<FloatModel, ImportError> {
     let (mut graph, opset) = read(bytes)?;
+    let before = readable(&graph);
     patterns::name_spellings(&mut graph);
-    import((graph, opset), options)
+    let mut draft = import((graph, opset), options)?;
+    for one in &mut draft.initialisers {
+        if one.fate == Fate::Unused && before.contains(&one.name) {
+            let what = "it spells an activation or a normalisation";
+            one.disclose(what.to_owned(), true);
+        }
+    }
+    Ok(draft)
+}
+
+/// The names that nodes and outputs read.
+fn readable(graph: &GraphProto) -> HashSet<String> {
+    let inputs = graph.node.iter().flat_map(|node| &node.input);
+    let outputs = graph.output.iter().map(|info| &info.name);
+    inputs.chain(outputs).cloned().collect()
 }
 
 fn import(graph: (GraphProto, i64), options: &ImportOptions) -> Result<FloatModel, ImportError> {
@@ -137,7 +156,7 @@ fn evaluate(graph: (GraphProto, i64), inputs: &[Vec<f64>]) -> Result<Vec<Vec<f64
             let expected = format!("as many values as shape {shape:?} has");
             return Err(ImportError::malformed(place, expected, values.len()));
         }
-        let array = Array::new(shape, values, ty, false);
+        let array = Array::public(shape, values, ty);
         importer.values.insert(info.name.clone(), array.into());
     }
     importer.lower_all(graph.node)?;
@@ -274,9 +293,12 @@ impl Importer {
             tables: HashMap::new(),
             spent: 0,
             bounds: Default::default(),
+            types: Vec::new(),
+            read: readable(&graph),
         };
         for tensor in &graph.initializer {
             let array = tensor::constant(tensor, &tensor.name)?;
+            let array = importer.initialiser(&tensor.name, array);
             importer.values.insert(tensor.name.clone(), array.into());
         }
         Ok((importer, graph))

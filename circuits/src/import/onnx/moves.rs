@@ -1,6 +1,8 @@
 //! Movement of elements, of known numbers and of the graph's tensors alike.
 
-use super::value::{broadcast_shape, coordinates, count, inner, strides, Array, Data, Type, Value};
+use super::value::{
+    broadcast_shape, coordinates, count, inner, strides, Array, Data, Origins, Type, Value,
+};
 use super::Importer;
 use crate::graph::movement::sources;
 use crate::graph::{Op, TensorId};
@@ -191,7 +193,7 @@ impl Importer {
             *slot = indices.len();
         }
         if indices.is_empty() {
-            return Ok(Array::new(shape, vec![], value.ty(), true).into());
+            return Ok(Array::public(shape, vec![], value.ty()).into());
         }
         self.moved(value, shape, |x| Op::Gather {
             x,
@@ -274,8 +276,9 @@ impl Importer {
             let moved = sources(&op(ids), &shapes).unwrap_or_default();
             let at = |(operand, at): (usize, usize)| arrays.get(operand)?.values.get(at).copied();
             let values = moved.into_iter().filter_map(at).collect();
-            let public = arrays.iter().all(|a| a.public);
-            return Ok(Array::new(shape, values, ty, public).into());
+            let origins = arrays.iter().map(|a| &a.origins);
+            let origins = origins.fold(Origins::default(), |all, own| all.and(own));
+            return Ok(Array::new(shape, values, ty, origins).into());
         }
         let data = parts
             .into_iter()

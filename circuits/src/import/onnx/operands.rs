@@ -31,29 +31,45 @@ impl Importer {
             .collect()
     }
 
-    /// An operand that must be known when the file is read.
+    /// An operand that must be known when the file is read, and says what is computed: it is public.
     pub(super) fn maybe_known(
-        &self,
+        &mut self,
         node: &OnnxNode,
         at: usize,
     ) -> Result<Option<Array>, ImportError> {
         match self.maybe(node, at)? {
             None => Ok(None),
-            Some(Value::Constant(array)) => Ok(Some(array)),
+            Some(Value::Constant(array)) => {
+                self.disclose(&array, &format!("input {at}"), true);
+                Ok(Some(array))
+            }
             Some(Value::Data(_)) => {
                 Err(node.bad(&format!("input {at}"), "a constant", "a computed tensor"))
             }
         }
     }
 
-    pub(super) fn known(&self, node: &OnnxNode, at: usize) -> Result<Array, ImportError> {
+    pub(super) fn known(&mut self, node: &OnnxNode, at: usize) -> Result<Array, ImportError> {
         let absent = || node.bad(&format!("input {at}"), "a constant", "nothing");
         self.maybe_known(node, at)?.ok_or_else(absent)
     }
 
+    /// An operand that must be known, and chooses elements.
+    pub(super) fn choice(&mut self, node: &OnnxNode, at: usize) -> Result<Array, ImportError> {
+        match self.input(node, at)? {
+            Value::Constant(array) => {
+                self.disclose_choice(&array, &format!("input {at}"));
+                Ok(array)
+            }
+            Value::Data(_) => {
+                Err(node.bad(&format!("input {at}"), "a constant", "a computed tensor"))
+            }
+        }
+    }
+
     /// One known number.
     pub(super) fn maybe_number(
-        &self,
+        &mut self,
         node: &OnnxNode,
         at: usize,
     ) -> Result<Option<f64>, ImportError> {
@@ -68,7 +84,7 @@ impl Importer {
 
     /// A list of integers, from an input or (in older operator sets) an attribute.
     pub(super) fn list(
-        &self,
+        &mut self,
         node: &OnnxNode,
         at: usize,
         attribute: &str,

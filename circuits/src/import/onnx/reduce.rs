@@ -148,7 +148,7 @@ impl Importer {
         let ramp: Vec<f64> = (0..length)
             .map(|i| if last { i + 1 } else { length - i } as f64)
             .collect();
-        let ramp = super::value::Array::new(vec![length], ramp, Type::INDEX, true).into();
+        let ramp = super::value::Array::public(vec![length], ramp, Type::INDEX).into();
         let marked = self.mul(&is_best, &ramp)?;
         let marked = self.extremum_last(&marked, true)?;
         let end = Value::int(if last { -1 } else { length as i64 });

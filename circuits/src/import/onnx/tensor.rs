@@ -129,7 +129,7 @@ pub(super) fn constant(tensor: &TensorProto, name: &str) -> Result<Array, Import
     match values {
         Some(values) if values.len() == expected => {
             let ty = Type::of(tensor.data_type).unwrap_or(Type::Real);
-            Ok(Array::new(shape, values, ty, false))
+            Ok(Array::public(shape, values, ty))
         }
         other => {
             let got = other.map_or("a broken length".to_owned(), |v| v.len().to_string());

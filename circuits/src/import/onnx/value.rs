@@ -1,6 +1,7 @@
 //! What a name in the file stands for: numbers that are known, or a tensor of the graph.
 
 use crate::graph::TensorId;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What an element is, as far as the graph's arithmetic cares.
@@ -79,23 +80,62 @@ pub(super) struct Array {
     /// Row-major.
     pub values: Arc<[f64]>,
     pub ty: Type,
-    /// Part of the architecture (ramps, masks, what attributes say), not of the weights.
-    pub public: bool,
+    /// The initialisers that they are computed from.
+    pub origins: Origins,
+}
+
+/// Initialisers, by their places in the draft's list. Numbers without any are part of the architecture: ramps,
+/// masks, what attributes say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Origins(Arc<[usize]>);
+
+impl Origins {
+    /// One initialiser.
+    pub fn of(initialiser: usize) -> Self {
+        Origins([initialiser].into())
+    }
+
+    /// What is computed from both.
+    pub fn and(&self, other: &Origins) -> Self {
+        match (self.0.is_empty(), other.0.is_empty()) {
+            (_, true) => self.clone(),
+            (true, _) => other.clone(),
+            _ if self == other => self.clone(),
+            _ => {
+                let all: BTreeSet<usize> = self.0.iter().chain(&*other.0).copied().collect();
+                Origins(all.into_iter().collect())
+            }
+        }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        self.0.iter().copied()
+    }
 }
 
 impl Array {
-    pub fn new(shape: Vec<usize>, values: Vec<f64>, ty: Type, public: bool) -> Self {
+    pub fn new(shape: Vec<usize>, values: Vec<f64>, ty: Type, origins: Origins) -> Self {
         Array {
             shape,
             values: values.into(),
             ty,
-            public,
+            origins,
         }
+    }
+
+    /// Numbers of the architecture.
+    pub fn public(shape: Vec<usize>, values: Vec<f64>, ty: Type) -> Self {
+        Array::new(shape, values, ty, Origins::default())
+    }
+
+    /// Whether they are part of the architecture.
+    pub fn is_public(&self) -> bool {
+        self.origins.0.is_empty()
     }
 
     /// One public number.
     pub fn scalar(value: f64, ty: Type) -> Self {
-        Array::new(vec![], vec![value], ty, true)
+        Array::public(vec![], vec![value], ty)
     }
 
     /// The values as integers, cut to what 64 bits hold.
@@ -193,7 +233,7 @@ impl Value {
     /// `0, 1, …, n − 1`.
     pub fn ramp(n: usize) -> Value {
         let values = (0..n).map(|i| i as f64).collect();
-        Array::new(vec![n], values, Type::INDEX, true).into()
+        Array::public(vec![n], values, Type::INDEX).into()
     }
 }
 

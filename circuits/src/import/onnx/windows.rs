@@ -167,7 +167,7 @@ impl Importer {
     /// A public tensor of one value.
     pub(super) fn filled(&mut self, shape: &[usize], value: f64, ty: Type) -> One {
         self.spend(count(shape))?;
-        Ok(Array::new(shape.to_vec(), vec![value; count(shape)], ty, true).into())
+        Ok(Array::public(shape.to_vec(), vec![value; count(shape)], ty).into())
     }
 
     /// Any rank, and kernels that are computed: rows of what lies under each window, times the

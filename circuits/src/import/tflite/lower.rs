@@ -4,6 +4,7 @@ use super::operators::{operator_name, Kind};
 use super::schema::{Model, Operator, FLOAT32};
 use crate::import::msgpack::{Layer, Network, Rounded};
 use crate::import::{Format, ImportError};
+use crate::quantise::unfit;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) type Result<T> = std::result::Result<T, ImportError>;
@@ -308,7 +309,7 @@ impl<'m, 'a> Lowering<'m, 'a> {
             Rounded::to_even(value, scale).ok_or_else(|| {
                 let what = format!("tensor {index} element {at}");
                 let expected = format!("a number of at most 2^40 in size at scale {scale}");
-                place.bad(&what, expected, value)
+                place.bad(&what, expected, unfit(value))
             })
         };
         let rounded = values.iter().enumerate().map(one);

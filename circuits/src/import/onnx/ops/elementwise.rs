@@ -2,7 +2,7 @@
 
 use super::{Handler, Importer, OnnxNode, Results};
 use crate::import::onnx::logic::Rounding;
-use crate::import::onnx::value::{Type, Value};
+use crate::import::onnx::value::{Array, Type, Value};
 use crate::import::ImportError;
 
 /// Largest whole exponent that is a product.
@@ -147,7 +147,7 @@ fn clip(importer: &mut Importer, node: &OnnxNode) -> Results {
             y = importer.extremum(&y, &bound, max)?;
         }
     }
-    let bound = |at: usize, name: &str| -> Result<Option<f64>, ImportError> {
+    let mut bound = |at: usize, name: &str| -> Result<Option<f64>, ImportError> {
         match importer.maybe(node, at)? {
             Some(Value::Data(_)) => Ok(None),
             Some(_) => importer.maybe_number(node, at),
@@ -193,6 +193,12 @@ impl Importer {
         match (x, y) {
             (Value::Constant(a), Value::Constant(b)) => self.fold_pair(a, b, ty, f64::powf),
             (_, Value::Constant(exponents)) => {
+                // Squares, roots and their like are what is computed; other exponents are learned.
+                let plain = |v: &f64| *v == 0.5 || (v.fract() == 0.0 && v.abs() <= MAX_POWER);
+                let structural = exponents.values.iter().all(plain);
+                self.disclose(exponents, "the exponent", structural);
+                let (shape, own) = exponents.pair();
+                let exponents = Array::public(shape, own, exponents.ty);
                 let mut found: Vec<f64> = exponents.values.to_vec();
                 found.sort_by(f64::total_cmp);
                 found.dedup();
@@ -206,7 +212,7 @@ impl Importer {
                 let mut result = self.power_of(x, first)?;
                 for &exponent in rest {
                     let other = self.power_of(x, exponent)?;
-                    let is = self.fold(exponents, Type::Bool, |v| {
+                    let is = self.fold(&exponents, Type::Bool, |v| {
                         f64::from(u8::from(v == exponent))
                     })?;
                     result = self.choose(&is, &other, &result)?;

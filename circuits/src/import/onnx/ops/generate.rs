@@ -16,16 +16,16 @@ pub(super) fn handler(operator: &str) -> Option<Handler> {
     })
 }
 
-fn constant(_: &mut Importer, node: &OnnxNode) -> Results {
-    let list = |values: Vec<f64>, ty: Type| Array::new(vec![values.len()], values, ty, false);
+fn constant(importer: &mut Importer, node: &OnnxNode) -> Results {
+    let list = |values: Vec<f64>, ty: Type| Array::public(vec![values.len()], values, ty);
     for attribute in &node.proto.attribute {
         let array = match attribute.name.as_str() {
             "value" => match &attribute.t {
                 Some(tensor) => tensor::constant(tensor, &node.name)?,
                 None => continue,
             },
-            "value_float" => Array::new(vec![], vec![attribute.f.into()], Type::Real, false),
-            "value_int" => Array::new(vec![], vec![attribute.i as f64], Type::INDEX, false),
+            "value_float" => Array::public(vec![], vec![attribute.f.into()], Type::Real),
+            "value_int" => Array::public(vec![], vec![attribute.i as f64], Type::INDEX),
             "value_floats" => list(
                 attribute.floats.iter().map(|&v| v.into()).collect(),
                 Type::Real,
@@ -36,7 +36,8 @@ fn constant(_: &mut Importer, node: &OnnxNode) -> Results {
             ),
             _ => continue,
         };
-        return Ok(vec![array.into()]);
+        let name = node.proto.output.first().map_or("", String::as_str);
+        return Ok(vec![importer.initialiser(name, array).into()]);
     }
     Err(node.bad(
         "attributes",
@@ -58,7 +59,7 @@ fn filled(importer: &mut Importer, node: &OnnxNode) -> Results {
 
 fn range(importer: &mut Importer, node: &OnnxNode) -> Results {
     let start = importer.known(node, 0)?;
-    let number = |at: usize| importer.maybe_number(node, at);
+    let mut number = |at: usize| importer.maybe_number(node, at);
     let (from, to, step) = (number(0)?, number(1)?, number(2)?);
     let (from, to, step) = (from.unwrap_or(0.0), to.unwrap_or(0.0), step.unwrap_or(1.0));
     let n = ((to - from) / step).ceil().max(0.0);
@@ -69,7 +70,7 @@ fn range(importer: &mut Importer, node: &OnnxNode) -> Results {
     importer.spend(n as usize)?;
     let values: Vec<f64> = (0..n as usize).map(|i| from + i as f64 * step).collect();
     Ok(vec![
-        Array::new(vec![values.len()], values, start.ty, true).into()
+        Array::public(vec![values.len()], values, start.ty).into()
     ])
 }
 
@@ -91,9 +92,7 @@ fn eye(importer: &mut Importer, node: &OnnxNode) -> Results {
             }
         }
     }
-    Ok(vec![
-        Array::new(vec![rows, columns], values, ty, true).into()
-    ])
+    Ok(vec![Array::public(vec![rows, columns], values, ty).into()])
 }
 
 fn window(importer: &mut Importer, node: &OnnxNode) -> Results {
@@ -116,5 +115,5 @@ fn window(importer: &mut Importer, node: &OnnxNode) -> Results {
         a - b * angle.cos() + c * (2.0 * angle).cos()
     };
     let values = (0..n).map(at).collect();
-    Ok(vec![Array::new(vec![n], values, Type::Real, true).into()])
+    Ok(vec![Array::public(vec![n], values, Type::Real).into()])
 }

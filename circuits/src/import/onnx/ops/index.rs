@@ -89,7 +89,7 @@ fn gather_nd(importer: &mut Importer, node: &OnnxNode) -> Results {
 
 fn compress(importer: &mut Importer, node: &OnnxNode) -> Results {
     let x = importer.input(node, 0)?;
-    let condition = importer.known(node, 1)?;
+    let condition = importer.choice(node, 1)?;
     let (x, axis) = match node.attribute("axis") {
         Some(axis) => (x.clone(), node.axis(axis.i, x.rank())?),
         None => (importer.reshape_to(&x, vec![x.count()])?, 0),
@@ -129,7 +129,7 @@ fn one_hot(importer: &mut Importer, node: &OnnxNode) -> Results {
 
 /// Of known numbers only: how many there are is a shape.
 fn non_zero(importer: &mut Importer, node: &OnnxNode) -> Results {
-    let x = importer.known(node, 0)?;
+    let x = importer.choice(node, 0)?;
     importer.spend(x.values.len().saturating_mul(x.shape.len().max(1)))?;
     let mut found: Vec<Vec<f64>> = vec![Vec::new(); x.shape.len()];
     let mut values = x.values.iter();
@@ -144,12 +144,17 @@ fn non_zero(importer: &mut Importer, node: &OnnxNode) -> Results {
     let shape = vec![found.len(), n];
     let all = found.concat();
     let ty = crate::import::onnx::value::Type::INDEX;
-    Ok(vec![Array::new(shape, all, ty, x.public).into()])
+    Ok(vec![Array::new(shape, all, ty, x.origins.clone()).into()])
 }
 
 impl Importer {
     /// Known indices into a dimension.
-    pub(super) fn positions(&self, array: &Array, size: usize) -> Result<Vec<usize>, ImportError> {
+    pub(super) fn positions(
+        &mut self,
+        array: &Array,
+        size: usize,
+    ) -> Result<Vec<usize>, ImportError> {
+        self.disclose_choice(array, "indices");
         let signed = i64::try_from(size).unwrap_or(i64::MAX);
         let one = |v: i64| {
             let v = if v < 0 { v.saturating_add(signed) } else { v };
@@ -217,25 +222,26 @@ impl Importer {
 
     /// The row-major position of each index tuple among the first dimensions.
     pub(super) fn starts(
-        &self,
+        &mut self,
         x: &Value,
         indices: &Array,
         batch: usize,
     ) -> Result<Vec<usize>, ImportError> {
+        self.disclose_choice(indices, "indices");
         let depth = indices.shape.last().copied().unwrap_or(1).max(1);
         let tuples: Vec<&[f64]> = indices.values.chunks(depth).collect();
         let batches: usize = indices.shape.iter().take(batch).product();
         let per_batch = (tuples.len() / batches.max(1)).max(1);
-        let one = |(n, tuple): (usize, &&[f64])| {
+        let mut one = |(n, tuple): (usize, &&[f64])| {
             let mut at = n / per_batch;
             for (i, &v) in tuple.iter().enumerate() {
                 let size = x.size(batch + i);
-                let own = Array::new(vec![1], vec![v], indices.ty, true);
+                let own = Array::public(vec![1], vec![v], indices.ty);
                 at = at * size + self.positions(&own, size)?.first().copied().unwrap_or(0);
             }
             Ok(at)
         };
-        tuples.iter().enumerate().map(one).collect()
+        tuples.iter().enumerate().map(&mut one).collect()
     }
 
     /// `y[.., i, ..] = x[.., indices[.., i, ..], ..]` along one dimension.

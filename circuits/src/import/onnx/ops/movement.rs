@@ -56,7 +56,7 @@ fn split(importer: &mut Importer, node: &OnnxNode) -> Results {
 /// Starts, ends, axes and steps as inputs (since operator set 10) or attributes.
 fn slice(importer: &mut Importer, node: &OnnxNode) -> Results {
     let x = importer.input(node, 0)?;
-    let list = |at: usize, name: &str| importer.list(node, at, name);
+    let mut list = |at: usize, name: &str| importer.list(node, at, name);
     let absent = |name: &str| node.bad(name, "a list", "nothing");
     let starts = list(1, "starts")?.ok_or_else(|| absent("starts"))?;
     let ends = list(2, "ends")?.ok_or_else(|| absent("ends"))?;
@@ -122,12 +122,17 @@ fn pad(importer: &mut Importer, node: &OnnxNode) -> Results {
         return Err(node.bad("pads", format!("{} numbers", 2 * axes.len()), pads.len()));
     }
     let value = match importer.maybe(node, 2)? {
-        Some(value @ Value::Data(_)) => value,
-        _ => {
-            let number = importer.maybe_number(node, 2)?;
-            let number = number.unwrap_or_else(|| node.float("value", 0.0));
-            Array::scalar(number, x.ty()).into()
-        }
+        Some(Value::Constant(array)) => match &*array.values {
+            // Padding with zeros is what is computed; another value is a weight.
+            [0.0] => {
+                importer.disclose(&array, "the value", true);
+                Array::scalar(0.0, x.ty()).into()
+            }
+            [_] => array.into(),
+            all => return Err(node.bad("input 2", "one value", all.len())),
+        },
+        Some(value) => value,
+        None => Array::scalar(node.float("value", 0.0), x.ty()).into(),
     };
     let mode = node.text("mode", "constant");
     let (low, high) = pads.split_at(axes.len());
@@ -203,7 +208,7 @@ fn triangle(importer: &mut Importer, node: &OnnxNode) -> Results {
             })));
         }
     });
-    let mask = Array::new(x.shape().to_vec(), mask, Type::Bool, true).into();
+    let mask = Array::public(x.shape().to_vec(), mask, Type::Bool).into();
     let zeros = importer.filled(x.shape(), 0.0, x.ty())?;
     Ok(vec![importer.choose(&mask, &x, &zeros)?])
 }

@@ -184,7 +184,7 @@ fn local_response(importer: &mut Importer, node: &OnnxNode) -> Results {
             }
         }
     }
-    let mask = Array::new(vec![channels, channels], mask, Type::INDEX, true).into();
+    let mask = Array::public(vec![channels, channels], mask, Type::INDEX).into();
     let flat = importer.reshape_to(&rows, vec![x.count() / channels.max(1), channels])?;
     let sums = importer.matmul_of(&flat, &mask)?;
     let sums = importer.reshape_to(&sums, rows.shape().to_vec())?;

@@ -74,7 +74,7 @@ fn max(importer: &mut Importer, node: &OnnxNode) -> Results {
         for p in 0..rows.size(0) {
             numbers.extend(elements.iter().map(|&e| (p * plane + place(e)) as f64));
         }
-        let numbers = Array::new(rows.shape().to_vec(), numbers, Type::INDEX, true).into();
+        let numbers = Array::public(rows.shape().to_vec(), numbers, Type::INDEX).into();
         let marked = importer.mul(&chosen, &numbers)?;
         let index = importer.sum_last(&marked, 1)?.typed(Type::INDEX);
         values.push(importer.reshape_to(&index, shape)?);

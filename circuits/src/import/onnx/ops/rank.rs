@@ -91,7 +91,7 @@ impl Importer {
                 earlier.push(f64::from(u8::from(j < i)));
             }
         });
-        let earlier = Array::new(vec![n, n], earlier, Type::Bool, true).into();
+        let earlier = Array::public(vec![n, n], earlier, Type::Bool).into();
         let ties = self.mul(&equal, &earlier)?;
         let all = self.sum(&[(1, &before), (1, &ties)])?;
         self.sum_last(&all, 1)

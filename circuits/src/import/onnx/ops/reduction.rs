@@ -43,7 +43,7 @@ fn cumulative(importer: &mut Importer, node: &OnnxNode) -> Results {
             )));
         }
     });
-    let ones = Array::new(vec![n, n], ones, Type::INDEX, true).into();
+    let ones = Array::public(vec![n, n], ones, Type::INDEX).into();
     let rows = importer.axis_last(&x, axis)?;
     let flat = importer.reshape_to(&rows, vec![x.count() / n.max(1), n])?;
     let sums = importer.matmul_of(&flat, &ones)?;

@@ -214,14 +214,14 @@ impl Importer {
             row.iter_mut()
                 .for_each(|w| *w /= if total == 0.0 { 1.0 } else { total });
         }
-        let matrix: Value = Array::new(vec![part.to, part.from], matrix, Type::Real, true).into();
+        let matrix: Value = Array::public(vec![part.to, part.from], matrix, Type::Real).into();
         let matrix = self.permuted(&matrix, &[1, 0])?;
         let rows = self.axis_last(x, axis)?;
         let y = self.matmul_of(&rows, &matrix)?;
         let y = match fill == 0.0 || !crop {
             true => y,
             false => {
-                let offset = Array::new(vec![part.to], outside, Type::Real, true).into();
+                let offset = Array::public(vec![part.to], outside, Type::Real).into();
                 self.add(&y, &offset)?
             }
         };

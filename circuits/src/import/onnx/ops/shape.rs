@@ -61,13 +61,9 @@ fn shape(importer: &mut Importer, node: &OnnxNode) -> Results {
     let (from, until) = (end(node.int("start", 0)), end(node.int("end", rank)));
     let sizes = value.shape().get(from..until.max(from)).unwrap_or_default();
     let values = sizes.iter().map(|&d| d as f64).collect();
-    Ok(vec![Array::new(
-        vec![sizes.len()],
-        values,
-        Type::INDEX,
-        true,
-    )
-    .into()])
+    Ok(vec![
+        Array::public(vec![sizes.len()], values, Type::INDEX).into()
+    ])
 }
 
 fn size(importer: &mut Importer, node: &OnnxNode) -> Results {
@@ -79,14 +75,14 @@ fn expand(importer: &mut Importer, node: &OnnxNode) -> Results {
     let value = importer.input(node, 0)?;
     let sizes = importer.known(node, 1)?.integers();
     let sizes = importer.sizes_of("input 1", &sizes)?;
-    let wanted: Value = Array::new(sizes, vec![], Type::INDEX, true).into();
+    let wanted: Value = Array::public(sizes, vec![], Type::INDEX).into();
     let shape = importer.common_shape(&[&value, &wanted])?;
     importer.spend(count(&shape))?;
     Ok(vec![importer.expand(&value, &shape)?])
 }
 
 impl Importer {
-    fn reshaped(&self, node: &OnnxNode, from: &[usize]) -> Result<Vec<usize>, ImportError> {
+    fn reshaped(&mut self, node: &OnnxNode, from: &[usize]) -> Result<Vec<usize>, ImportError> {
         let wanted = self.list(node, 1, "shape")?;
         let wanted = wanted.ok_or_else(|| node.bad("shape", "a constant", "nothing"))?;
         let keep_zero = node.int("allowzero", 0) != 0;
@@ -109,7 +105,7 @@ impl Importer {
         Ok(shape)
     }
 
-    fn squeezed(&self, node: &OnnxNode, from: &[usize]) -> Result<Vec<usize>, ImportError> {
+    fn squeezed(&mut self, node: &OnnxNode, from: &[usize]) -> Result<Vec<usize>, ImportError> {
         let Some(axes) = self.list(node, 1, "axes")? else {
             return Ok(from.iter().copied().filter(|&d| d != 1).collect());
         };
@@ -118,7 +114,7 @@ impl Importer {
         Ok(kept.map(|(_, &d)| d).collect())
     }
 
-    fn unsqueezed(&self, node: &OnnxNode, from: &[usize]) -> Result<Vec<usize>, ImportError> {
+    fn unsqueezed(&mut self, node: &OnnxNode, from: &[usize]) -> Result<Vec<usize>, ImportError> {
         let axes = self
             .list(node, 1, "axes")?
             .ok_or_else(|| node.bad("axes", "a list", "nothing"))?;
