@@ -239,12 +239,11 @@ impl Artefact {
 
 /// What an advisory says of a contract that reads so, if one is about it.
 pub fn advice(found: &Reads) -> Option<String> {
-    let hashed = found.unwritten.iter().filter(|read| read.hash);
-    let words: usize = hashed.map(|read| read.bytes / 0x20).sum();
-    let any = !found.unwritten.is_empty();
-    any.then(|| {
+    let bytes: usize = found.unwritten.iter().map(|read| read.bytes).sum();
+    let words = bytes.div_ceil(0x20);
+    (words > 0).then(|| {
         format!(
-            "its hashes read {words} words of memory that nothing wrote. {}",
+            "it reads {words} words of memory that nothing wrote. {}",
             advised()
         )
     })

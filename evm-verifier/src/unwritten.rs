@@ -32,7 +32,7 @@ pub struct Reads {
     pub calls: usize,
     /// Whether one of them is a pairing: whether the code is a verifier at all.
     pub pairing: bool,
-    /// Memory that a hash or a call reads, and that nothing wrote before.
+    /// Memory that is read, and that nothing wrote before.
     pub unwritten: Vec<Unwritten>,
 }
 
@@ -41,12 +41,24 @@ pub struct Reads {
 pub struct Unwritten {
     /// Where in the code it is read.
     pub instruction: usize,
-    /// Whether a hash reads it; else a call does.
-    pub hash: bool,
+    /// What reads it.
+    pub by: Reader,
     /// Its address.
     pub at: usize,
     /// Its length in bytes.
     pub bytes: usize,
+}
+
+/// What reads memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reader {
+    /// A hash.
+    Hash,
+    /// A call.
+    Call,
+    /// A load of a word.
+    Load,
 }
 
 /// What runtime bytecode reads on the way to its verdict.
@@ -102,7 +114,7 @@ impl Guide<'_> {
         }
     }
 
-    fn read(&mut self, instruction: usize, hash: bool, at: usize, bytes: usize) {
+    fn read(&mut self, instruction: usize, by: Reader, at: usize, bytes: usize) {
         let end = at.saturating_add(bytes).min(MEMORY);
         let missing = |at: &usize| !self.written.get(*at).copied().unwrap_or(false);
         let mut from = at;
@@ -111,7 +123,7 @@ impl Guide<'_> {
             from = first + bytes;
             self.reads.unwritten.push(Unwritten {
                 instruction,
-                hash,
+                by,
                 at: first,
                 bytes,
             });
@@ -169,6 +181,7 @@ impl<CTX> Inspector<CTX> for Guide<'_> {
         };
         let place = interpreter.bytecode.pc();
         match interpreter.bytecode.opcode() {
+            opcode::MLOAD => self.read(place, Reader::Load, operand(0), 0x20),
             opcode::MSTORE => self.write(operand(0), 0x20),
             opcode::MSTORE8 => self.write(operand(0), 1),
             opcode::CALLDATACOPY | opcode::CODECOPY | opcode::RETURNDATACOPY | opcode::MCOPY => {
@@ -177,17 +190,17 @@ impl<CTX> Inspector<CTX> for Guide<'_> {
             opcode::EXTCODECOPY => self.write(operand(1), operand(3)),
             opcode::KECCAK256 => {
                 self.reads.hashes += 1;
-                self.read(place, true, operand(0), operand(1));
+                self.read(place, Reader::Hash, operand(0), operand(1));
             }
             opcode::STATICCALL | opcode::DELEGATECALL => {
                 self.reads.calls += 1;
                 self.reads.pairing |= operand(1) == 8;
-                self.read(place, false, operand(2), operand(3));
+                self.read(place, Reader::Call, operand(2), operand(3));
             }
             opcode::CALL | opcode::CALLCODE => {
                 self.reads.calls += 1;
                 self.reads.pairing |= operand(1) == 8;
-                self.read(place, false, operand(3), operand(4));
+                self.read(place, Reader::Call, operand(3), operand(4));
             }
             opcode::JUMPI => {
                 let target = operand(0);
@@ -228,7 +241,7 @@ mod tests {
         let found = reads(&hash(64)).unwrap();
         let expected = Unwritten {
             instruction: 7,
-            hash: true,
+            by: Reader::Hash,
             at: 0x20,
             bytes: 0x20,
         };

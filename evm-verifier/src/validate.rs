@@ -13,10 +13,12 @@
 //! verdicts on damaged proofs finds nothing. Memory that a run reads must have been written in that run.
 //!
 //! The calldata is canonical and random, or made of 0, 1, r − 1, points that are equal, opposite or the generator;
-//! or has one word that no proof has: r, q, the identity, a limb that is too large.
+//! or has one word that no proof has, where every verifier must refuse: each scalar and each coordinate in its other
+//! encoding, each point off the curve or the identity, each limb that is too large.
 
 use crate::{
     calldata::{encode, Layout},
+    codegen::Failure,
     exec::ExecError,
     yul::{
         run::{run, Called, Ending, RunError, Trace},
@@ -86,8 +88,19 @@ pub struct Input {
     pub what: String,
     /// The calldata.
     pub calldata: Vec<u8>,
-    /// The twelve words of the pairing that the native verifier comes to, if the calldata is canonical.
-    pub pairing: Option<Vec<u8>>,
+    /// What every verifier must come to, where that is known.
+    pub expected: Expected,
+}
+
+/// What verifiers must come to.
+#[derive(Clone, Debug)]
+pub enum Expected {
+    /// The twelve words of the pairing that the native verifier comes to.
+    Pairing(Vec<u8>),
+    /// A refusal, before anything is computed.
+    Refusal(Failure),
+    /// The same, whatever it is.
+    Equal,
 }
 
 /// What verifiers are compared on, for calldata of this layout.
@@ -111,49 +124,70 @@ pub fn inputs(
         inputs.push(Input {
             what: what.to_string(),
             calldata: encode(&instances, &proof),
-            pairing: Some(pairing),
+            expected: Expected::Pairing(pairing),
         });
     }
     let good = inputs.first().map(|input| input.calldata.clone());
     let good = good.unwrap_or_default();
-    let mut hostile = |what: String, change: &dyn Fn(&mut Vec<u8>)| {
+    let mut hostile = |what: String, expected: Expected, change: &dyn Fn(&mut Vec<u8>)| {
         let mut calldata = good.clone();
         change(&mut calldata);
         inputs.push(Input {
             what,
             calldata,
-            pairing: None,
+            expected,
         });
     };
     for (name, word) in words() {
         for _ in 0..3 {
             let at = 0x20 * rng.gen_range(0..good.len().max(0x20) / 0x20);
-            hostile(format!("{name} in the word at {at:#x}"), &|data| {
-                if let Some(place) = data.get_mut(at..at + 0x20) {
-                    place.copy_from_slice(&word);
+            let what = format!("{name} in the word at {at:#x}");
+            hostile(what, Expected::Equal, &|data| put(data, at, &word));
+        }
+    }
+    // Each word that has a second encoding, in that; and each point as one that is none.
+    let malformed = || Expected::Refusal(Failure::Malformed);
+    for at in scalars(layout) {
+        let what = format!("r more in the word at {at:#x}");
+        hostile(what, malformed(), &|data| add(data, at, order()));
+    }
+    for at in points(layout) {
+        for at in [at, at + 0x20] {
+            let what = format!("q more in the word at {at:#x}");
+            hostile(what, malformed(), &|data| add(data, at, modulus()));
+            let what = format!("one more in the word at {at:#x}");
+            hostile(what, malformed(), &|data| add(data, at, U256::from(1)));
+        }
+        let what = format!("the identity at {at:#x}");
+        hostile(what, malformed(), &|data| put(data, at, &[0; 0x40]));
+    }
+    for accumulator in &protocol.accumulator_indices {
+        for (_, row) in accumulator {
+            // One more than a limb may have, one less in the next: the same coordinate.
+            let what = format!("too large a limb in word {row}");
+            let bit = U256::from(1) << BITS;
+            hostile(what, malformed(), &|data| add(data, 0x20 * row, bit));
+            let what = format!("another limb in word {row}");
+            hostile(what, malformed(), &|data| {
+                add(data, 0x20 * row, U256::from(1));
+            });
+        }
+        for side in accumulator.chunks(2 * LIMBS) {
+            let what = format!("an accumulator's identity: words {side:?}");
+            hostile(what, malformed(), &|data| {
+                for (_, row) in side {
+                    put(data, 0x20 * row, &[0; 0x20]);
                 }
             });
         }
     }
-    for at in points(layout) {
-        hostile(format!("the identity at {at:#x}"), &|data| {
-            if let Some(place) = data.get_mut(at..at + 0x40) {
-                place.fill(0);
-            }
-        });
-    }
-    for (_, row) in protocol.accumulator_indices.iter().flatten() {
-        // One more than a limb may have, one less in the next: the same coordinate.
-        hostile(format!("too large a limb in word {row}"), &|data| {
-            if let Some(byte) = data.get_mut(0x20 * row + 0x20 - 1 - BITS / 8) {
-                *byte |= 1 << (BITS % 8);
-            }
-        });
-    }
-    hostile("a word too few".to_string(), &|data| {
+    let length = || Expected::Refusal(Failure::Length);
+    hostile("a word too few".to_string(), length(), &|data| {
         data.truncate(data.len().saturating_sub(0x20));
     });
-    hostile("a byte too many".to_string(), &|data| data.push(0));
+    hostile("a byte too many".to_string(), length(), &|data| {
+        data.push(0)
+    });
     Ok(inputs)
 }
 
@@ -246,8 +280,7 @@ fn canonical(
 
 /// Words that are no scalar or no coordinate, or stand at the border.
 fn words() -> [(&'static str, [u8; 32]); 7] {
-    let order = U256::from_le_bytes((-Fr::ONE).to_repr()) + U256::from(1);
-    let modulus = U256::from_le_bytes((-Fq::ONE).to_repr()) + U256::from(1);
+    let (order, modulus) = (order(), modulus());
     [
         ("0", U256::ZERO),
         ("1", U256::from(1)),
@@ -258,6 +291,39 @@ fn words() -> [(&'static str, [u8; 32]); 7] {
         ("2^256 − 1", U256::MAX),
     ]
     .map(|(name, word)| (name, word.to_be_bytes::<32>()))
+}
+
+/// r.
+fn order() -> U256 {
+    U256::from_le_bytes((-Fr::ONE).to_repr()) + U256::from(1)
+}
+
+/// q.
+fn modulus() -> U256 {
+    U256::from_le_bytes((-Fq::ONE).to_repr()) + U256::from(1)
+}
+
+/// Puts bytes in place of others.
+fn put(data: &mut [u8], at: usize, bytes: &[u8]) {
+    if let Some(place) = data.get_mut(at..at + bytes.len()) {
+        place.copy_from_slice(bytes);
+    }
+}
+
+/// Adds to a word.
+fn add(data: &mut [u8], at: usize, more: U256) {
+    let word = data.get(at..at + 0x20).map(U256::from_be_slice);
+    if let Some(word) = word {
+        put(data, at, &word.wrapping_add(more).to_be_bytes::<32>());
+    }
+}
+
+/// Where the scalars of public values and proof stand.
+fn scalars(layout: Layout) -> impl Iterator<Item = usize> {
+    let evaluations = layout.instances + 2 * layout.points.saturating_sub(2);
+    (0..layout.instances)
+        .chain(evaluations..evaluations + layout.evaluations)
+        .map(|word| 0x20 * word)
 }
 
 /// Where the points of a proof stand.
@@ -345,8 +411,7 @@ fn fold(accumulators: &[KzgAccumulator<G1Affine, NativeLoader>]) -> (G1Affine, G
 
 /// A word modulo the scalar field's order.
 fn reduced(word: &[u8]) -> Fr {
-    let order = U256::from_le_bytes((-Fr::ONE).to_repr()) + U256::from(1);
-    let value = U256::from_be_slice(word) % order;
+    let value = U256::from_be_slice(word) % order();
     Option::from(Fr::from_repr(value.to_le_bytes::<32>())).unwrap_or_default()
 }
 
@@ -368,17 +433,25 @@ pub fn texts(
             })
         };
         let (plain, optimised) = (traced("plain", plain)?, traced("optimised", optimised)?);
-        if let Some(expected) = &input.pairing {
-            let got = plain.calls.last().filter(|call| call.address == 8);
-            let got = got.map_or(&[][..], |call| &call.input);
-            let what = || "the input of the pairing".to_string();
-            same(
-                "plain text",
-                input,
-                what,
-                &hex::encode(expected),
-                &hex::encode(got),
-            )?;
+        match &input.expected {
+            Expected::Pairing(expected) => {
+                let got = plain.calls.last().filter(|call| call.address == 8);
+                let got = got.map_or(String::new(), |call| hex::encode(&call.input));
+                let what = || "the input of the pairing".to_string();
+                same("plain text", input, what, &hex::encode(expected), &got)?;
+            }
+            Expected::Refusal(failure) => {
+                let expected = Ending::Reverted(failure.selector().to_vec());
+                let what = || "the end".to_string();
+                same(
+                    "plain text",
+                    input,
+                    what,
+                    &ended(&expected),
+                    &ended(&plain.ending),
+                )?;
+            }
+            Expected::Equal => {}
         }
         compare("optimised text", input, &plain, &optimised)?;
     }
@@ -426,12 +499,22 @@ fn compare(
     let calls = |trace: &Trace| trace.calls.iter().filter_map(essential).collect();
     let what = "what is given to call";
     each_same(text, input, what, calls(expected), calls(got))?;
-    let ending = |trace: &Trace| match &trace.ending {
+    let what = || "the end".to_string();
+    same(
+        text,
+        input,
+        what,
+        &ended(&expected.ending),
+        &ended(&got.ending),
+    )
+}
+
+/// How a run ends, in words.
+fn ended(ending: &Ending) -> String {
+    match ending {
         Ending::Returned(data) => format!("return of 0x{}", hex::encode(data)),
         Ending::Reverted(data) => format!("revert with 0x{}", hex::encode(data)),
-    };
-    let what = || "the end".to_string();
-    same(text, input, what, &ending(expected), &ending(got))
+    }
 }
 
 /// What decides about a call: address and input. Inversions are joined, so that their inputs may differ; what

@@ -183,7 +183,10 @@ fn validation_finds_a_planted_fault() {
             let missing: usize = found.unwritten.iter().map(|read| read.bytes).sum();
             let length = 0x80 * (1 + kind.accumulators());
             assert_eq!(missing, if fault == Fault::Unwritten { length } else { 0 });
-            assert!(found.unwritten.iter().all(|read| read.hash));
+            assert!(found
+                .unwritten
+                .iter()
+                .all(|read| read.by == unwritten::Reader::Hash));
         }
     }
 }
