@@ -115,9 +115,9 @@ impl Bundle {
             )));
         }
         let values = &self.aggregate.instances;
-        let expected = slots
-            .iter()
-            .fold(ACCUMULATOR_LIMBS, |sum, slot| sum + 1 + slot.instances.len());
+        let expected = slots.iter().fold(ACCUMULATOR_LIMBS, |sum, slot| {
+            sum + 1 + slot.instances.len()
+        });
         if expected != values.len() {
             return Err(Refused(format!(
                 "its statements have {expected} public values under --keys, the proof has {}",

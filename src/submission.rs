@@ -144,9 +144,8 @@ impl Submission {
         checks: &Checks,
         models: &'a [Known],
     ) -> Result<Claim<'a>> {
-        let refused = |reason: String| {
-            Refused(format!("{}: statement {index}: {reason}", self.name))
-        };
+        let refused =
+            |reason: String| Refused(format!("{}: statement {index}: {reason}", self.name));
         let of_key = || {
             let all = models.iter();
             all.filter(move |model| model.set.verifier.digest() == verifying_key)

@@ -3,6 +3,7 @@
 use crate::{
     cli::{Goal, ModelArgs, Sight},
     keys::{make_folder, KeyFolder, NewFolder},
+    origin::Identity,
     srs::{verifying_part, warn, SrsArgs},
     ui::Ui,
     values::grouped,
@@ -166,6 +167,8 @@ pub fn write(made: &Made, folder: &KeyFolder, ui: &Ui) -> Result<Vec<(PathBuf, &
         verifying_part(&made.srs).save(&folder.verifying_srs())?;
         // After the large files: where the disk is full, the secret of earlier keys is still there.
         made.opening.save(&folder.opening())?;
+        let vk = made.keys.pk.get_vk();
+        Identity::of_model(&made.architecture, vk, &made.keys.srs)?.remember();
         // Last: a folder with it is complete.
         Ok(made.architecture.save(&folder.config())?)
     };

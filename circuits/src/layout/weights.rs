@@ -111,7 +111,8 @@ impl Builder<'_> {
             .fold(Interval { lo: -1, hi: 0 }, Interval::union);
         let mut bound = 1i64;
         while widest.lo < -bound || widest.hi >= bound {
-            bound = bound.saturating_mul(2);
+            // A validated graph has ranges of 62 bits, so this ends.
+            bound *= 2;
         }
         Interval {
             lo: -bound,

@@ -56,7 +56,11 @@ pub fn run(args: &EstimateArgs, ui: &Ui) -> Result<Value> {
     let models = args.call.models(ui)?;
     let statements = match args.call.raw {
         true => None,
-        false => Some(submission.claims(&contracts.artefact.checks, &models)?.len()),
+        false => Some(
+            submission
+                .claims(&contracts.artefact.checks, &models)?
+                .len(),
+        ),
     };
     let price = match args.gas_price {
         Some(price) => Some(price),

@@ -316,7 +316,7 @@ impl Graph {
                 ));
             }
         }
-        Ok(())
+        self.check_numbers()
     }
 
     fn define(
