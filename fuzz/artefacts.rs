@@ -10,6 +10,7 @@ use zkml_circuits::{
 use zkml_cli::{
     bundle::Bundle,
     contract::{Artefact, Checks, VERSION},
+    origin::Origin,
 };
 use zkml_evm_verifier::calldata::Layout;
 
@@ -29,10 +30,11 @@ pub fn artefacts(work: &Path, small: &Arc<Small>) -> Result<Vec<Target>> {
     small.bundle().save(&file("aggregate.zkml"))?;
     let artefact = Artefact {
         version: VERSION,
-        contract: "ZkmlVerifier".into(),
+        contract: "ZkmlVerifier".parse()?,
         solc: "0.8.30".into(),
         srs: small.srs.provenance.to_string(),
         srs_secure: false,
+        keys: Origin::Own,
         checks: Checks::Direct {
             verifying_key: small.keys.digest(),
             architecture: Box::new(small.architecture.clone()),

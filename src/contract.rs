@@ -3,6 +3,7 @@
 use crate::{
     aggregation::ReadyKey,
     keys::{hex, make_folder, Verifying},
+    origin::Origin,
 };
 use anyhow::{bail, Context, Result};
 use halo2_proofs::poly::commitment::ParamsProver;
@@ -10,23 +11,25 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use zkml_circuits::{
     aggregate::AggregationKey,
-    files::{read_bounded, write_atomic},
+    files::{read_bounded, write_atomic, Name},
     prove::{protocol, Architecture, Word},
-    srs::Srs,
+    srs::{name_of_secret, named_in, Srs},
 };
 use zkml_evm_verifier::{
     calldata::Layout,
     check::build,
     codegen::Labels,
     compile::{find_compiler, Bytecode},
+    secret,
     unwritten::{reads, Reads, ADVISORY},
 };
 
 /// Largest artefact that is read.
 const MAX_FILE: u64 = 64 << 20;
 
-/// Version of the artefact's format. Version 1 did not say so, and is that of contracts that accept false proofs.
-pub const VERSION: u32 = 2;
+/// Version of the artefact's format. Version 1 did not say so, and is that of contracts that accept false proofs;
+/// version 2 did not say whose keys it was made of.
+pub const VERSION: u32 = 3;
 
 /// A compiled contract.
 #[derive(Serialize, Deserialize)]
@@ -35,13 +38,15 @@ pub struct Artefact {
     /// Version of this format.
     pub version: u32,
     /// Its name.
-    pub contract: String,
+    pub contract: Name,
     /// Version of the compiler.
     pub solc: String,
-    /// Where the SRS that it trusts came from.
+    /// Where the SRS that it trusts came from: a comment. Which one it is, the bytecode says ([`Artefact::trusts`]).
     pub srs: String,
-    /// Whether proofs under that SRS can be relied upon.
+    /// Whether it is that of a ceremony that zkml knows: what the bytecode says as well.
     pub srs_secure: bool,
+    /// How its maker knew that the keys are those of their configuration.
+    pub keys: Origin,
     /// Which proofs it checks.
     pub checks: Checks,
     /// The calldata that it takes.
@@ -50,6 +55,38 @@ pub struct Artefact {
     pub creation: String,
     /// The code, in hexadecimal.
     pub runtime: String,
+}
+
+/// The SRS that a contract trusts, by its points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trusted {
+    /// Names its secret.
+    pub fingerprint: [u8; 32],
+    /// The ceremony that it is of, if zkml knows that.
+    pub ceremony: Option<&'static str>,
+}
+
+impl Trusted {
+    /// What is known of the secret with this fingerprint.
+    pub fn new(fingerprint: [u8; 32]) -> Self {
+        Self {
+            fingerprint,
+            ceremony: name_of_secret(&fingerprint),
+        }
+    }
+}
+
+impl std::fmt::Display for Trusted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let fingerprint = hex(&self.fingerprint);
+        match self.ceremony {
+            Some(known) => write!(f, "SRS of the {known}, with fingerprint {fingerprint}"),
+            None => write!(
+                f,
+                "SRS with fingerprint {fingerprint}, of no ceremony that zkml knows"
+            ),
+        }
+    }
 }
 
 /// Which proofs a contract checks.
@@ -103,7 +140,12 @@ impl Subject<'_> {
 }
 
 /// Writes the contract of an aggregation or of a model and compiles it: source and artefact.
-pub fn make(subject: &Subject<'_>, name: &str, solc: Option<&Path>) -> Result<(String, Artefact)> {
+pub fn make(
+    subject: &Subject<'_>,
+    name: &str,
+    keys: Origin,
+    solc: Option<&Path>,
+) -> Result<(String, Artefact)> {
     let compiler = find_compiler(solc)?;
     let srs = subject.srs();
     let protocol = match subject {
@@ -119,18 +161,21 @@ pub fn make(subject: &Subject<'_>, name: &str, solc: Option<&Path>) -> Result<(S
         .first()
         .context("the SRS has no points")?;
     let deciding = (*generator, srs.params.g2(), srs.params.s_g2()).into();
+    // The word of the user of this run is not for those who read the files.
+    let provenance = srs.provenance.without_word();
     let labels = Labels {
         contract: name.to_owned(),
-        srs: srs.provenance.to_string(),
+        srs: provenance.to_string(),
         notes: subject.notes(),
     };
     let (source, bytecode) = build(&compiler, &deciding, &protocol, &labels)?;
     let artefact = Artefact {
         version: VERSION,
-        contract: source.contract,
+        contract: source.contract.parse()?,
         solc: bytecode.solc,
         srs: labels.srs,
-        srs_secure: srs.provenance.is_secure(),
+        srs_secure: provenance.is_secure(),
+        keys,
         checks: subject.checks(),
         layout: source.layout,
         creation: format!("0x{}", hex(&bytecode.creation)),
@@ -170,10 +215,10 @@ fn aggregate_notes(key: &AggregationKey, srs: &Srs) -> Vec<String> {
 
 impl Artefact {
     /// The files in a folder: source and artefact.
-    pub fn files(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
+    pub fn files(folder: &Path, name: &Name) -> (PathBuf, PathBuf) {
         (
-            folder.join(format!("{name}.sol")),
-            folder.join(format!("{name}.json")),
+            name.in_folder(folder, ".sol"),
+            name.in_folder(folder, ".json"),
         )
     }
 
@@ -225,6 +270,27 @@ impl Artefact {
             bail!("{}: refused: {advice}", place());
         }
         Ok(artefact)
+    }
+
+    /// Which SRS the contract trusts, by the points in its bytecode. `place` is the artefact's file.
+    ///
+    /// # Errors
+    /// If the bytecode does not say, or if the labels beside it say something else.
+    pub fn trusts(&self, place: &Path) -> Result<Trusted> {
+        let place = || place.display().to_string();
+        let runtime = parse_bytes("runtime", &self.runtime).with_context(place)?;
+        let found = reads(&runtime).with_context(place)?;
+        let trusted = Trusted::new(secret::trusted(&found).with_context(place)?);
+        let labelled = named_in(&self.srs).filter(|_| !self.srs.starts_with("UNVERIFIED"));
+        if self.srs_secure != trusted.ceremony.is_some() || labelled != trusted.ceremony {
+            bail!(
+                "{}: srs and srs_secure contradict the bytecode: they say \"{}\" and {}, by its points it is the {trusted}; make the contract again",
+                place(),
+                self.srs,
+                self.srs_secure
+            );
+        }
+        Ok(trusted)
     }
 
     /// The bytecode.

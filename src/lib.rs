@@ -11,6 +11,7 @@ pub mod keys;
 pub mod memory;
 pub mod models;
 pub mod onchain;
+pub mod origin;
 pub mod outcome;
 pub mod output;
 pub mod plot;

@@ -26,6 +26,7 @@ pub mod contracts;
 pub mod exec;
 pub mod front;
 mod optimise;
+pub mod secret;
 pub mod unwritten;
 pub mod validate;
 pub mod yul;

@@ -10,8 +10,8 @@ use revm::{
     context::TxEnv,
     inspector::Inspector,
     interpreter::{
-        interpreter_types::Jumps, CallInputs, CallOutcome, Gas, InstructionResult, Interpreter,
-        InterpreterResult,
+        interpreter_types::{Jumps, MemoryTr},
+        CallInputs, CallOutcome, Gas, InstructionResult, Interpreter, InterpreterResult,
     },
     primitives::{Address, Bytes, TxKind, U256},
 };
@@ -20,6 +20,8 @@ use revm::{
 pub const ADVISORY: &str = "ZKML-2026-001";
 /// Memory that is followed, in bytes: more than a transaction can pay for.
 const MEMORY: usize = 4 << 20;
+/// Address of the precompiled contract for pairings.
+const PAIRING: usize = 8;
 /// Instructions after a branch within which a revert is looked for.
 const LOOK_AHEAD: usize = 64;
 
@@ -34,6 +36,10 @@ pub struct Reads {
     pub pairing: bool,
     /// Memory that is read, and that nothing wrote before.
     pub unwritten: Vec<Unwritten>,
+    /// What each pairing is given. Points of the proof stand in it as the run without calldata has them; what the code
+    /// itself puts there is as in every run.
+    #[serde(skip)]
+    pub pairings: Vec<Vec<u8>>,
 }
 
 /// Memory that is read and was not written.
@@ -179,6 +185,11 @@ impl<CTX> Inspector<CTX> for Guide<'_> {
             let word = interpreter.stack.peek(place).unwrap_or_default();
             usize::try_from(word).unwrap_or(usize::MAX)
         };
+        let memory = |at: usize, bytes: usize| {
+            let known = MemoryTr::size(&interpreter.memory);
+            let (start, end) = (at.min(known), at.saturating_add(bytes).min(known));
+            interpreter.memory.slice(start..end).to_vec()
+        };
         let place = interpreter.bytecode.pc();
         match interpreter.bytecode.opcode() {
             opcode::MLOAD => self.read(place, Reader::Load, operand(0), 0x20),
@@ -194,12 +205,18 @@ impl<CTX> Inspector<CTX> for Guide<'_> {
             }
             opcode::STATICCALL | opcode::DELEGATECALL => {
                 self.reads.calls += 1;
-                self.reads.pairing |= operand(1) == 8;
+                if operand(1) == PAIRING {
+                    self.reads.pairing = true;
+                    self.reads.pairings.push(memory(operand(2), operand(3)));
+                }
                 self.read(place, Reader::Call, operand(2), operand(3));
             }
             opcode::CALL | opcode::CALLCODE => {
                 self.reads.calls += 1;
-                self.reads.pairing |= operand(1) == 8;
+                if operand(1) == PAIRING {
+                    self.reads.pairing = true;
+                    self.reads.pairings.push(memory(operand(3), operand(4)));
+                }
                 self.read(place, Reader::Call, operand(3), operand(4));
             }
             opcode::JUMPI => {

@@ -3,6 +3,7 @@
 use crate::{
     aggregation::{aggregate, contract_cost, gate_columns, ready_key, KeyPlace},
     keys::{KeyFolder, Verifying},
+    origin::Origin,
     outcome::Refused,
     output::{self, Content},
     srs::{warn, SrsArgs},
@@ -89,6 +90,10 @@ pub fn run(args: &AggregateArgs, ui: &Ui) -> Result<Value> {
         super::verify::check(set, &proof).with_context(|| path.display().to_string())?;
         proofs.push((set, proof));
     }
+    let mut origin = Origin::Own;
+    for (folder, set) in folders.iter().zip(&sets) {
+        origin = origin.max(folder.origin(set, &args.srs, ui)?);
+    }
     let first = folders.first().context("no folder of keys")?;
     let place = KeyPlace::new(
         args.key.as_deref(),
@@ -143,6 +148,7 @@ pub fn run(args: &AggregateArgs, ui: &Ui) -> Result<Value> {
         "predicted_gas_per_inference": each,
         "inner": done.bundle.inner,
         "shape": shape,
+        "keys": origin.max(ready.origin),
         "key": place.path,
         "key_seconds": ready.made_in,
         "seconds": done.seconds,

@@ -3,6 +3,7 @@
 use crate::{
     cli::{Goal, ModelArgs, PublicArgs, Sight},
     keys::{make_folder, KeyFolder},
+    origin::Identity,
     output::{replaceable, set_aside, Content, NewFolder},
     srs::{verifying_part, warn, SrsArgs},
     ui::Ui,
@@ -209,6 +210,8 @@ pub fn write(made: &Made, folder: &KeyFolder, ui: &Ui) -> Result<Vec<(PathBuf, &
         // After the large files: where the disk is full, the secret of earlier keys is still there.
         kept = set_aside(&folder.opening())?;
         made.opening.save(&folder.opening())?;
+        let vk = made.keys.pk.get_vk();
+        Identity::of_model(&made.architecture, vk, &made.keys.srs)?.remember();
         // Last: a folder with it is complete.
         Ok(made.architecture.save(&folder.config())?)
     };

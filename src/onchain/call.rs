@@ -6,14 +6,16 @@ use super::{
     record::Record,
 };
 use crate::{
-    contract::Artefact,
-    keys::Verifying,
+    contract::{Artefact, Trusted},
+    keys::{hex, Verifying},
     models::{CommitmentArgs, Known},
+    srs::TrustArgs,
     submission::{mode, Submission},
     ui::Ui,
 };
 use anyhow::{bail, Context, Result};
 use clap::Args;
+use serde_json::{json, Value};
 use std::path::PathBuf;
 use zkml_circuits::prove::Word;
 use zkml_evm_verifier::{
@@ -34,6 +36,9 @@ pub struct ContractArgs {
     /// Address of the ModelVerifier [default: the one that `zkml evm deploy` recorded]
     #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
     pub model_verifier: Option<Address>,
+    /// Whose SRS is relied upon.
+    #[command(flatten)]
+    pub trust: TrustArgs,
 }
 
 /// Which call.
@@ -70,6 +75,10 @@ pub struct Contracts {
     pub verifier: Deployable,
     /// The typed front.
     pub front: Deployable,
+    /// The SRS that the verifier trusts, by its bytecode.
+    pub srs: Trusted,
+    /// Whether the user of this run relies on that SRS.
+    pub relied: bool,
     named: Option<Address>,
 }
 
@@ -96,11 +105,34 @@ impl Contracts {
     pub fn load(args: &ContractArgs) -> Result<Self> {
         let (artefact, path) = load(&args.contract)?;
         let verifier = Deployable::verifier(&artefact, &path)?;
+        let srs = artefact.trusts(&path)?;
         Ok(Self {
             front: Deployable::front(&verifier.folder)?,
             verifier,
             artefact,
+            relied: args.trust.relies_on(&srs.fingerprint)?,
+            srs,
             named: args.model_verifier,
+        })
+    }
+
+    /// Says on stderr that proofs under the SRS convince nobody, if so.
+    pub fn warn(&self, ui: &Ui) {
+        if !self.relied || self.srs.ceremony.is_none() {
+            ui.note(format_args!(
+                "warning: the contract trusts the {}: {}",
+                self.srs, self.artefact.srs
+            ));
+        }
+    }
+
+    /// What `--json` says of the SRS.
+    pub fn srs_json(&self) -> Value {
+        json!({
+            "srs": self.srs.to_string(),
+            "srs_fingerprint": hex(&self.srs.fingerprint),
+            "srs_secure": self.srs.ceremony.is_some(),
+            "srs_relied_upon": self.relied,
         })
     }
 

@@ -182,6 +182,25 @@ impl AggregationKey {
         Ok(compile(srs, self.pk.get_vk(), config))
     }
 
+    /// What the key is for: shape, inner circuits, and where its columns break.
+    pub fn configuration(&self) -> Result<Vec<u8>, AggregateError> {
+        serde_json::to_vec(&self.header).map_err(|_| AggregateError::Protocol {
+            reason: "its header cannot be written down",
+        })
+    }
+
+    /// The verifying key's bytes.
+    pub fn verifying_key(&self) -> Result<Vec<u8>, AggregateError> {
+        let mut bytes = Vec::new();
+        self.pk
+            .get_vk()
+            .write(&mut bytes, SerdeFormat::RawBytes)
+            .map_err(|_| AggregateError::Protocol {
+                reason: "its verifying key cannot be written down",
+            })?;
+        Ok(bytes)
+    }
+
     pub(super) fn breaks(&self) -> Vec<usize> {
         self.header.breaks.clone()
     }

@@ -1,5 +1,6 @@
 //! What each operation reads, the shape that it gives, and rounding.
 
+mod bounds;
 mod validate;
 
 use super::{Clamp, Graph, Interval, Op, Table, Tensor, TensorId, Window};
@@ -13,6 +14,9 @@ pub const MAX_DATA_ELEMENTS: usize = 1 << 22;
 
 /// Largest number of elements of all tensors of a graph together.
 pub const MAX_TOTAL_ELEMENTS: usize = 1 << 28;
+
+/// The largest scale.
+pub const MAX_SCALE: i64 = 1 << 40;
 
 /// A graph that breaks one of the rules on [`Op`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

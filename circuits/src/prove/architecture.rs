@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::{ProveError, Transcript};
 use crate::{
     files::{read_bounded, write_atomic},
-    graph::Graph,
+    graph::{
+        ops::{elements, MAX_SCALE},
+        Graph,
+    },
     import::Source,
     layout::{self, Goal, Plan, Shape, Visibilities},
 };
@@ -66,7 +69,9 @@ impl Architecture {
     pub fn plan(&self) -> Result<Arc<Plan>, ProveError> {
         self.graph
             .validate()
+            .and_then(|()| self.graph.check_ranges())
             .map_err(|error| ProveError::Invalid(error.to_string()))?;
+        check_ports(&self.source, &self.graph)?;
         check_visibilities(&self.graph, &self.visibilities)?;
         check_shape(&self.shape)?;
         let mut plan = Plan::new(&self.graph, &self.visibilities, self.shape)?;
@@ -134,6 +139,31 @@ impl Architecture {
 #[derive(Deserialize)]
 struct Versioned {
     version: u32,
+}
+
+fn check_ports(source: &Source, graph: &Graph) -> Result<(), ProveError> {
+    for (name, ports, ids) in [
+        ("input", &source.inputs, &graph.inputs),
+        ("output", &source.outputs, &graph.outputs),
+    ] {
+        if ports.len() != ids.len() {
+            return Err(ProveError::Invalid(format!(
+                "source: expected {} {name}s, as the graph has, got {}",
+                ids.len(),
+                ports.len()
+            )));
+        }
+        for (index, port) in ports.iter().enumerate() {
+            let scale = port.scale_or(graph.scale);
+            if !(1..=MAX_SCALE).contains(&scale) || elements(&port.shape).is_none() {
+                return Err(ProveError::Invalid(format!(
+                    "source, {name} {index}: expected a scale of 1 to 2^40 and a shape of at most 2^26 elements, got {scale} and {:?}",
+                    port.shape
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn check_visibilities(graph: &Graph, visibilities: &Visibilities) -> Result<(), ProveError> {

@@ -1,7 +1,8 @@
 //! `zkml evm inspect`: whether a contract is one that an advisory is about, told from its bytecode.
 
 use crate::{
-    contract::{advice, parse_bytes},
+    contract::{advice, parse_bytes, Trusted},
+    keys::hex,
     onchain::{
         args::{parse_address, NodeArgs},
         contracts::artefact_path,
@@ -15,14 +16,17 @@ use serde::Deserialize;
 use serde_json::{json, Value};
 use std::path::Path;
 use zkml_circuits::files::read_bounded;
-use zkml_evm_verifier::unwritten::{reads, ADVISORY};
+use zkml_evm_verifier::{
+    secret::trusted,
+    unwritten::{reads, ADVISORY},
+};
 
 /// Largest file that is read.
 const MAX_FILE: u64 = 64 << 20;
 /// 0x and the digits of an address.
 const ADDRESS: usize = 42;
 
-/// Say whether a contract is one that a security advisory is about.
+/// Say whether a contract is one that a security advisory is about, and which SRS it trusts.
 ///
 /// It looks at the bytecode alone, of any version of zkml: whether a hash or a call reads memory that
 /// nothing has written.
@@ -56,7 +60,15 @@ pub fn run(args: &InspectArgs, ui: &Ui) -> Result<Value> {
         "Not affected by {ADVISORY}: {} hashes and {} calls read only what was written before.",
         found.hashes, found.calls
     ))?;
-    Ok(json!({ "bytes": code.len(), "advisories": [], "reads": found }))
+    let srs = Trusted::new(trusted(&found).with_context(|| args.contract.clone())?);
+    ui.say(format_args!("It trusts the {srs}."))?;
+    Ok(json!({
+        "bytes": code.len(),
+        "advisories": [],
+        "reads": found,
+        "srs_fingerprint": hex(&srs.fingerprint),
+        "srs_ceremony": srs.ceremony,
+    }))
 }
 
 /// The bytecode that was named.

@@ -60,10 +60,9 @@ pub fn run(args: &RegisterArgs, ui: &Ui) -> Result<Value> {
     let contracts = Contracts::load(&args.contracts)?;
     let known = Known::load(&args.keys, &args.commitments, ui)?;
     let node = args.node.connect(ui)?;
-    let artefact = &contracts.artefact;
     check_srs(
-        artefact.srs_secure,
-        &artefact.srs,
+        &contracts.srs,
+        contracts.relied,
         &node,
         args.allow_insecure_srs,
     )?;

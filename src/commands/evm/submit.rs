@@ -57,10 +57,9 @@ pub fn run(args: &SubmitArgs, ui: &Ui) -> Result<Value> {
     let submission = Submission::load(&args.proof, &contracts.artefact)?;
     let models = args.call.models(ui)?;
     let node = args.node.connect(ui)?;
-    let artefact = &contracts.artefact;
     check_srs(
-        artefact.srs_secure,
-        &artefact.srs,
+        &contracts.srs,
+        contracts.relied,
         &node,
         args.allow_insecure_srs,
     )?;

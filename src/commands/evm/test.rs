@@ -43,8 +43,12 @@ pub fn run(args: &TestArgs, ui: &Ui) -> Result<Value> {
     let (artefact, path) = load(&args.contract)?;
     let submission = Submission::load(&args.proof, &artefact)?;
     let report = check(&submission, &artefact, &path, ui)?;
-    if !artefact.srs_secure {
-        ui.note(format_args!("warning: {}", artefact.srs));
+    let srs = artefact.trusts(&path)?;
+    if srs.ceremony.is_none() {
+        ui.note(format_args!(
+            "warning: the contract trusts the {srs}: {}",
+            artefact.srs
+        ));
     }
     ui.say(format_args!(
         "contract            {} (solc {})",
@@ -67,8 +71,8 @@ pub fn run(args: &TestArgs, ui: &Ui) -> Result<Value> {
         "inner": claims.map(|claims| claims.iter().map(Claim::json).collect::<Vec<_>>()),
         "report": report,
         "gas_per_inference": per_inference(&report, inferences),
-        "srs": artefact.srs,
-        "srs_secure": artefact.srs_secure,
+        "srs": srs.to_string(),
+        "srs_secure": srs.ceremony.is_some(),
     }))
 }
 

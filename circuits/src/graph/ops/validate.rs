@@ -323,7 +323,7 @@ impl Graph {
                 ));
             }
         }
-        Ok(())
+        self.check_numbers()
     }
 
     fn define(
