@@ -17,6 +17,7 @@ mod needed;
 mod pack;
 mod planner;
 pub mod program;
+pub(crate) mod repairs;
 mod rows;
 mod tables;
 mod weights;

@@ -8,6 +8,7 @@ use super::{
     builder::Builder,
     emit::span,
     home::Limb,
+    repairs::{undone, Repair},
 };
 use crate::graph::{Clamp, Interval};
 
@@ -37,6 +38,9 @@ impl Builder<'_> {
         };
         if pre.lo < clamp.lo || pre.hi > hi {
             return Needed::Gate(clamp);
+        }
+        if undone(Repair::Clamps) {
+            return Needed::Nothing;
         }
         match self.exact_sizes(span(pre.lo, pre.hi), span(pre.lo, hi), packed) {
             Some(sizes) => Needed::Exact(sizes),

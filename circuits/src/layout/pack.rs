@@ -16,6 +16,7 @@ use super::{
     builder::Builder,
     home::Limb,
     program::Operand,
+    repairs::{undone, Repair},
     LayoutError,
 };
 use crate::{
@@ -292,7 +293,8 @@ impl Builder<'_> {
         geometry: Geometry,
     ) -> Result<Exposed, LayoutError> {
         let range = self.graph.tensors[tensor.0].range;
-        if visibility != Visibility::Private && !self.in_words(range, offset, limbs) {
+        let stated = visibility != Visibility::Private && !undone(Repair::Zero);
+        if stated && !self.in_words(range, offset, limbs) {
             return Err(self.unsupported(
                 format!(
                     "values in [{}, {}] in words of {} bits from {offset} on",
@@ -334,6 +336,9 @@ impl Builder<'_> {
     /// Whether all of a range, and the zero or the offset that stands for no element, is in the bits that
     /// these limbs take in a word.
     pub fn in_words(&self, range: Interval, offset: i64, limbs: &[Limb]) -> bool {
+        if undone(Repair::Words) {
+            return true;
+        }
         let above = (1i128 << self.packed_bits(limbs).min(WORD_BITS.min(126))) - 1;
         offset <= range.lo && i128::from(range.hi.max(0)) - i128::from(offset) <= above
     }

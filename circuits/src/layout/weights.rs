@@ -10,6 +10,7 @@ use super::{
     home::Limb,
     pack::Statement,
     program::Operand,
+    repairs::{undone, Repair},
     LayoutError, Step,
 };
 use crate::graph::{Graph, Interval, Role, TensorId};
@@ -186,8 +187,10 @@ impl Builder<'_> {
             .get(id.0)
             .map(|t| t.shape.iter().product());
         let homes = self.weight_homes.get_mut(id.0).ok_or_else(missing)?;
+        let tied = !undone(Repair::Sharing);
         let known = homes
             .iter()
+            .filter(|_| tied)
             .find_map(|home| Some((home, (*home.places.get(element)?)?)));
         if let Some((home, place)) = known {
             let alike = |(a, b): (&Limb, &Limb)| a.base == b.base;

@@ -283,6 +283,32 @@ fn offset_wraps() {
     fails(&model, the_shape(), &given, &cheat);
 }
 
+/// A clamp far from all that is declared: what is brought near to it is split at Λ, also if it needs one limb.
+#[test]
+fn clamp_far_away() {
+    for lo in [1 << 38, -(1 << 38)] {
+        let bounds = Clamp {
+            lo,
+            hi: Some(lo + 50),
+        };
+        let mut model = Model::new(14);
+        let x = model.input(&[8], 6);
+        let w = model.weight(&[8, 8], 3);
+        let h = model.node(&[8], linear(x, w, None));
+        let y = model.node(&[8], Op::clamped(h, bounds));
+        let mut model = model.finish(y);
+        is_proven(&mut model, the_shape());
+        model.graph.tensors[w.0].range = range::weight_range(&[500]);
+        for weight in (20..500).step_by(20) {
+            let given = |_: usize, id: TensorId| match id {
+                _ if id == x => Some(vec![31; 8]),
+                _ => Some(vec![weight; 64]),
+            };
+            fails(&model, the_shape(), &given, &honestly);
+        }
+    }
+}
+
 /// The cells after a hashed tensor's elements are constants: a digest is that of a tensor.
 #[test]
 fn hashed_pads() {

@@ -18,6 +18,7 @@ use super::{fixtures::*, reject::failures};
 use crate::{
     circuit::{ModelCircuit, Purpose},
     graph::{Interval, Role},
+    layout::repairs::{without, Repair},
 };
 use check::Checker;
 use game::{Game, Outcome};
@@ -25,6 +26,8 @@ pub use statement::{architecture, stated, Attack};
 
 /// How many graphs are tried unless asked otherwise.
 const GRAPHS: u64 = 300;
+/// How many seeds may pass until a rule that is not kept shows.
+const SEARCHED: u64 = 20_000;
 
 /// What the enemy's witnesses are checked with is what the circuit checks.
 #[test]
@@ -50,6 +53,33 @@ fn the_check_is_the_circuit() {
         }
     }
     assert!(accepted > 5 && rejected > 5, "{accepted} and {rejected}");
+}
+
+/// The enemy finds each rule that is not kept.
+#[test]
+fn every_rule_is_needed() {
+    for repair in [
+        Repair::Clamps,
+        Repair::Sharing,
+        Repair::Words,
+        Repair::Zero,
+        Repair::Limbs,
+        Repair::Constants,
+        Repair::Pads,
+    ] {
+        let lies = |seed: u64| {
+            // The layout alone, which no other thread's work comes into.
+            let game = without(repair, || Game::new(seed));
+            let outcome = game.map(Game::play).unwrap_or_default();
+            outcome.false_statements > 0
+        };
+        let found = (0..SEARCHED).into_par_iter().find_any(|seed| lies(*seed));
+        println!("{repair:?}: {found:?}");
+        assert!(
+            found.is_some(),
+            "{repair:?} is undone, and no statement is false"
+        );
+    }
 }
 
 /// Intervals that 64 bits hardly hold.

@@ -7,6 +7,7 @@ use crate::{
         block::Geometry,
         emit::{span, Axis, Emit, Output, Term},
         needed::Needed,
+        repairs::{undone, Repair},
         Accumulator, Step,
     },
 };
@@ -317,6 +318,9 @@ impl Builder<'_> {
             folds.extend(folds_of(&term.limbs, term.coefficient));
             let own = i128::from(term.coefficient) * i128::from(term.offset);
             offset = self.exactly(offset.checked_add(own))?;
+        }
+        if undone(Repair::Constants) {
+            offset = i128::from(offset as i64);
         }
         let sum = self.segment_total(&folds, offset);
         let left = self.combine([(emit.factor, sum)]);

@@ -24,6 +24,7 @@ use super::{
     home::{Home, Limb},
     pack::{word_major, word_major_cells},
     program::Operand,
+    repairs::{undone, Repair},
     LayoutError, NodeReport, Step,
 };
 use crate::graph::{movement::sources, Clamp, Op, TensorId, Visibility};
@@ -145,7 +146,9 @@ impl Builder<'_> {
         let elements = self.elements(id)?;
         let range = self.tensor(id)?.range;
         // Zero, or the least value, stands where words have no element.
-        let most = range.hi.max(0);
+        let most = range
+            .hi
+            .max(if undone(Repair::Zero) { range.lo } else { 0 });
         let bits = Self::bits_of(range.lo, most);
         let geometry = self.packed_geometry(elements, bits, Variable::Position);
         let values = super::emit::span(range.lo, most);
@@ -159,7 +162,7 @@ impl Builder<'_> {
             offset: range.lo,
             elements: cells.map(|e| e.map(|e| (id, e))).collect(),
         });
-        if visibility == Visibility::Hashed {
+        if visibility == Visibility::Hashed && !undone(Repair::Pads) {
             // A verifier packs public tensors itself; of a digest it sees nothing.
             self.fix_zero(&limbs, range.lo.min(0), &pads)?;
         }

@@ -6,6 +6,7 @@ use crate::{
     layout::{
         block::Geometry,
         emit::{Output, Term},
+        repairs::{undone, Repair},
         Accumulator,
     },
 };
@@ -44,6 +45,12 @@ impl Builder<'_> {
             bias: None,
             packed: false,
         };
+        // Two limbs at least, the lower one below Λ whatever the witness: one alone may be in a larger table.
+        let two = match undone(Repair::Limbs) {
+            true => pre.hi.into(),
+            false => i128::from(pre.lo) + i128::from(self.loose().max(self.shape.limb_base())),
+        };
+        let pre = self.interval("a value", pre.lo.into(), two.max(pre.hi.into()))?;
         let whole = self.emit(output(div, pre, None))?;
         let Some((low, high)) = whole.kept.split_first() else {
             return Err(LayoutError::Graph("a value without limbs".into()));

@@ -139,7 +139,7 @@ impl Random {
     fn clamp(&mut self) -> Option<Clamp> {
         let rng = &mut self.rng;
         let near = |rng: &mut ChaCha20Rng| rng.gen_range(-130..130);
-        match rng.gen_range(0..9) {
+        match rng.gen_range(0..10) {
             0 | 1 => None,
             2 => Some(Clamp::RELU),
             3 => Some(Clamp {
@@ -154,7 +154,14 @@ impl Random {
                 lo: -(1 << rng.gen_range(9..40)),
                 hi: Some(1 << rng.gen_range(0..40)),
             }),
-            6 => Some(Clamp {
+            6 => {
+                // Far from where values are.
+                let far = 1i64 << rng.gen_range(12..38);
+                let lo = if rng.gen_bool(0.5) { far } else { -far };
+                let hi = Some(lo + rng.gen_range(1..60));
+                Some(Clamp { lo, hi })
+            }
+            7 => Some(Clamp {
                 lo: i64::MIN,
                 hi: Some(near(rng)),
             }),
