@@ -454,16 +454,25 @@ fn order(place: &str, tensor: &str, problem: &'static str) -> GraphError {
 
 fn fit(node: &str, window: &Window, height: usize, width: usize) -> Result<[usize; 2], GraphError> {
     let limit = MAX_SMALL.unsigned_abs() as usize;
-    let small = window
-        .pads
-        .iter()
-        .chain(&window.kernel)
-        .all(|&p| p <= limit);
+    let sides = window.pads.iter().chain(&window.kernel);
+    let small = sides.into_iter().all(|&side| side <= limit);
+    // The layout goes over padded images, and over the taps of all windows.
+    let work = |[out_height, out_width]: [usize; 2]| {
+        let [top, left, bottom, right] = window.pads;
+        let rows = height.checked_add(top)?.checked_add(bottom)?;
+        let columns = width.checked_add(left)?.checked_add(right)?;
+        let taps = out_height
+            .checked_mul(out_width)?
+            .checked_mul(window.area())?;
+        Some(rows.checked_mul(columns)?.max(taps))
+    };
     window
         .output(height, width)
-        .filter(|_| small)
+        .filter(|out| small && work(*out).is_some_and(|work| work <= MAX_ELEMENTS))
         .ok_or_else(|| {
-            let expected = format!("one that fits an image of {height} × {width}");
+            let expected = format!(
+                "one that fits an image of {height} × {width}, with at most {MAX_ELEMENTS} padded pixels and taps"
+            );
             shape_error(node, "window", expected, format!("{window:?}"))
         })
 }
