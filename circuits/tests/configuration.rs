@@ -133,7 +133,9 @@ fn changes(value: &Value) -> Vec<(String, Value)> {
             }
             if let Some((last, rest)) = items.split_last() {
                 all.push(json!(rest));
-                all.push(json!([items.as_slice(), &[last.clone()]].concat()));
+                all.push(json!(
+                    [items.as_slice(), std::slice::from_ref(last)].concat()
+                ));
             }
         }
         Value::Object(_) => all.push(Value::Null),
