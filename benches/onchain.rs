@@ -18,7 +18,7 @@ use zkml_evm_verifier::{
     compile::{find_compiler, Bytecode},
     contracts::model_verifier,
     exec::{Chain, Fork},
-    front::{self, describe_revert, Inference, Mode},
+    front::{self, describe_revert, Contract, Inference, Mode},
 };
 
 use crate::{
@@ -70,8 +70,13 @@ fn through_front(
         let verifier = chain.deploy(&bytecode.creation)?.address;
         let place = chain.deploy(&model_verifier()?.creation())?.address;
         let (graph, commitment) = (&architecture.graph, statement.commitment.0);
-        let code = &bytecode.runtime;
-        let model = front::model(graph, &plan, commitment, mode, verifier, code)?;
+        let digest = usize::from(mode != Mode::Direct);
+        let contract = Contract {
+            address: verifier,
+            code: &bytecode.runtime,
+            slots: &[u16::try_from(plan.statement.instances + digest)?],
+        };
+        let model = front::model(graph, &plan, commitment, mode, &contract)?;
         let (input, output) = front::encode(&model, statement)?;
         let inference = Inference {
             model_id: front::model_id(&model),

@@ -5,13 +5,14 @@ use anyhow::{bail, Context, Result};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use zkml_circuits::{
-    aggregate::{vk_digest, AggregateProof},
+    aggregate::{vk_digest, AggregateProof, ACCUMULATOR_LIMBS},
     files::{read_container, write_container, Kind},
     prove::{protocol, Proof, Statement, Word},
     srs::Provenance,
 };
 
-const VERSION: u32 = 1;
+/// Since 2 the digest of an inner key is of its slot's structure, too.
+const VERSION: u32 = 2;
 
 /// An aggregated proof with its statements.
 #[derive(Serialize, Deserialize)]
@@ -60,31 +61,50 @@ impl Bundle {
         Ok(())
     }
 
-    /// Reads the file. That the statements are those of the proof is checked for as far as it can be without the
-    /// models: digests of keys, commitments and contexts.
+    /// Reads the file. Nothing says that the statements are those of the proof: see [`Bundle::fills`].
     pub fn load(path: &Path) -> Result<Self> {
         let payload = read_container(path, Kind::AggregationProof, VERSION)?;
-        let bundle: Self = serde_json::from_slice(&payload).with_context(|| {
+        serde_json::from_slice(&payload).with_context(|| {
             format!(
                 "{}: payload: expected an aggregated proof with its statements",
                 path.display()
             )
-        })?;
-        for (index, inner) in bundle.inner.iter().enumerate() {
-            let words = [
+        })
+    }
+
+    /// Fails unless the proof fills these slots of a contract, each with the statement that stands beside it, as far
+    /// as that shows without the models: digest of the key, commitment and context.
+    pub fn fills(&self, slots: &[u16]) -> Result<()> {
+        if self.inner.len() != slots.len() {
+            bail!(
+                "expected an aggregation of {} proofs, which the contract is for, got one of {}; aggregate so many, or make a contract for them",
+                slots.len(),
+                self.inner.len()
+            );
+        }
+        let words = slots.iter().map(|slot| usize::from(*slot)).sum::<usize>();
+        let values = self.aggregate.instances.get(ACCUMULATOR_LIMBS..);
+        let Some(mut rest) = values.filter(|values| values.len() == words) else {
+            bail!(
+                "expected {} public values, which the contract takes, got {}; aggregate proofs of the models that it was made for",
+                ACCUMULATOR_LIMBS + words,
+                self.aggregate.instances.len()
+            );
+        };
+        for (index, (inner, slot)) in self.inner.iter().zip(slots).enumerate() {
+            let (own, after) = rest
+                .split_at_checked(usize::from(*slot))
+                .unwrap_or((rest, &[]));
+            let stated = [
                 inner.key_digest,
                 inner.statement.commitment,
                 inner.statement.context,
             ];
-            let stands = bundle.aggregate.instances.windows(words.len());
-            let mut stands = stands.map(|window| window.iter().copied().map(Word));
-            if !stands.any(|window| window.eq(words)) {
-                bail!(
-                    "{}: statement {index}: its key, commitment and context are not among the public values; aggregate the proofs again",
-                    path.display()
-                );
+            if !own.iter().copied().map(Word).take(stated.len()).eq(stated) {
+                bail!("statement {index}: its key, commitment and context are not those of public values of proof {index}; aggregate the proofs again");
             }
+            rest = after;
         }
-        Ok(bundle)
+        Ok(())
     }
 }

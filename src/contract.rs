@@ -9,7 +9,7 @@ use halo2_proofs::poly::commitment::ParamsProver;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use zkml_circuits::{
-    aggregate::AggregationKey,
+    aggregate::{AggregationKey, ACCUMULATOR_LIMBS},
     files::{read_bounded, write_atomic},
     prove::{protocol, Architecture, Word},
     srs::Srs,
@@ -25,8 +25,9 @@ use zkml_evm_verifier::{
 /// Largest artefact that is read.
 const MAX_FILE: u64 = 64 << 20;
 
-/// Version of the artefact's format. Version 1 did not say so, and is that of contracts that accept false proofs.
-pub const VERSION: u32 = 2;
+/// Version of the artefact's format. Version 1 did not say so, and is that of contracts that accept false proofs;
+/// version 2 did not say where one statement ends and the next begins.
+pub const VERSION: u32 = 3;
 
 /// A compiled contract.
 #[derive(Serialize, Deserialize)]
@@ -57,7 +58,10 @@ pub struct Artefact {
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Checks {
     /// Aggregated proofs, of any models of a shape.
-    Aggregate,
+    Aggregate {
+        /// Words of each inner proof's statement: the digest of its key, then its public values.
+        slots: Vec<u16>,
+    },
     /// Proofs of one model, as `zkml prove --transcript keccak` makes them.
     Direct {
         /// Digest of the model's verifying key.
@@ -84,14 +88,21 @@ impl Subject<'_> {
         }
     }
 
-    fn checks(&self) -> Checks {
-        match self {
-            Subject::Aggregate(_) => Checks::Aggregate,
+    fn checks(&self) -> Result<Checks> {
+        Ok(match self {
+            Subject::Aggregate(ready) => {
+                let structures = ready.key.structures().iter();
+                Checks::Aggregate {
+                    slots: structures
+                        .map(|structure| slot(1 + structure.instances))
+                        .collect::<Result<_>>()?,
+                }
+            }
             Subject::Direct(set) => Checks::Direct {
                 verifying_key: set.verifier.digest(),
                 architecture: Box::new(set.architecture.clone()),
             },
-        }
+        })
     }
 
     fn notes(&self) -> Vec<String> {
@@ -100,6 +111,14 @@ impl Subject<'_> {
             Subject::Direct(set) => direct_notes(set),
         }
     }
+}
+
+/// The words of a statement, as `ModelVerifier` takes them.
+fn slot(words: usize) -> Result<u16> {
+    let most = u16::MAX;
+    u16::try_from(words).with_context(|| {
+        format!("a statement of {words} public values: expected at most {most}, more than fit a transaction; make inputs or outputs hashed (`zkml setup`)")
+    })
 }
 
 /// Writes the contract of an aggregation or of a model and compiles it: source and artefact.
@@ -131,7 +150,7 @@ pub fn make(subject: &Subject<'_>, name: &str, solc: Option<&Path>) -> Result<(S
         solc: bytecode.solc,
         srs: labels.srs,
         srs_secure: srs.provenance.is_secure(),
-        checks: subject.checks(),
+        checks: subject.checks()?,
         layout: source.layout,
         creation: format!("0x{}", hex(&bytecode.creation)),
         runtime: format!("0x{}", hex(&bytecode.runtime)),
@@ -219,12 +238,37 @@ impl Artefact {
             ),
         }
         let artefact: Self = serde_json::from_slice(&text).with_context(expected)?;
+        artefact.check_slots().with_context(place)?;
         let runtime = parse_bytes("runtime", &artefact.runtime).with_context(place)?;
         let found = reads(&runtime).with_context(place)?;
         if let Some(advice) = advice(&found) {
             bail!("{}: refused: {advice}", place());
         }
         Ok(artefact)
+    }
+
+    /// Words of public values for each proof that the contract checks at once.
+    pub fn slots(&self) -> Result<Vec<u16>> {
+        match &self.checks {
+            Checks::Aggregate { slots } => Ok(slots.clone()),
+            Checks::Direct { .. } => Ok(vec![slot(self.layout.instances)?]),
+        }
+    }
+
+    /// Fails where the slots are not all of the calldata's public values.
+    fn check_slots(&self) -> Result<()> {
+        let Checks::Aggregate { slots } = &self.checks else {
+            return Ok(());
+        };
+        let words = slots.iter().map(|slot| usize::from(*slot)).sum::<usize>();
+        let expected = self.layout.instances.checked_sub(ACCUMULATOR_LIMBS);
+        if slots.is_empty() || Some(words) != expected {
+            bail!(
+                "checks.aggregate.slots: expected numbers that add up to {} (layout.instances less the {ACCUMULATOR_LIMBS} of the accumulator), got {slots:?}; make the contract again",
+                self.layout.instances.saturating_sub(ACCUMULATOR_LIMBS)
+            );
+        }
+        Ok(())
     }
 
     /// The bytecode.

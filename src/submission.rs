@@ -109,13 +109,16 @@ impl Submission {
     /// Reads a proof of the kind that the contract checks.
     pub fn load(path: &Path, contract: &Artefact) -> Result<Self> {
         match &contract.checks {
-            Checks::Aggregate => {
+            Checks::Aggregate { slots } => {
                 let bundle = Bundle::load(path).with_context(|| {
                     format!(
                         "contract {} checks aggregated proofs of `zkml aggregate`",
                         contract.contract
                     )
                 })?;
+                bundle
+                    .fills(slots)
+                    .with_context(|| path.display().to_string())?;
                 Ok(bundle.into())
             }
             Checks::Direct {

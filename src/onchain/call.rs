@@ -25,7 +25,8 @@ use zkml_evm_verifier::{
     chain::{Address, Node, Verdict},
     exec::ACCEPTED,
     front::{
-        batch_call, encode, model, model_id, verify_call, IModelVerifier::Model, Inference, Mode,
+        batch_call, encode, model, model_id, verify_call, Contract, IModelVerifier::Model,
+        Inference, Mode,
     },
 };
 
@@ -143,7 +144,7 @@ impl Contracts {
     /// How the contract checks proofs of a model.
     pub fn mode(&self, set: &Verifying) -> Result<Mode> {
         match &self.artefact.checks {
-            Checks::Aggregate => {
+            Checks::Aggregate { .. } => {
                 let instances = set.plan.statement.instances;
                 let protocol = protocol(&set.srs.params, &set.verifier.vk, instances);
                 Ok(Mode::Aggregated {
@@ -169,8 +170,12 @@ impl Contracts {
         commitment: Word,
     ) -> Result<Model> {
         let (graph, plan) = (&set.architecture.graph, &set.plan);
-        let code = &self.verifier.bytecode.runtime;
-        Ok(model(graph, plan, commitment.0, mode, verifier, code)?)
+        let contract = Contract {
+            address: verifier,
+            code: &self.verifier.bytecode.runtime,
+            slots: &self.artefact.slots()?,
+        };
+        Ok(model(graph, plan, commitment.0, mode, &contract)?)
     }
 }
 
