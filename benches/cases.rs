@@ -19,7 +19,7 @@ use zkml_circuits::{
 };
 use zkml_cli::aggregation::gate_columns;
 
-use crate::{meter::measure, models, onchain, onnx};
+use crate::{meter::measure, models, onchain, onnx, soundness};
 
 /// What a case finds ready in its folder.
 pub fn needs(case: &str) -> &'static [&'static str] {
@@ -75,8 +75,10 @@ pub fn run(case: &str, folder: &Path) -> Result<Value> {
         "evm/model-verifier" => onchain::model_verifier_case(case, folder),
         "evm/direct" => onchain::direct_case(case, &folder.join("direct")),
         "evm/batch-4" => onchain::batch_case(case, folder),
+        "evm/partitions" => onchain::partitions_case(case),
         "onnx/node-tests" => onnx::node_tests(case),
         "onnx/networks" => onnx::whole_networks(case),
+        "soundness/enemy" => soundness::enemy(case),
         "srs/20" => {
             let (measured, _) = measure(|| Ok(Srs::development(20, &|_, _| ())?))?;
             Ok(measured.line(case, json!({ "k": 20 })))

@@ -8,11 +8,14 @@ mod meter;
 mod models;
 mod onchain;
 mod onnx;
+#[path = "../evm-verifier/tests/support/partitions.rs"]
+mod partitions;
+mod soundness;
 
 use std::{path::PathBuf, process::ExitCode};
 
 /// All cases, in the order in which they run.
-const CASES: [&str; 14] = [
+const CASES: [&str; 16] = [
     "mnist/setup",
     "mnist/prove",
     "mnist/verify",
@@ -23,10 +26,12 @@ const CASES: [&str; 14] = [
     "evm/model-verifier",
     "evm/direct",
     "evm/batch-4",
+    "evm/partitions",
     "srs/20",
     "v2/prove",
     "onnx/node-tests",
     "onnx/networks",
+    "soundness/enemy",
 ];
 
 fn main() -> ExitCode {

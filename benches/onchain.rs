@@ -24,6 +24,7 @@ use zkml_evm_verifier::{
 use crate::{
     cases::{aggregated, cached, inner_proof, model, outer, request, with},
     meter::measure,
+    partitions::random_cuts,
 };
 
 pub fn evm_case(case: &str, folder: &Path) -> Result<Value> {
@@ -158,6 +159,17 @@ pub fn batch_case(case: &str, folder: &Path) -> Result<Value> {
     let each = more["gas"].as_u64().map(|gas| gas / snarks.len() as u64);
     let more = with(more, "gas_per_inference", json!(each));
     Ok(measured.line(case, with(more, "shape", json!(key.shape()))))
+}
+
+/// Calls of `ModelVerifier` whose words are those of an honest batch, cut at other places.
+pub fn partitions_case(case: &str) -> Result<Value> {
+    let (measured, count) = measure(|| Ok(random_cuts(10_000)))?;
+    let more = json!({
+        "cases": count.cases,
+        "accepted": count.accepted,
+        "honest": count.honest,
+    });
+    Ok(measured.line(case, more))
 }
 
 /// Writes and compiles a verifier.

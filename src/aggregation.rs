@@ -4,6 +4,7 @@ use crate::{
     bundle::{Bundle, Inner},
     keys::{KeyFolder, Verifying},
     memory,
+    output::{folder_of, is_same, Claim},
     srs::SrsArgs,
     ui::Ui,
 };
@@ -44,6 +45,17 @@ impl KeyPlace {
             replace: asked.is_none(),
             columns,
         }
+    }
+
+    /// Claims the folder of a key that is to be made, unless it is the one that the caller has claimed.
+    ///
+    /// # Errors
+    /// If another process writes to it.
+    pub fn claim(&self, claimed: Option<&Path>) -> Result<Option<Claim>> {
+        let folder = folder_of(&self.path);
+        let ours = claimed.is_some_and(|claimed| is_same(claimed, folder));
+        let needed = !self.path.exists() && !ours;
+        needed.then(|| Claim::new(folder)).transpose()
     }
 }
 

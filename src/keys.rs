@@ -139,54 +139,6 @@ pub fn make_folder(folder: &Path) -> Result<()> {
         .with_context(|| format!("{}: cannot make the folder", folder.display()))
 }
 
-/// A folder made in advance, so that an unwritable place is found before long work. What was made of it goes
-/// again if nothing was written to it.
-#[must_use = "the folder goes when this does, if it is still empty"]
-pub struct NewFolder {
-    /// What was absent, the innermost first.
-    made: Vec<PathBuf>,
-}
-
-impl NewFolder {
-    /// Makes a folder, if it is absent, and makes sure that it can be written to.
-    pub fn new(folder: &Path) -> Result<Self> {
-        let absent = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
-        let made = folder.ancestors().take_while(absent).map(Path::to_owned);
-        let made = Self {
-            made: made.collect(),
-        };
-        make_folder(folder)?;
-        tempfile::tempfile_in(folder)
-            .with_context(|| format!("{}: cannot write there", folder.display()))?;
-        Ok(made)
-    }
-}
-
-impl Drop for NewFolder {
-    fn drop(&mut self) {
-        for folder in &self.made {
-            // This fails where there is something in it, which is as it should be.
-            if std::fs::remove_dir(folder).is_err() {
-                break;
-            }
-        }
-    }
-}
-
-/// Fails if a file could not be written there, so that long work is not done in vain.
-pub fn check_writable(path: &Path) -> Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let place = || format!("{}: cannot write there", path.display());
-    // Nameless on Linux: it is gone whatever happens.
-    tempfile::tempfile_in(folder.unwrap_or(Path::new("."))).with_context(place)?;
-    if path.is_dir() {
-        bail!("{}: a folder; give the path of a file", place());
-    }
-    Ok(())
-}
-
 /// Bytes in hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

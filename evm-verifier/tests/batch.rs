@@ -180,7 +180,10 @@ fn a_batch_of_two_models_is_verified_through_the_front() {
             let outcome = scene.call(scene.front, &verify_call(stated, proof, submit));
             expect_count(&outcome, 1);
         }
-        let outcome = scene.call(scene.front, &batch_call(&[a.clone()], proof, true));
+        let outcome = scene.call(
+            scene.front,
+            &batch_call(std::slice::from_ref(&a), proof, true),
+        );
         expect_count(&outcome, 1);
     }
 

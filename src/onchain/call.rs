@@ -6,20 +6,16 @@ use super::{
     record::Record,
 };
 use crate::{
-    contract::{Artefact, Checks},
-    keys::{KeyFolder, Verifying},
-    outcome::Refused,
-    srs::SrsArgs,
-    submission::Submission,
+    contract::Artefact,
+    keys::Verifying,
+    models::{CommitmentArgs, Known},
+    submission::{mode, Submission},
     ui::Ui,
 };
 use anyhow::{bail, Context, Result};
 use clap::Args;
 use std::path::PathBuf;
-use zkml_circuits::{
-    aggregate::vk_digest,
-    prove::{protocol, Word},
-};
+use zkml_circuits::prove::Word;
 use zkml_evm_verifier::{
     calldata,
     chain::{Address, Node, Verdict},
@@ -50,8 +46,11 @@ pub struct CallArgs {
     /// Folders of keys of the models that the proof is about
     #[arg(long, value_name = "DIR", num_args = 1.., required_unless_present = "raw")]
     keys: Vec<PathBuf>,
+    /// The models' commitments.
+    #[command(flatten)]
+    commitments: CommitmentArgs,
     /// Call the generated verifier itself, which knows no models and emits no event
-    #[arg(long, conflicts_with_all = ["keys", "model_verifier"])]
+    #[arg(long, conflicts_with_all = ["keys", "commitments", "model_verifier"])]
     pub raw: bool,
 }
 
@@ -143,22 +142,7 @@ impl Contracts {
 
     /// How the contract checks proofs of a model.
     pub fn mode(&self, set: &Verifying) -> Result<Mode> {
-        match &self.artefact.checks {
-            Checks::Aggregate { .. } => {
-                let instances = set.plan.statement.instances;
-                let protocol = protocol(&set.srs.params, &set.verifier.vk, instances);
-                Ok(Mode::Aggregated {
-                    key_digest: vk_digest(&protocol)?,
-                })
-            }
-            Checks::Direct { verifying_key, .. } if *verifying_key == set.verifier.digest() => {
-                Ok(Mode::Direct)
-            }
-            Checks::Direct { verifying_key, .. } => bail!(
-                "the contract checks proofs under verifying key {verifying_key}, the keys have {}; make a contract for them (`zkml evm generate --mode direct`)",
-                set.verifier.digest()
-            ),
-        }
+        mode(&self.artefact.checks, set)
     }
 
     /// What is registered for a model.
@@ -180,21 +164,18 @@ impl Contracts {
 }
 
 impl CallArgs {
-    /// The keys.
-    pub fn sets(&self, ui: &Ui) -> Result<Vec<Verifying>> {
-        let folders = self.keys.iter().cloned().map(KeyFolder);
-        folders
-            .map(|folder| folder.verifying(&SrsArgs::default(), ui))
-            .collect()
+    /// The models whose keys were given.
+    pub fn models(&self, ui: &Ui) -> Result<Vec<Known>> {
+        Known::load(&self.keys, &self.commitments, ui)
     }
 }
 
-/// The call that a proof is for; `sets` are the keys of its models.
+/// The call that a proof is for; `models` are those that it is about.
 pub fn call(
     contracts: &Contracts,
     places: &Places,
     submission: &Submission,
-    sets: &[Verifying],
+    models: &[Known],
     purpose: Purpose,
 ) -> Result<Call> {
     let Some(front) = &places.front else {
@@ -204,22 +185,13 @@ pub fn call(
             inferences: Vec::new(),
         });
     };
-    let claims = submission.claims();
+    let claims = submission.claims(&contracts.artefact.checks, models)?;
     let inferences = claims
         .iter()
-        .enumerate()
-        .map(|(index, claim)| {
-            let of_model = |set: &&Verifying| set.verifier.digest() == claim.verifying_key;
-            let Some(set) = sets.iter().find(of_model) else {
-                return Err(Refused(format!(
-                    "statement {index} was proven under verifying key {}, which none of --keys has",
-                    claim.verifying_key
-                ))
-                .into());
-            };
+        .map(|claim| {
             let verifier = places.verifier.address;
             let commitment = claim.statement.commitment;
-            let model = contracts.model(verifier, set, claim.mode, commitment)?;
+            let model = contracts.model(verifier, &claim.model.set, claim.mode, commitment)?;
             let (input, output) = encode(&model, claim.statement)?;
             Ok(Inference {
                 model_id: model_id(&model),

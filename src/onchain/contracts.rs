@@ -1,7 +1,7 @@
 //! The contracts that are deployed, and whether they stand on a chain.
 
 use super::record::Record;
-use crate::contract::Artefact;
+use crate::{contract::Artefact, output::folder_of};
 use anyhow::{bail, Context, Result};
 use std::path::{Path, PathBuf};
 use zkml_evm_verifier::{
@@ -37,7 +37,7 @@ impl Deployable {
         Ok(Self {
             name: artefact.contract.clone(),
             bytecode: artefact.bytecode().with_context(place)?,
-            folder: folder_of(path),
+            folder: folder_of(path).to_owned(),
         })
     }
 
@@ -150,14 +150,6 @@ pub fn artefact_path(path: &Path) -> PathBuf {
         Artefact::files(path, crate::commands::evm::generate::CONTRACT).1
     } else {
         path.to_owned()
-    }
-}
-
-/// The folder that a file is in.
-fn folder_of(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        _ => PathBuf::from("."),
     }
 }
 

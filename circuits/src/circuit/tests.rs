@@ -1,8 +1,10 @@
 //! The circuit against honest and cheating witnesses.
 
+mod attacks;
 mod cells;
 mod cheats;
 mod computed;
+mod enemy;
 mod fixtures;
 mod forge;
 mod honest;

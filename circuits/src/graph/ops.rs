@@ -159,6 +159,11 @@ impl Window {
         ])
     }
 
+    /// What a sum of windows is divided by for their average.
+    pub fn divisor(&self) -> i64 {
+        i64::try_from(self.area()).unwrap_or(i64::MAX)
+    }
+
     /// Kernel height × width.
     pub fn area(&self) -> usize {
         self.kernel[0].saturating_mul(self.kernel[1])
@@ -331,7 +336,7 @@ impl Op {
             | Op::Mul { div, .. }
             | Op::MatMul { div, .. }
             | Op::ReduceSum { div, .. } => *div,
-            Op::AvgPool { window, .. } => i64::try_from(window.area()).unwrap_or(i64::MAX),
+            Op::AvgPool { window, .. } => window.divisor(),
             _ => 1,
         }
     }

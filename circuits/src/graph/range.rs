@@ -9,18 +9,21 @@
 //! elements, whose bounds decide about domains and overflow alone.
 
 mod error;
+mod known;
 mod step;
-mod wide;
 
 pub use error::RangeError;
 
 use super::ops::saturate;
 use super::{Clamp, Graph, Interval, Weights};
+pub(crate) use known::Known;
 use step::Step;
-use wide::Wide;
 
 /// Activations and inputs lie in `[-2^40, 2^40 - 1]`.
 pub const MAX_ACTIVATION_BITS: u32 = 40;
+
+/// Weights lie in `[-2^60, 2^60 - 1]`: sums of 2^26 products with activations fit 128 bits.
+pub const MAX_WEIGHT_BITS: u32 = 60;
 
 /// Accumulators stay below 2^120: far below half the BN254 scalar field (2^253), and within the
 /// executor's 128-bit arithmetic.
@@ -59,11 +62,11 @@ pub fn round_outward(lo: i64, hi: i64) -> Interval {
 /// Sets the range of every activation and the interval before the clamp of every node.
 pub fn propagate(graph: &mut Graph, weights: &Weights) -> Result<(), RangeError> {
     graph.validate()?;
-    let mut known: Vec<Vec<Wide>> = vec![Vec::new(); graph.tensors.len()];
+    let mut known: Vec<Vec<Known>> = vec![Vec::new(); graph.tensors.len()];
     let mut cells = known.clone();
     for &id in &graph.inputs {
         let tensor = graph.tensor(id, "the list of inputs")?;
-        let range = Wide::of(tensor.range);
+        let range = Known::of(tensor.range);
         narrow(&format!("input '{}'", tensor.name), range)?;
         if let Some(slot) = known.get_mut(id.0) {
             *slot = vec![range];
@@ -115,7 +118,7 @@ fn channels(shape: &[usize]) -> usize {
 
 /// One interval stands for all channels where they share it: what is kept is then no larger than
 /// the weights that tell channels apart, whatever shapes a file declares.
-fn compact(mut intervals: Vec<Wide>) -> Vec<Wide> {
+fn compact(mut intervals: Vec<Known>) -> Vec<Known> {
     if intervals.windows(2).all(|pair| pair.first() == pair.last()) {
         intervals.truncate(1);
         intervals.shrink_to_fit();
@@ -123,22 +126,22 @@ fn compact(mut intervals: Vec<Wide>) -> Vec<Wide> {
     intervals
 }
 
-fn unite(intervals: &[Wide]) -> Wide {
-    intervals
-        .iter()
-        .copied()
-        .reduce(Wide::union)
-        .unwrap_or(Wide { lo: 0, hi: 0 })
+fn unite(intervals: &[Known]) -> Known {
+    let all = intervals.iter().copied().reduce(Known::union);
+    all.unwrap_or(Known::ZERO)
 }
 
-fn narrow(place: &str, v: Wide) -> Result<(i64, i64), RangeError> {
-    let limit = 1i128 << MAX_ACTIVATION_BITS;
-    if v.lo < -limit || v.hi >= limit {
-        return Err(RangeError::Activation {
-            place: place.to_owned(),
-            lo: v.lo,
-            hi: v.hi,
-        });
+fn narrow(place: &str, v: Known) -> Result<(), RangeError> {
+    let limit = 1i64 << MAX_ACTIVATION_BITS;
+    let widest = Interval {
+        lo: -limit,
+        hi: limit - 1,
+    };
+    if v.inside(widest) {
+        return Ok(());
     }
-    Ok((saturate(v.lo), saturate(v.hi)))
+    Err(RangeError::Activation {
+        place: place.to_owned(),
+        range: v.rounded(),
+    })
 }

@@ -19,6 +19,8 @@ pub struct Draft<W> {
     pub weights: BTreeMap<TensorId, Vec<W>>,
     /// Where it came from.
     pub source: Source,
+    /// What the architecture was chosen by and comes of the weights: bounds, rounded outward.
+    pub declared: Vec<Interval>,
 }
 
 /// A graph with real weights: `value / scale` of every tensor is what the model computes.
@@ -41,6 +43,7 @@ impl<W: Copy> Draft<W> {
                 inputs: Vec::new(),
                 outputs: Vec::new(),
             },
+            declared: Vec::new(),
         }
     }
 
@@ -230,6 +233,7 @@ impl<W> Draft<W> {
             graph: self.graph,
             weights,
             source: self.source,
+            declared: self.declared,
         }
     }
 }

@@ -43,6 +43,24 @@ pub enum LayoutError {
         /// Shape: k.
         k: u32,
     },
+    /// Values that no limbs hold.
+    #[error("node '{node}': {what} may lie anywhere in [{lo}, {hi}], limbs hold ±2^62; use narrower ranges or smaller factors")]
+    Overflow {
+        /// Node name.
+        node: String,
+        /// Which values.
+        what: &'static str,
+        /// Smallest possible value.
+        lo: i128,
+        /// Largest possible value.
+        hi: i128,
+    },
+    /// A constant of an identity that is too large.
+    #[error("node '{node}': the constant of its identity has more than 127 bits; use narrower ranges or smaller factors")]
+    Constant {
+        /// Node name.
+        node: String,
+    },
     /// A gate that the shape leaves out.
     #[error("the model needs gates that this shape leaves out; use a shape with {needed:?}")]
     NoGate {

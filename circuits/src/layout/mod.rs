@@ -13,6 +13,7 @@ mod emit;
 mod error;
 mod home;
 mod lower;
+mod needed;
 mod pack;
 mod planner;
 pub mod program;

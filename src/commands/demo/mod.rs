@@ -10,6 +10,7 @@ use crate::{
     contract::{self, Artefact, Subject},
     keys::{make_folder, KeyFolder},
     srs::{warn, SrsArgs},
+    submission::Submission,
     ui::Ui,
     values::{class, grouped, say_output, shape, stated_class, tensor},
 };
@@ -305,7 +306,8 @@ impl Demo<'_> {
         let contracts = self.folder.join("contract");
         artefact.save(&source, &contracts)?;
         let path = Artefact::files(&contracts, name).1;
-        let report = evm::test::check(&done.bundle.into(), &artefact, &path, ui)?;
+        let submission = Submission::aggregated("the aggregated proof", done.bundle);
+        let report = evm::test::check(&submission, &artefact, &path, ui)?;
         ui.say(format_args!(
             "compiler            solc {} ({:.1} s)",
             artefact.solc, made.seconds

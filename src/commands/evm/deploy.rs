@@ -8,6 +8,7 @@ use crate::{
         record::Record,
         send::{sent_json, Sender, Sent},
     },
+    output::Claim,
     ui::Ui,
 };
 use anyhow::{bail, Result};
@@ -49,6 +50,7 @@ pub struct DeployArgs {
 pub fn run(args: &DeployArgs, ui: &Ui) -> Result<Value> {
     let contracts = Contracts::load(&args.contracts)?;
     let artefact = &contracts.artefact;
+    let _claim = Claim::new(&contracts.verifier.folder)?;
     let node = args.node.connect(ui)?;
     check_srs(
         artefact.srs_secure,

@@ -3,8 +3,9 @@
 use crate::{
     aggregation::{gate_columns, ready_key, KeyPlace},
     commands::aggregate::parse_columns,
-    contract::{self, Checks, Subject},
-    keys::{KeyFolder, NewFolder, Verifying},
+    contract::{self, Artefact, Checks, Subject},
+    keys::{KeyFolder, Verifying},
+    output::{self, Content, NewFolder},
     srs::{warn, SrsArgs},
     ui::Ui,
     values::grouped,
@@ -113,10 +114,14 @@ pub fn run(args: &GenerateArgs, ui: &Ui) -> Result<Value> {
     // Before the long work.
     find_compiler(args.solc.as_deref())?;
     let _made = NewFolder::new(&args.out)?;
+    let (solidity, artefact) = Artefact::files(&args.out, &args.name);
+    output::check(&solidity, Content::Solidity, &[])?;
+    output::check(&artefact, Content::Artefact, &[])?;
     if direct {
         return write(args, &Subject::Direct(only), json!({}), ui);
     }
     let place = KeyPlace::new(args.key.as_deref(), first, inner.len(), columns);
+    let _claim = place.claim(Some(&args.out))?;
     let ready = ready_key(&place, &inner, &args.srs, ui)?;
     let more = json!({ "key": place.path, "key_seconds": ready.made_in });
     write(args, &Subject::Aggregate(&ready), more, ui)

@@ -1,7 +1,12 @@
 //! `zkml evm test`: the contract in a local EVM.
 
 use crate::{
-    contract::Artefact, onchain::contracts::load, submission::Submission, ui::Ui, values::grouped,
+    contract::Artefact,
+    models::{CommitmentArgs, Known},
+    onchain::contracts::load,
+    submission::{Claim, Submission},
+    ui::Ui,
+    values::grouped,
 };
 use anyhow::{Context, Result};
 use clap::Args;
@@ -28,6 +33,9 @@ pub struct TestArgs {
     /// Folder or .json file written by `zkml evm generate`
     #[arg(long, value_name = "PATH")]
     contract: PathBuf,
+    /// Folders of keys of the models that the proof is about: compare what it states with them
+    #[arg(long, value_name = "DIR", num_args = 1..)]
+    keys: Vec<PathBuf>,
 }
 
 /// Runs the command.
@@ -42,12 +50,21 @@ pub fn run(args: &TestArgs, ui: &Ui) -> Result<Value> {
         "contract            {} (solc {})",
         artefact.contract, artefact.solc
     ))?;
-    let inferences = submission.stated.inferences();
+    // What an aggregated proof states, and how much, follows from keys only.
+    let models = Known::load(&args.keys, &CommitmentArgs::default(), ui)?;
+    let claims = match models.as_slice() {
+        [] => None,
+        models => Some(submission.claims(&artefact.checks, models)?),
+    };
+    let inferences = match &claims {
+        Some(claims) => claims.len(),
+        None => usize::from(submission.is_single()),
+    };
     say_report(&report, inferences, ui)?;
     ui.say("Proof accepted by the contract, tampered proofs rejected.")?;
     Ok(json!({
         "contract": artefact.contract,
-        "inner": submission.stated.json(),
+        "inner": claims.map(|claims| claims.iter().map(Claim::json).collect::<Vec<_>>()),
         "report": report,
         "gas_per_inference": per_inference(&report, inferences),
         "srs": artefact.srs,

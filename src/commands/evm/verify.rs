@@ -35,10 +35,10 @@ pub struct VerifyArgs {
 pub fn run(args: &VerifyArgs, ui: &Ui) -> Result<Value> {
     let contracts = Contracts::load(&args.call.contracts)?;
     let submission = Submission::load(&args.proof, &contracts.artefact)?;
-    let sets = args.call.sets(ui)?;
+    let models = args.call.models(ui)?;
     let node = args.node.connect(ui)?;
     let places = contracts.places(&node, args.call.raw)?;
-    let call = call(&contracts, &places, &submission, &sets, Purpose::Verify)?;
+    let call = call(&contracts, &places, &submission, &models, Purpose::Verify)?;
     ask(&node, &call)?;
     let artefact = &contracts.artefact;
     if !artefact.srs_secure {

@@ -16,15 +16,14 @@ pub enum RangeError {
     Weights(#[from] ExecError),
     /// A value may leave the widest range check.
     #[error(
-        "{place}: values may reach [{lo}, {hi}], the limit is ±2^{MAX_ACTIVATION_BITS}; use a smaller --scale or a narrower --input-range"
+        "{place}: values may reach [{}, {}], the limit is ±2^{MAX_ACTIVATION_BITS}; use a smaller --scale or a narrower --input-range",
+        range.lo, range.hi
     )]
     Activation {
         /// Node or input.
         place: String,
-        /// Smallest possible value.
-        lo: i128,
-        /// Largest possible value.
-        hi: i128,
+        /// Where its values may lie, rounded outward.
+        range: Interval,
     },
     /// A sum of products may wrap around the field.
     #[error(
@@ -42,27 +41,26 @@ pub enum RangeError {
         b: Interval,
     },
     /// A divisor that may be zero or negative.
-    #[error("node '{node}': the divisor may lie anywhere in [{lo}, {hi}], it must be at least 1")]
+    #[error(
+        "node '{node}': the divisor may lie anywhere in [{}, {}], it must be at least 1",
+        range.lo, range.hi
+    )]
     Divisor {
         /// Node name.
         node: String,
-        /// Smallest possible value.
-        lo: i128,
-        /// Largest possible value.
-        hi: i128,
+        /// Where its values may lie, rounded outward.
+        range: Interval,
     },
     /// An argument that a table has no value for.
     #[error(
-        "node '{node}': arguments may lie anywhere in [{lo}, {hi}], its table has values on [{}, {}]",
-        domain.lo, domain.hi
+        "node '{node}': arguments may lie anywhere in [{}, {}], its table has values on [{}, {}]",
+        range.lo, range.hi, domain.lo, domain.hi
     )]
     Domain {
         /// Node name.
         node: String,
-        /// Smallest possible argument.
-        lo: i128,
-        /// Largest possible argument.
-        hi: i128,
+        /// Where its arguments may lie, rounded outward.
+        range: Interval,
         /// Domain of the table.
         domain: Interval,
     },

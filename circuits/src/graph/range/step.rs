@@ -2,12 +2,10 @@
 
 use super::super::exec::checked_weights;
 use super::super::movement::sources;
-use super::super::ops::{elements, saturate};
+use super::super::ops::elements;
 use super::super::{Graph, Node, Op, TensorId, Weights};
-use super::wide::{point, Wide};
-use super::{
-    channels, narrow, round_outward, unite, Clamp, Interval, RangeError, MAX_ACCUMULATOR_BITS,
-};
+use super::known::Known;
+use super::{channels, narrow, unite, Clamp, Interval, RangeError, MAX_ACCUMULATOR_BITS};
 use std::borrow::Cow;
 
 /// A node, and what is known of the tensors before it.
@@ -15,12 +13,12 @@ pub(super) struct Step<'a> {
     pub graph: &'a Graph,
     pub weights: &'a Weights,
     pub node: &'a Node,
-    pub known: &'a [Vec<Wide>],
+    pub known: &'a [Vec<Known>],
 }
 
 impl Step<'_> {
     /// One interval for each channel.
-    fn data(&self, id: TensorId) -> Result<Cow<'_, [Wide]>, RangeError> {
+    fn data(&self, id: TensorId) -> Result<Cow<'_, [Known]>, RangeError> {
         let known = self.known.get(id.0).map_or(&[][..], Vec::as_slice);
         Ok(match known {
             &[all] => vec![all; channels(self.shape(id)?)].into(),
@@ -29,7 +27,7 @@ impl Step<'_> {
     }
 
     /// The one interval that all channels share, if they do.
-    fn shared(&self, id: TensorId) -> Option<Wide> {
+    fn shared(&self, id: TensorId) -> Option<Known> {
         match self.known.get(id.0).map(Vec::as_slice) {
             Some(&[all]) => Some(all),
             _ => None,
@@ -90,7 +88,7 @@ impl Step<'_> {
     }
 
     /// Intervals before the clamp, one for each channel of the output.
-    pub fn before_clamp(&self) -> Result<Vec<Wide>, RangeError> {
+    pub fn before_clamp(&self) -> Result<Vec<Known>, RangeError> {
         let div = self.node.op.divisor();
         Ok(match &self.node.op {
             Op::Conv {
@@ -102,7 +100,7 @@ impl Step<'_> {
                 ..
             } => {
                 let padded = window.pads != [0; 4];
-                let x: Vec<Wide> = self.data(*x)?.iter().map(|v| v.with_zero(padded)).collect();
+                let x: Vec<Known> = self.data(*x)?.iter().map(|v| v.with_zero(padded)).collect();
                 self.products(&x, *w, window.area(), *groups, div, *bias)?
             }
             Op::Linear { x, w, bias, .. } => {
@@ -111,10 +109,11 @@ impl Step<'_> {
             Op::Scale { x, w, bias, .. } => {
                 let w = w.map(|w| self.weight(w)).transpose()?;
                 let bias = bias.map(|b| self.weight(b)).transpose()?;
-                let one = |(c, v): (usize, &Wide)| {
+                let one = |(c, v): (usize, &Known)| {
                     let factor = w.and_then(|w| w.get(c)).copied().unwrap_or(1);
                     let offset = bias.and_then(|b| b.get(c)).copied().unwrap_or(0);
-                    v.times(factor).divided(div).add(point(offset))
+                    let product = v.product(Known::weight(factor)).divided(div);
+                    product.add(Known::weight(offset))
                 };
                 self.data(*x)?.iter().enumerate().map(one).collect()
             }
@@ -122,7 +121,7 @@ impl Step<'_> {
                 terms, constant, ..
             } => {
                 let count = channels(self.shape(self.node.output)?);
-                let mut sums = vec![point(*constant); count];
+                let mut sums = vec![Known::point(*constant); count];
                 for (factor, x) in terms {
                     for (sum, v) in sums.iter_mut().zip(self.data(*x)?.iter()) {
                         *sum = sum.add(v.times(*factor));
@@ -138,27 +137,20 @@ impl Step<'_> {
             }
             Op::Div { a, b, factor } => {
                 let (a, b) = (unite(&self.data(*a)?), unite(&self.data(*b)?));
-                if b.lo < 1 {
+                let positive = Interval {
+                    lo: 1,
+                    hi: i64::MAX,
+                };
+                if !b.inside(positive) {
                     return Err(RangeError::Divisor {
                         node: self.node.name.clone(),
-                        lo: b.lo,
-                        hi: b.hi,
+                        range: b.rounded(),
                     });
                 }
-                let (least, most) = (saturate(b.lo), saturate(b.hi));
-                let a = a.times(*factor);
-                vec![a.divided(least).union(a.divided(most))]
+                vec![a.times(*factor).over(b)]
             }
-            Op::Max { a, b } | Op::Min { a, b } => {
-                let max = matches!(self.node.op, Op::Max { .. });
-                let pick = |a: i128, b: i128| if max { a.max(b) } else { a.min(b) };
-                let (a_each, b_each) = (self.data(*a)?, self.data(*b)?);
-                let one = |(a, b): (&Wide, &Wide)| Wide {
-                    lo: pick(a.lo, b.lo),
-                    hi: pick(a.hi, b.hi),
-                };
-                a_each.iter().zip(b_each.iter()).map(one).collect()
-            }
+            Op::Max { a, b } => self.pairs(*a, *b, Known::max)?,
+            Op::Min { a, b } => self.pairs(*a, *b, Known::min)?,
             Op::Table { x, table } => vec![self.image(unite(&self.data(*x)?), *table)?],
             Op::ReduceSum { x, .. } => {
                 let length = self.shape(*x)?.last().copied().unwrap_or(1);
@@ -167,28 +159,19 @@ impl Step<'_> {
                 vec![sum.divided(div)]
             }
             Op::Constant { values, .. } => {
-                let points: Vec<Wide> = values.iter().map(|&v| point(v)).collect();
+                let points: Vec<Known> = values.iter().map(|&v| Known::point(v)).collect();
                 vec![unite(&points)]
             }
             Op::Parameter { w } => {
-                let points: Vec<Wide> = self.weight(*w)?.iter().map(|&v| point(v)).collect();
+                let points = self.weight(*w)?.iter().map(|&v| Known::weight(v));
+                let points: Vec<Known> = points.collect();
                 vec![unite(&points)]
             }
-            Op::Mul { a, b, .. } => {
-                let (a_each, b_each) = (self.data(*a)?, self.data(*b)?);
-                let pairs = a_each.iter().zip(b_each.iter());
-                let square = a == b;
-                let one = |(a, b): (&Wide, &Wide)| {
-                    let product = a.product(*b);
-                    let lo = if square {
-                        product.lo.max(0)
-                    } else {
-                        product.lo
-                    };
-                    Wide { lo, ..product }.divided(div)
-                };
-                pairs.map(one).collect()
+            Op::Mul { a, b, .. } if a == b => {
+                let one = |v: &Known| v.square().divided(div);
+                self.data(*a)?.iter().map(one).collect()
             }
+            Op::Mul { a, b, .. } => self.pairs(*a, *b, |a, b| a.product(b).divided(div))?,
             Op::AvgPool { x, window } => {
                 let padded = window.pads != [0; 4];
                 self.data(*x)?.iter().map(|v| v.with_zero(padded)).collect()
@@ -197,7 +180,7 @@ impl Step<'_> {
             // Where all elements share one interval, moving them changes nothing.
             Op::Reshape { .. } | Op::Transpose { .. } | Op::Gather { .. } | Op::Concat { .. } => {
                 let operands = self.node.op.data_operands();
-                let shared: Vec<Wide> = operands.iter().filter_map(|x| self.shared(*x)).collect();
+                let shared: Vec<Known> = operands.iter().filter_map(|x| self.shared(*x)).collect();
                 if shared.len() == operands.len() {
                     return Ok(vec![unite(&shared)]);
                 }
@@ -219,7 +202,7 @@ impl Step<'_> {
     /// Intervals before the clamp of all cells, one for each channel of the output, in a step that knows the
     /// bounds of its operands' cells instead of their elements. `None` where cells without elements are
     /// copies or zero: the bounds of elements, and zero, then hold for all.
-    pub fn of_cells(&self) -> Result<Option<Vec<Wide>>, RangeError> {
+    pub fn of_cells(&self) -> Result<Option<Vec<Known>>, RangeError> {
         Ok(match &self.node.op {
             Op::Conv { .. }
             | Op::Scale { .. }
@@ -244,37 +227,41 @@ impl Step<'_> {
         })
     }
 
+    /// Bounds of what is computed from two tensors of one shape.
+    fn pairs(
+        &self,
+        a: TensorId,
+        b: TensorId,
+        f: impl Fn(Known, Known) -> Known,
+    ) -> Result<Vec<Known>, RangeError> {
+        let (a, b) = (self.data(a)?, self.data(b)?);
+        Ok(a.iter().zip(b.iter()).map(|(a, b)| f(*a, *b)).collect())
+    }
+
     /// The values of a table on an interval, which must lie in its domain.
-    fn image(&self, x: Wide, table: usize) -> Result<Wide, RangeError> {
+    fn image(&self, x: Known, table: usize) -> Result<Known, RangeError> {
         let table = self.graph.table(table, &self.node.name)?;
         let domain = table.domain();
-        let from = usize::try_from(x.lo - i128::from(domain.lo));
-        let until = usize::try_from(x.hi - i128::from(domain.lo) + 1);
-        let values = match (from, until) {
-            (Ok(from), Ok(until)) => table.values.get(from..until),
-            _ => None,
-        };
-        let points = values.map(|values| values.iter().map(|&v| point(v)).collect::<Vec<_>>());
-        points
-            .map(|points| unite(&points))
-            .ok_or_else(|| RangeError::Domain {
+        if !x.inside(domain) {
+            return Err(RangeError::Domain {
                 node: self.node.name.clone(),
-                lo: x.lo,
-                hi: x.hi,
+                range: x.rounded(),
                 domain,
-            })
+            });
+        }
+        Ok(x.image(table.lo, &table.values))
     }
 
     /// Sums of products with kernels `[outputs, channels / groups, taps]`.
     fn products(
         &self,
-        x: &[Wide],
+        x: &[Known],
         w: TensorId,
         taps: usize,
         groups: usize,
         div: i64,
         bias: Option<TensorId>,
-    ) -> Result<Vec<Wide>, RangeError> {
+    ) -> Result<Vec<Known>, RangeError> {
         let depth = x.len() / groups.max(1);
         let outputs = channels(self.shape(w)?);
         let per_group = (outputs / groups.max(1)).max(1);
@@ -287,20 +274,17 @@ impl Step<'_> {
                 let part =
                     |sign: fn(i64) -> i64| w.iter().map(|&w| i128::from(sign(w))).sum::<i128>();
                 let (up, down) = (part(|w| w.max(0)), part(|w| w.min(0)));
-                Wide {
-                    lo: up * x.lo + down * x.hi,
-                    hi: up * x.hi + down * x.lo,
-                }
+                x.weighted(up, down)
             });
-            let sum = terms.fold(Wide { lo: 0, hi: 0 }, Wide::add);
+            let sum = terms.fold(Known::ZERO, Known::add);
             let offset = bias.and_then(|b| b.get(o)).copied().unwrap_or(0);
-            sum.divided(div).add(point(offset))
+            sum.divided(div).add(Known::weight(offset))
         };
         Ok(kernels.enumerate().map(one).collect())
     }
 
     /// One interval for each element.
-    fn spread(&self, id: TensorId) -> Result<Vec<Wide>, RangeError> {
+    fn spread(&self, id: TensorId) -> Result<Vec<Known>, RangeError> {
         let shape = self.shape(id)?;
         let plane = elements(shape).unwrap_or(0) / channels(shape).max(1);
         Ok(self
@@ -311,8 +295,8 @@ impl Step<'_> {
     }
 
     /// The inverse of [`Step::spread`], for the output's shape.
-    fn gather(&self, elements: impl Iterator<Item = Wide>) -> Result<Vec<Wide>, RangeError> {
-        let all: Vec<Wide> = elements.collect();
+    fn gather(&self, elements: impl Iterator<Item = Known>) -> Result<Vec<Known>, RangeError> {
+        let all: Vec<Known> = elements.collect();
         let count = channels(self.shape(self.node.output)?);
         Ok(all
             .chunks((all.len() / count.max(1)).max(1))
@@ -324,12 +308,12 @@ impl Step<'_> {
     /// output's range.
     pub fn stored(
         &self,
-        before: &[Wide],
-        cells: &[Wide],
+        before: &[Known],
+        cells: &[Known],
     ) -> Result<(Interval, Interval), RangeError> {
         let exact = unite(before);
         let place = format!("node '{}'", self.node.name);
-        let (lo, hi) = narrow(&place, exact)?;
+        narrow(&place, exact)?;
         // What only moves elements keeps its operand's range, so that cells can be shared.
         let inherited = match &self.node.op {
             Op::Reshape { x }
@@ -337,10 +321,7 @@ impl Step<'_> {
             | Op::Gather { x, .. }
             | Op::MaxPool { x, .. } => Some(self.range(*x)?),
             // What is public needs no rounding. Zero is there for padding.
-            Op::Constant { .. } => Some(Interval {
-                lo: lo.min(0),
-                hi: hi.max(0),
-            }),
+            Op::Constant { .. } => Some(exact.with_zero(true).declared()),
             Op::Table { x, table } => {
                 // Zero is in the argument's range for padding only, where the table has no value for it.
                 let (range, domain) = (self.range(*x)?, self.graph.table(*table, &place)?.domain());
@@ -348,9 +329,9 @@ impl Step<'_> {
                     lo: range.lo.max(domain.lo),
                     hi: range.hi.min(domain.hi),
                 };
-                let image = self.image(Wide::of(inside), *table)?;
-                let (lo, hi) = narrow(&place, image.with_zero(true))?;
-                Some(Interval { lo, hi })
+                let image = self.image(Known::of(inside), *table)?.with_zero(true);
+                narrow(&place, image)?;
+                Some(image.declared())
             }
             Op::AvgPool { x, window } => {
                 let range = self.range(*x)?;
@@ -360,7 +341,7 @@ impl Step<'_> {
             }
             op => match op.only_clamps() {
                 Some((x, clamp)) => {
-                    return Ok((self.range(x)?, after_clamp(lo, hi, Some(clamp))));
+                    return Ok((self.range(x)?, after_clamp(exact, clamp)));
                 }
                 None => None,
             },
@@ -373,27 +354,22 @@ impl Step<'_> {
             // The layout bounds the cells of other operations.
             _ => exact,
         };
-        let (least, most) = narrow(&place, all)?;
-        let pre = round_outward(least, most);
-        narrow(&place, Wide::of(pre))?;
+        narrow(&place, all)?;
+        let pre = all.rounded();
+        narrow(&place, Known::of(pre))?;
         match self.node.op.clamp() {
             None => Ok((pre, pre)),
-            clamp => Ok((pre, after_clamp(lo, hi, clamp))),
+            Some(clamp) => Ok((pre, after_clamp(exact, clamp))),
         }
     }
 }
 
-/// The range after a clamp: the clamp's own bound where it is reached, else rounded outward.
-fn after_clamp(lo: i64, hi: i64, clamp: Option<Clamp>) -> Interval {
-    let Some(clamp) = clamp else {
-        return round_outward(lo, hi);
-    };
-    let (lo, hi) = (clamp.apply(lo), clamp.apply(hi));
-    let rounded = round_outward(lo, hi);
-    let end = clamp.hi.unwrap_or(i64::MAX);
+/// The range after a clamp: rounded outward, no further than the clamp's own bounds.
+fn after_clamp(exact: Known, clamp: Clamp) -> Interval {
+    let rounded = exact.clamped(Some(clamp)).rounded();
     Interval {
         lo: rounded.lo.max(clamp.lo),
-        hi: if hi == end { end } else { rounded.hi.min(end) },
+        hi: rounded.hi.min(clamp.hi.unwrap_or(i64::MAX)),
     }
 }
 

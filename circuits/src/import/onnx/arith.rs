@@ -2,6 +2,7 @@
 
 use super::value::{Array, Data, Type, Value};
 use super::Importer;
+use crate::graph::range::Known;
 use crate::graph::{Clamp, Op};
 use crate::import::ImportError;
 use crate::quantise::quantise;
@@ -10,19 +11,6 @@ type One = Result<Value, ImportError>;
 
 /// Stands for −∞ as a lower bound: below every activation.
 const UNBOUNDED: i64 = -(1 << 42);
-
-/// The scale, or the least power-of-two multiple of it at which the factors keep about as many
-/// bits as a factor of 1/4 has at the scale: small factors would round to nothing.
-pub(super) fn precise_divisor(scale: i64, factors: &[f64]) -> i64 {
-    let top = factors.iter().fold(0.0f64, |top, v| top.max(v.abs()));
-    let enough = |bits: &u32| top * (1u64 << bits) as f64 >= 0.25;
-    let bits = if top > 0.0 {
-        (0..20).find(enough).unwrap_or(20)
-    } else {
-        0
-    };
-    scale << bits
-}
 
 /// A public factor as a fraction of small integers.
 fn fraction(factor: f64) -> Option<(i64, i64)> {
@@ -187,6 +175,21 @@ impl Importer {
         }
     }
 
+    /// The scale, or the least power-of-two multiple of it at which the factors keep about as many
+    /// bits as a factor of 1/4 has at the scale: small factors would round to nothing. It follows from the
+    /// declared bound of the largest.
+    pub(super) fn precise_divisor(&mut self, factors: &[f64]) -> i64 {
+        const FINE: u32 = 40;
+        let top = factors.iter().fold(0.0f64, |top, v| top.max(v.abs()));
+        let fine = (top * (1u64 << FINE) as f64) as i128;
+        let declared = Known::weights(0, fine).declared();
+        self.draft.declared.push(declared);
+        // The largest factor has the highest bit of its bound.
+        let highest = (64 - declared.hi.leading_zeros()).saturating_sub(1);
+        let bits = (FINE - 2).saturating_sub(highest).min(20);
+        self.scale() << bits
+    }
+
     /// The scale of a product, and what it is divided by to have it.
     pub(super) fn product_scale(&self, a: i64, b: i64) -> (i64, i64) {
         let full = a.saturating_mul(b);
@@ -220,7 +223,7 @@ impl Importer {
         let factors: Vec<f64> = array.values.iter().map(|v| v * ratio).collect();
         let div = match integer {
             true => 1,
-            false => precise_divisor(self.scale(), &factors),
+            false => self.precise_divisor(&factors),
         };
         let name = self.name.clone();
         let w = (array.shape.clone(), factors);

@@ -2,7 +2,7 @@
 //! the graph, scales brought together.
 
 use super::value::{count, inner, Array, Data, Type, Value};
-use super::{bounds, Importer};
+use super::Importer;
 use crate::graph::ops::elements;
 use crate::graph::{Interval, Op, Table, TensorId};
 use crate::import::{movement, ImportError};
@@ -94,9 +94,9 @@ impl Importer {
         self.shaped(data.id, data.shape.clone())
     }
 
-    /// Bounds of a tensor's integers, as far as they are known before the weights are integers.
+    /// Declared bounds of a tensor's integers: what is chosen by them may be public.
     pub(super) fn range(&mut self, id: TensorId) -> Interval {
-        bounds::settle(&mut self.draft, &mut self.bounded);
+        self.bounds.settle(&mut self.draft);
         let unknown = Interval { lo: 0, hi: 0 };
         self.draft
             .graph

@@ -7,7 +7,6 @@
 
 use super::value::{Data, Type, Value};
 use super::Importer;
-use crate::graph::range::round_outward;
 use crate::graph::{Clamp, Interval, Op, TensorId};
 use crate::import::ImportError;
 
@@ -92,13 +91,6 @@ impl Importer {
                 "bounds of ±2^40 at the scale (use a smaller --scale or a narrower --input-range)";
             return Err(self.bad(&place, expected, format!("[{}, {}]", range.lo, range.hi)));
         }
-        let slack = ((range.hi.saturating_sub(range.lo)) / 64).saturating_add(4);
-        let wide = round_outward(
-            range.lo.saturating_sub(slack),
-            range.hi.saturating_add(slack),
-        );
-        let exact = self.exact(data.id);
-        let around = exact.unwrap_or(wide);
         let end = |tail: Tail| match tail {
             Tail::Open => None,
             Tail::Flat(at) | Tail::Line(at, _) => Some((at * unit).clamp(-MAX_VALUE, MAX_VALUE)),
@@ -114,12 +106,12 @@ impl Importer {
         let domain = match own {
             Some((lo, hi)) => Interval { lo, hi },
             None => {
-                let lo = low.map_or(around.lo, |v| v.max(around.lo));
-                let hi = high.map_or(around.hi, |v| v.min(around.hi));
+                let lo = low.map_or(range.lo, |v| v.max(range.lo));
+                let hi = high.map_or(range.hi, |v| v.min(range.hi));
                 Interval { lo, hi: hi.max(lo) }
             }
         };
-        let held = around.lo >= domain.lo && around.hi <= domain.hi;
+        let held = range.lo >= domain.lo && range.hi <= domain.hi;
         let at = |v: i64| (curve.f)(v as f64 / unit) * scale as f64;
         let size = domain.hi - domain.lo + 1;
         let mut terms = if size <= MAX_TABLE {
@@ -136,9 +128,9 @@ impl Importer {
         for (tail, end, sign) in [(curve.low, domain.lo, -1), (curve.high, domain.hi, 1)] {
             let Tail::Line(_, slope) = tail else { continue };
             let beyond = if sign > 0 {
-                around.hi > end
+                range.hi > end
             } else {
-                around.lo < end
+                range.lo < end
             };
             if slope != 0 && beyond {
                 // The distance past the end, brought to the result's scale.
@@ -176,26 +168,6 @@ impl Importer {
             hi: Some(domain.hi),
         };
         self.op(Op::clamped(x, clamp))
-    }
-
-    /// Bounds of a tensor that no rounding of weights can move: of inputs and of clamped values.
-    fn exact(&mut self, mut id: TensorId) -> Option<Interval> {
-        let range = self.range(id);
-        let mut nodes = self.draft.graph.nodes.iter().rev();
-        loop {
-            if self.draft.graph.inputs.contains(&id) {
-                return Some(range);
-            }
-            match &nodes.find(|n| n.output == id)?.op {
-                Op::Table { .. } | Op::Constant { .. } => return Some(range),
-                Op::Reshape { x } | Op::Transpose { x, .. } | Op::Gather { x, .. } => id = *x,
-                op => {
-                    let clamp = op.clamp()?;
-                    let (lo, hi) = (clamp.lo, clamp.hi?);
-                    return Some(Interval { lo, hi });
-                }
-            }
-        }
     }
 
     /// A domain that is too wide for one table: a fine segment around zero (or at the end that is

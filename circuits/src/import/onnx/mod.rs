@@ -51,8 +51,7 @@ struct Importer {
     tables: HashMap<(String, i64, i64, (i64, i64)), usize>,
     /// Elements made so far.
     spent: usize,
-    /// Nodes of the draft whose bounds are known.
-    bounded: usize,
+    bounds: bounds::Bounds,
 }
 
 /// A tensor as a file of its own: shape and values.
@@ -274,7 +273,7 @@ impl Importer {
             opset,
             tables: HashMap::new(),
             spent: 0,
-            bounded: 0,
+            bounds: Default::default(),
         };
         for tensor in &graph.initializer {
             let array = tensor::constant(tensor, &tensor.name)?;

@@ -2,7 +2,6 @@
 
 use super::{Handler, Importer, OnnxNode, Results};
 use crate::import::lower::Constant;
-use crate::import::onnx::arith::precise_divisor;
 use crate::import::onnx::curve::{Curve, Tail};
 use crate::import::onnx::value::{Array, Data, Type, Value};
 use crate::import::ImportError;
@@ -275,7 +274,7 @@ impl Importer {
         let factors: Vec<f64> = pairs.map(|(g, v)| g / (v + epsilon).sqrt()).collect();
         let moved = beta.iter().zip(&mean).zip(&factors);
         let offsets: Vec<f64> = moved.map(|((b, m), f)| b - m * f).collect();
-        let div = precise_divisor(self.scale(), &factors);
+        let div = self.precise_divisor(&factors);
         let name = self.name.clone();
         let channels = factors.len();
         let batch = x.shape.first().copied().unwrap_or(1);
