@@ -327,4 +327,40 @@ mod tests {
             assert!(parse_bytes("x", bad).is_err(), "{bad}");
         }
     }
+
+    #[test]
+    fn slots_are_all_of_the_public_values() {
+        let folder = tempfile::tempdir().unwrap();
+        let load = |version, slots: &[u16]| {
+            let artefact = Artefact {
+                version,
+                contract: "Batch".into(),
+                solc: "0.8.30".into(),
+                srs: "development".into(),
+                srs_secure: false,
+                checks: Checks::Aggregate {
+                    slots: slots.to_vec(),
+                },
+                layout: Layout {
+                    instances: ACCUMULATOR_LIMBS + 9,
+                    points: 1,
+                    evaluations: 1,
+                },
+                creation: "0x00".into(),
+                runtime: "0x00".into(),
+            };
+            let (_, json) = artefact.save("", folder.path()).unwrap();
+            Artefact::load(&json).and_then(|artefact| artefact.slots())
+        };
+        assert_eq!(load(VERSION, &[4, 5]).unwrap(), [4, 5]);
+        for bad in [&[][..], &[9, 1], &[8], &[4, 4]] {
+            let error = format!("{:#}", load(VERSION, bad).unwrap_err());
+            assert!(
+                error.contains("Batch.json: checks.aggregate.slots: expected"),
+                "{error}"
+            );
+        }
+        let error = load(2, &[4, 5]).unwrap_err().to_string();
+        assert!(error.contains("make the contract again"), "{error}");
+    }
 }

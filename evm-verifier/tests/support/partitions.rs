@@ -186,7 +186,7 @@ impl Batch {
             let claimed: Vec<u16> = sizes.iter().map(|size| *size as u16).collect();
             let count = sizes.len();
             // Which of the models claim the verifier's slots.
-            for claims in [0, 1, 1 << count.saturating_sub(1), (1 << count) - 1] {
+            for claims in 0..1 << count {
                 let pieces = sizes.iter().enumerate().map(|(i, size)| {
                     let own = claims >> i & 1 == 1;
                     (*size, if own { &self.slots } else { &claimed }.clone())
@@ -250,11 +250,11 @@ impl Batch {
     }
 }
 
-/// Random cuts of random batches of 1 to 4, and of each the honest one.
-pub fn random_cuts(cases: usize) -> Count {
+/// Random cuts of random batches of 1 to 4, so many beside the honest ones.
+pub fn random_cuts(others: usize) -> Count {
     let mut rng = StdRng::seed_from_u64(13);
     let mut all = Count::default();
-    while all.cases < cases {
+    while all.cases < others + all.honest {
         let slots: Vec<u16> = (0..rng.gen_range(1..=4))
             .map(|_| rng.gen_range(LEAST as u16..=9))
             .collect();
