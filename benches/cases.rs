@@ -75,6 +75,7 @@ pub fn run(case: &str, folder: &Path) -> Result<Value> {
         "evm/model-verifier" => onchain::model_verifier_case(case, folder),
         "evm/direct" => onchain::direct_case(case, &folder.join("direct")),
         "evm/batch-4" => onchain::batch_case(case, folder),
+        "evm/partitions" => onchain::partitions_case(case),
         "onnx/node-tests" => onnx::node_tests(case),
         "onnx/networks" => onnx::whole_networks(case),
         "soundness/enemy" => soundness::enemy(case),

@@ -9,6 +9,8 @@ mod meter;
 mod models;
 mod onchain;
 mod onnx;
+#[path = "../evm-verifier/tests/support/partitions.rs"]
+mod partitions;
 mod soundness;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -25,6 +27,7 @@ const CASES: &[&str] = &[
     "evm/model-verifier",
     "evm/direct",
     "evm/batch-4",
+    "evm/partitions",
     "srs/20",
     "v2/prove",
     "onnx/node-tests",

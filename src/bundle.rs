@@ -12,7 +12,8 @@ use zkml_circuits::{
     srs::Provenance,
 };
 
-const VERSION: u32 = 1;
+/// Since 2 the digest of an inner key is of its slot's structure, too.
+const VERSION: u32 = 2;
 
 /// An aggregated proof with its statements. All beside `aggregate` is what the file's writer says of it: it is
 /// believed once [`Bundle::expect`] has compared it with what follows from the models' keys.

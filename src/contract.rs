@@ -10,7 +10,7 @@ use halo2_proofs::poly::commitment::ParamsProver;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use zkml_circuits::{
-    aggregate::AggregationKey,
+    aggregate::{AggregationKey, ACCUMULATOR_LIMBS},
     files::{read_bounded, write_atomic, Name},
     prove::{protocol, Architecture, Word},
     srs::{name_of_secret, named_in, Srs},
@@ -28,7 +28,7 @@ use zkml_evm_verifier::{
 const MAX_FILE: u64 = 64 << 20;
 
 /// Version of the artefact's format. Version 1 did not say so, and is that of contracts that accept false proofs;
-/// version 2 did not say whose keys it was made of.
+/// version 2 did not say whose keys it was made of, nor where one statement ends and the next begins.
 pub const VERSION: u32 = 3;
 
 /// A compiled contract.
@@ -94,7 +94,10 @@ impl std::fmt::Display for Trusted {
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Checks {
     /// Aggregated proofs, of any models of a shape.
-    Aggregate,
+    Aggregate {
+        /// Words of each inner proof's statement: the digest of its key, then its public values.
+        slots: Vec<u16>,
+    },
     /// Proofs of one model, as `zkml prove --transcript keccak` makes them.
     Direct {
         /// Digest of the model's verifying key.
@@ -121,14 +124,21 @@ impl Subject<'_> {
         }
     }
 
-    fn checks(&self) -> Checks {
-        match self {
-            Subject::Aggregate(_) => Checks::Aggregate,
+    fn checks(&self) -> Result<Checks> {
+        Ok(match self {
+            Subject::Aggregate(ready) => {
+                let structures = ready.key.structures().iter();
+                Checks::Aggregate {
+                    slots: structures
+                        .map(|structure| slot(1 + structure.instances))
+                        .collect::<Result<_>>()?,
+                }
+            }
             Subject::Direct(set) => Checks::Direct {
                 verifying_key: set.verifier.digest(),
                 architecture: Box::new(set.architecture.clone()),
             },
-        }
+        })
     }
 
     fn notes(&self) -> Vec<String> {
@@ -137,6 +147,14 @@ impl Subject<'_> {
             Subject::Direct(set) => direct_notes(set),
         }
     }
+}
+
+/// The words of a statement, as `ModelVerifier` takes them.
+fn slot(words: usize) -> Result<u16> {
+    let most = u16::MAX;
+    u16::try_from(words).with_context(|| {
+        format!("a statement of {words} public values: expected at most {most}, more than fit a transaction; make inputs or outputs hashed (`zkml setup`)")
+    })
 }
 
 /// Writes the contract of an aggregation or of a model and compiles it: source and artefact.
@@ -176,7 +194,7 @@ pub fn make(
         srs: labels.srs,
         srs_secure: provenance.is_secure(),
         keys,
-        checks: subject.checks(),
+        checks: subject.checks()?,
         layout: source.layout,
         creation: format!("0x{}", hex(&bytecode.creation)),
         runtime: format!("0x{}", hex(&bytecode.runtime)),
@@ -264,6 +282,7 @@ impl Artefact {
             ),
         }
         let artefact: Self = serde_json::from_slice(&text).with_context(expected)?;
+        artefact.check_slots().with_context(place)?;
         let runtime = parse_bytes("runtime", &artefact.runtime).with_context(place)?;
         let found = reads(&runtime).with_context(place)?;
         if let Some(advice) = advice(&found) {
@@ -291,6 +310,30 @@ impl Artefact {
             );
         }
         Ok(trusted)
+    }
+
+    /// Words of public values for each proof that the contract checks at once.
+    pub fn slots(&self) -> Result<Vec<u16>> {
+        match &self.checks {
+            Checks::Aggregate { slots } => Ok(slots.clone()),
+            Checks::Direct { .. } => Ok(vec![slot(self.layout.instances)?]),
+        }
+    }
+
+    /// Fails where the slots are not all of the calldata's public values.
+    fn check_slots(&self) -> Result<()> {
+        let Checks::Aggregate { slots } = &self.checks else {
+            return Ok(());
+        };
+        let words = slots.iter().map(|slot| usize::from(*slot)).sum::<usize>();
+        let expected = self.layout.instances.checked_sub(ACCUMULATOR_LIMBS);
+        if slots.is_empty() || Some(words) != expected {
+            bail!(
+                "checks.aggregate.slots: expected numbers that add up to {} (layout.instances less the {ACCUMULATOR_LIMBS} of the accumulator), got {slots:?}; make the contract again",
+                self.layout.instances.saturating_sub(ACCUMULATOR_LIMBS)
+            );
+        }
+        Ok(())
     }
 
     /// The bytecode.
@@ -347,5 +390,41 @@ mod tests {
         for bad in ["00ff", "0x0", "0xzz", "0xé"] {
             assert!(parse_bytes("x", bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn slots_are_all_of_the_public_values() {
+        let folder = tempfile::tempdir().unwrap();
+        let load = |version, slots: &[u16]| {
+            let artefact = Artefact {
+                version,
+                contract: "Batch".into(),
+                solc: "0.8.30".into(),
+                srs: "development".into(),
+                srs_secure: false,
+                checks: Checks::Aggregate {
+                    slots: slots.to_vec(),
+                },
+                layout: Layout {
+                    instances: ACCUMULATOR_LIMBS + 9,
+                    points: 1,
+                    evaluations: 1,
+                },
+                creation: "0x00".into(),
+                runtime: "0x00".into(),
+            };
+            let (_, json) = artefact.save("", folder.path()).unwrap();
+            Artefact::load(&json).and_then(|artefact| artefact.slots())
+        };
+        assert_eq!(load(VERSION, &[4, 5]).unwrap(), [4, 5]);
+        for bad in [&[][..], &[9, 1], &[8], &[4, 4]] {
+            let error = format!("{:#}", load(VERSION, bad).unwrap_err());
+            assert!(
+                error.contains("Batch.json: checks.aggregate.slots: expected"),
+                "{error}"
+            );
+        }
+        let error = load(2, &[4, 5]).unwrap_err().to_string();
+        assert!(error.contains("make the contract again"), "{error}");
     }
 }

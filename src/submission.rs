@@ -60,7 +60,7 @@ impl Claim<'_> {
 /// How a contract checks proofs of a model.
 pub fn mode(checks: &Checks, set: &Verifying) -> Result<Mode> {
     match checks {
-        Checks::Aggregate => Ok(Mode::Aggregated {
+        Checks::Aggregate { .. } => Ok(Mode::Aggregated {
             key_digest: key_digest(set)?.0,
         }),
         Checks::Direct { verifying_key, .. } if *verifying_key == set.verifier.digest() => {
@@ -71,6 +71,21 @@ pub fn mode(checks: &Checks, set: &Verifying) -> Result<Mode> {
             set.verifier.digest()
         ),
     }
+}
+
+/// Fails unless the contract is for proofs of these sizes, in this order.
+fn expect_contract(checks: &Checks, slots: &[Slot]) -> Result<(), Refused> {
+    let Checks::Aggregate { slots: expected } = checks else {
+        return Ok(());
+    };
+    let got: Vec<usize> = slots.iter().map(|slot| 1 + slot.instances.len()).collect();
+    let expected: Vec<usize> = expected.iter().copied().map(usize::from).collect();
+    if got == expected {
+        return Ok(());
+    }
+    Err(Refused(format!(
+        "the contract is for proofs with {expected:?} public values, in this order (key digest included), those of --keys have {got:?}; make a contract for these"
+    )))
 }
 
 impl Submission {
@@ -128,9 +143,9 @@ impl Submission {
                     .map(|claim| Slot::new(&claim.model.set, claim.statement))
                     .collect::<Result<Vec<_>>>()
                     .with_context(|| self.name.clone())?;
-                bundle
-                    .expect(&slots)
-                    .map_err(|Refused(reason)| Refused(format!("{}: {reason}", self.name)))?;
+                let in_file = |Refused(reason)| Refused(format!("{}: {reason}", self.name));
+                bundle.expect(&slots).map_err(in_file)?;
+                expect_contract(checks, &slots).map_err(in_file)?;
             }
         }
         Ok(claims)
@@ -191,7 +206,7 @@ impl Submission {
     pub fn load(path: &Path, contract: &Artefact) -> Result<Self> {
         let name = path.display().to_string();
         match &contract.checks {
-            Checks::Aggregate => {
+            Checks::Aggregate { .. } => {
                 let bundle = Bundle::load(path).with_context(|| {
                     format!(
                         "contract {} checks aggregated proofs of `zkml aggregate`",

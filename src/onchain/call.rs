@@ -23,7 +23,8 @@ use zkml_evm_verifier::{
     chain::{Address, Node, Verdict},
     exec::ACCEPTED,
     front::{
-        batch_call, encode, model, model_id, verify_call, IModelVerifier::Model, Inference, Mode,
+        batch_call, encode, model, model_id, verify_call, Contract, IModelVerifier::Model,
+        Inference, Mode,
     },
 };
 
@@ -185,8 +186,12 @@ impl Contracts {
         commitment: Word,
     ) -> Result<Model> {
         let (graph, plan) = (&set.architecture.graph, &set.plan);
-        let code = &self.verifier.bytecode.runtime;
-        Ok(model(graph, plan, commitment.0, mode, verifier, code)?)
+        let contract = Contract {
+            address: verifier,
+            code: &self.verifier.bytecode.runtime,
+            slots: &self.artefact.slots()?,
+        };
+        Ok(model(graph, plan, commitment.0, mode, &contract)?)
     }
 }
 

@@ -23,8 +23,8 @@ use snark_verifier::{
 use snark_verifier_sdk::{halo2::gen_dummy_snark_from_protocol, Snark, SHPLONK};
 use std::path::Path;
 
-/// Version of the key file.
-const VERSION: u32 = 1;
+/// Version of the key file. Since 2 the digest of an inner key is of its slot's structure, too.
+const VERSION: u32 = 2;
 /// The range table needs this many rows and some.
 const MIN_K: u32 = super::range::TABLE_BITS + 1;
 /// Larger circuits are not tried.
@@ -288,7 +288,7 @@ pub fn keygen(
 }
 
 /// Proofs of the right form that prove nothing: a key needs no more.
-fn dummies(protocols: &[PlonkProtocol<G1Affine>]) -> Result<Vec<Snark>, AggregateError> {
+pub(super) fn dummies(protocols: &[PlonkProtocol<G1Affine>]) -> Result<Vec<Snark>, AggregateError> {
     if protocols.is_empty() {
         return Err(AggregateError::Empty);
     }

@@ -37,7 +37,7 @@ use snark_verifier_sdk::{
 use std::path::Path;
 
 /// Version of the proof file.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Steps of [`prove`], in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

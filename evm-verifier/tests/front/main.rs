@@ -14,8 +14,8 @@ use halo2_proofs::halo2curves::bn256::Fr;
 use rand::{rngs::StdRng, Rng, SeedableRng};
 use revm::primitives::{Address, B256, U256};
 use support::{
-    classifier, element, inference, order, outcome, pack, picture, pixels, public, reason, Direct,
-    Scene, ALICE,
+    classifier, element, fitted, inference, order, outcome, pack, picture, pixels, public, reason,
+    Direct, Scene, ALICE,
 };
 use zkml_evm_verifier::{
     exec::{Call, Fork},

@@ -17,6 +17,7 @@ fn contexts_and_digests_are_canonical() {
         ..public(0, 0, 0, 0)
     };
     other.inputs = vec![hidden(Visibility::Private), hidden(Visibility::Hashed)];
+    let other = fitted(other);
     assert!(scene.call(scene.front, &register_call(&other)).returned);
     let mut inference = inference_of(&other, &[], &[outcome()]);
     inference.input = order().to_be_bytes::<32>().to_vec();
@@ -113,6 +114,7 @@ fn tensors_of_all_widths_are_packed_as_documented() {
         let mut other = model.clone();
         other.inputs = vec![tensor.clone(), public(3, 0, 8, 1)];
         other.outputs = vec![tensor.clone()];
+        let other = fitted(other);
         assert!(scene.call(scene.front, &register_call(&other)).returned);
         let inference = inference_of(
             &other,

@@ -50,6 +50,43 @@ fn registration_is_by_content() {
             keyDigest: key_digest,
         },
     );
+    // Slots: none, too many, and none that a statement fills.
+    let slot = model.slots[0];
+    for slots in [vec![], vec![slot; 2]] {
+        let call = with(&|model| model.slots = slots.clone());
+        let slots = U256::from(slots.len());
+        refused(&mut scene, &call, I::SlotsInvalid { slots });
+    }
+    let aggregated = |slots: Vec<u16>| {
+        with(&|model| {
+            model.mode = I::Mode::Aggregated;
+            model.slots = slots.clone();
+        })
+    };
+    let slots = U256::from(257);
+    let call = aggregated(vec![slot + 1; 257]);
+    refused(&mut scene, &call, I::SlotsInvalid { slots });
+    let words = U256::from(slot);
+    for slots in [vec![slot - 1], vec![slot + 1]] {
+        let call = with(&|model| model.slots = slots.clone());
+        refused(&mut scene, &call, I::NoSlot { words });
+    }
+    let words = U256::from(slot + 1);
+    let call = aggregated(vec![slot; 17]);
+    refused(&mut scene, &call, I::NoSlot { words });
+    // Any one of many is enough, and all are kept.
+    for count in [1, 15, 16, 17, 256] {
+        let mut many = model.clone();
+        many.mode = I::Mode::Aggregated;
+        many.slots = (0..count).collect();
+        many.slots[usize::from(count / 2)] = slot + 1;
+        assert!(scene.call(scene.front, &register_call(&many)).returned);
+        let model_id = zkml_evm_verifier::front::model_id(&many);
+        let get = I::getModelCall { modelId: model_id }.abi_encode();
+        let outcome = scene.call(scene.front, &get);
+        let stored = I::getModelCall::abi_decode_returns(&outcome.output).unwrap();
+        assert_eq!(stored, many);
+    }
     for (i, tensor) in [
         public(0, 0, 8, 1),
         public(1, 0, 0, 1),

@@ -59,6 +59,7 @@ fn another_statement_is_rejected() {
     ] {
         let mut other = model.clone();
         change(&mut other);
+        let other = fitted(other);
         let outcome = scene.call(scene.front, &register_call(&other));
         assert!(outcome.returned);
         let call = verify_call(&inference(&other, Fr::from(CONTEXT)), &proof, false);

@@ -28,7 +28,7 @@ use zkml_evm_verifier::{
     contracts::{class_bounty, model_verifier},
     exec::{Call, CallOutcome, Chain, Fork, MAX_TX_GAS},
     front::{
-        encode_elements, model_id, word, IModelVerifier,
+        encode_elements, model_id, word, words, IModelVerifier,
         IModelVerifier::{Model, Tensor, Visibility},
         Inference,
     },
@@ -201,18 +201,25 @@ impl Scene {
 
 /// The model of the classifier.
 pub fn classifier(verifier: Address, code_hash: B256, key: Option<Fr>, commitment: Fr) -> Model {
-    Model {
+    fitted(Model {
         verifier,
         codeHash: code_hash,
         mode: match key {
             Some(_) => IModelVerifier::Mode::Aggregated,
             None => IModelVerifier::Mode::Direct,
         },
+        slots: vec![],
         keyDigest: word(key.unwrap_or_default()),
         commitment: word(commitment),
         inputs: vec![pixels()],
         outputs: vec![scores()],
-    }
+    })
+}
+
+/// The model of a verifier that has one slot, for it.
+pub fn fitted(mut model: Model) -> Model {
+    model.slots = vec![u16::try_from(words(&model)).unwrap()];
+    model
 }
 
 /// The inference of the picture.

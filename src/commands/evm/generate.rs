@@ -173,7 +173,7 @@ fn write(
     warn(&subject.srs().provenance, ui);
     let runtime = artefact.bytecode()?.runtime.len();
     let (mode, proofs) = match artefact.checks {
-        Checks::Aggregate => ("aggregate", "aggregated proofs: zkml aggregate"),
+        Checks::Aggregate { .. } => ("aggregate", "aggregated proofs: zkml aggregate"),
         Checks::Direct { .. } => ("direct", "proofs of: zkml prove --transcript keccak"),
     };
     ui.say(format_args!(
