@@ -4,6 +4,8 @@
 //! seconds run at least three times; the median counts. Nothing here passes or fails.
 
 mod cases;
+#[path = "../tests/support/forged/mod.rs"]
+mod forged;
 mod meter;
 mod models;
 mod onchain;
@@ -12,7 +14,7 @@ mod onnx;
 use std::{path::PathBuf, process::ExitCode};
 
 /// All cases, in the order in which they run.
-const CASES: [&str; 14] = [
+const CASES: [&str; 15] = [
     "mnist/setup",
     "mnist/prove",
     "mnist/verify",
@@ -27,6 +29,7 @@ const CASES: [&str; 14] = [
     "v2/prove",
     "onnx/node-tests",
     "onnx/networks",
+    "files/forged",
 ];
 
 fn main() -> ExitCode {

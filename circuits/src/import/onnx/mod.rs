@@ -51,6 +51,8 @@ struct Importer {
     tables: HashMap<(String, i64, i64, (i64, i64)), usize>,
     /// Elements made so far.
     spent: usize,
+    /// Most elements that may be made.
+    most: usize,
     /// Nodes of the draft whose bounds are known.
     bounded: usize,
 }
@@ -274,6 +276,7 @@ impl Importer {
             opset,
             tables: HashMap::new(),
             spent: 0,
+            most: build::most_expanded(graph.encoded_len()),
             bounded: 0,
         };
         for tensor in &graph.initializer {
