@@ -4,6 +4,8 @@
 //! seconds run at least three times; the median counts. Nothing here passes or fails.
 
 mod cases;
+#[path = "../tests/support/forged/mod.rs"]
+mod forged;
 mod leaks;
 mod meter;
 mod models;
@@ -34,6 +36,7 @@ const CASES: &[&str] = &[
     "onnx/networks",
     "soundness/enemy",
     "files/leaks",
+    "files/forged",
 ];
 
 fn main() -> ExitCode {

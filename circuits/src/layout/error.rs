@@ -75,6 +75,16 @@ pub enum LayoutError {
         /// Why the last one failed.
         last: String,
     },
+    /// The search for a shape takes too long for so few weights.
+    #[error("no layout found in time: the model has {elements} elements for {weights} weights, and none of the {tried} shapes that were tried holds them; a file that holds so little may ask for so much: use smaller tensors")]
+    Search {
+        /// Elements of all tensors.
+        elements: usize,
+        /// Those of weights.
+        weights: usize,
+        /// Shapes that were tried.
+        tried: usize,
+    },
     /// A graph that breaks its own invariants.
     #[error("invalid graph: {0}")]
     Graph(String),
