@@ -4,7 +4,7 @@ use revm::primitives::{uint, U256};
 use zkml_evm_verifier::yul::{Expr, Op, Statement};
 
 /// The order of the scalar field, and that of the base field.
-const FIELDS: [U256; 2] = [
+pub const FIELDS: [U256; 2] = [
     uint!(0x30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001_U256),
     uint!(0x30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47_U256),
 ];
