@@ -482,7 +482,11 @@ pub fn bytecode(
     Ok(())
 }
 
-fn compare(
+/// Compares two runs on one input: all that a verdict rests on.
+///
+/// # Errors
+/// Names the first difference.
+pub fn compare(
     text: &'static str,
     input: &Input,
     expected: &Trace,

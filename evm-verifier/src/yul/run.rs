@@ -66,13 +66,40 @@ pub enum RunError {
     },
 }
 
+/// What precompiled contracts do: from address, input and gas to what they return, or none if they fail; nothing if
+/// there is no such contract.
+pub type Precompiles<'a> = dyn Fn(u64, &[u8], U256) -> Option<Option<Vec<u8>>> + 'a;
+
 /// Runs statements on calldata.
 ///
 /// # Errors
 /// If memory is read that was not written, a name is not known, or the run does not end.
 pub fn run(statements: &[Statement], calldata: &[u8]) -> Result<Trace, RunError> {
+    start(statements, calldata, &precompile, true)
+}
+
+/// Runs statements on calldata among other precompiled contracts. Memory that was not written is zero, as in an EVM.
+///
+/// # Errors
+/// If a name is not known, or the run does not end.
+pub fn run_among(
+    statements: &[Statement],
+    calldata: &[u8],
+    precompiles: &Precompiles<'_>,
+) -> Result<Trace, RunError> {
+    start(statements, calldata, precompiles, false)
+}
+
+fn start(
+    statements: &[Statement],
+    calldata: &[u8],
+    precompiles: &Precompiles<'_>,
+    strict: bool,
+) -> Result<Trace, RunError> {
     let mut machine = Machine {
         calldata,
+        precompiles,
+        strict,
         memory: Vec::new(),
         written: Vec::new(),
         variables: Vec::new(),
@@ -102,6 +129,9 @@ enum Stop {
 
 struct Machine<'a> {
     calldata: &'a [u8],
+    precompiles: &'a Precompiles<'a>,
+    /// Whether memory must have been written to be read.
+    strict: bool,
     memory: Vec<u8>,
     /// For each byte of memory, whether this run wrote it.
     written: Vec<bool>,
@@ -267,7 +297,7 @@ impl<'a> Machine<'a> {
                 let address =
                     u64::try_from(b).map_err(|_| stuck("no precompiled contract", &place()))?;
                 let input = self.read(c, d, &place)?;
-                let output = precompile(address, &input)
+                let output = (self.precompiles)(address, &input, a)
                     .ok_or_else(|| stuck("no precompiled contract", &place()))?;
                 self.calls.push(Called { address, input });
                 self.returned = output.as_ref().map_or(0, Vec::len);
@@ -337,7 +367,7 @@ impl<'a> Machine<'a> {
     fn read(&mut self, at: U256, length: U256, place: &impl Fn() -> Expr) -> Result<Vec<u8>, Stop> {
         let region = self.region(at, length, place)?;
         let written = self.written.get(region.clone()).unwrap_or_default();
-        match written.iter().position(|written| !written) {
+        match written.iter().position(|written| self.strict && !written) {
             None => Ok(self.memory.get(region).unwrap_or_default().to_vec()),
             Some(offset) => Err(Stop::Error(RunError::Unwritten {
                 at: region.start + offset,
@@ -358,13 +388,19 @@ impl<'a> Machine<'a> {
     }
 }
 
-/// What a precompiled contract returns: none if it fails; nothing if zkml's verifiers do not use it.
-fn precompile(address: u64, input: &[u8]) -> Option<Option<Vec<u8>>> {
+/// What the precompiled contracts do that zkml's verifiers use.
+pub fn precompile(address: u64, input: &[u8], gas: U256) -> Option<Option<Vec<u8>>> {
+    let gas = u64::try_from(gas).unwrap_or(u64::MAX);
     let result = match address {
-        5 => modexp::osaka_run(input, u64::MAX),
-        6 => bn254::run_add(input, 0, u64::MAX),
-        7 => bn254::run_mul(input, 0, u64::MAX),
-        8 => bn254::run_pair(input, 0, 0, u64::MAX),
+        5 => modexp::osaka_run(input, gas),
+        6 => bn254::run_add(input, bn254::add::ISTANBUL_ADD_GAS_COST, gas),
+        7 => bn254::run_mul(input, bn254::mul::ISTANBUL_MUL_GAS_COST, gas),
+        8 => bn254::run_pair(
+            input,
+            bn254::pair::ISTANBUL_PAIR_PER_POINT,
+            bn254::pair::ISTANBUL_PAIR_BASE,
+            gas,
+        ),
         _ => return None,
     };
     Some(result.ok().map(|output| output.bytes.to_vec()))
@@ -447,6 +483,28 @@ mod tests {
                 "{bad}: {error}"
             );
         }
+    }
+
+    #[test]
+    fn calls_may_go_wrong() {
+        let text = "mstore(0, 1) mstore(0x20, 2) mstore(0x40, 1) mstore(0x60, 2)
+            let s := staticcall(GAS, 6, 0, 0x80, 0x80, 0x40)
+            mstore(0, add(shl(8, s), returndatasize()))
+            mstore(0, add(mload(0), and(0, mload(0x80))))
+            return(0, 0x20)";
+        let ending = |gas, precompiles: &Precompiles<'_>| {
+            let program = parse(&text.replace("GAS", gas)).unwrap();
+            run_among(&program, &[], precompiles).map(|trace| trace.ending)
+        };
+        assert_eq!(ending("gas()", &precompile), Ok(word(0x140)));
+        assert_eq!(ending("150", &precompile), Ok(word(0x140)));
+        assert_eq!(ending("149", &precompile), Ok(word(0)));
+        assert_eq!(ending("gas()", &|_, _, _| Some(None)), Ok(word(0)));
+        assert_eq!(
+            ending("gas()", &|_, _, _| Some(Some(vec![]))),
+            Ok(word(0x100))
+        );
+        assert!(ending("gas()", &|_, _, _| None).is_err());
     }
 
     #[test]
