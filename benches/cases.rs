@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Instant,
 };
 
 use anyhow::{anyhow, Result};
@@ -19,7 +20,7 @@ use zkml_circuits::{
 };
 use zkml_cli::aggregation::gate_columns;
 
-use crate::{leaks, meter::measure, models, onchain, onnx};
+use crate::{forged::Scene, leaks, meter::measure, models, onchain, onnx, soundness};
 
 /// What a case finds ready in its folder.
 pub fn needs(case: &str) -> &'static [&'static str] {
@@ -75,15 +76,40 @@ pub fn run(case: &str, folder: &Path) -> Result<Value> {
         "evm/model-verifier" => onchain::model_verifier_case(case, folder),
         "evm/direct" => onchain::direct_case(case, &folder.join("direct")),
         "evm/batch-4" => onchain::batch_case(case, folder),
+        "evm/partitions" => onchain::partitions_case(case),
         "onnx/node-tests" => onnx::node_tests(case),
         "onnx/networks" => onnx::whole_networks(case),
+        "soundness/enemy" => soundness::enemy(case),
         "files/leaks" => leaks::leaks(case),
+        "files/forged" => forged_case(case, folder),
         "srs/20" => {
             let (measured, _) = measure(|| Ok(Srs::development(20, &|_, _| ())?))?;
             Ok(measured.line(case, json!({ "k": 20 })))
         }
         other => Err(anyhow!("no case '{other}'")),
     }
+}
+
+/// Files that claim to be what they are not, each handed to the program beside this one.
+fn forged_case(case: &str, folder: &Path) -> Result<Value> {
+    let program = std::env::current_exe()?.with_file_name("zkml");
+    let place = folder.join("forged");
+    std::fs::create_dir_all(&place)?;
+    let [example, _] = example();
+    let example = example.parent().ok_or_else(|| anyhow!("no example"))?;
+    let scene = Scene::new(&program, &place, example)?;
+    let start = Instant::now();
+    let cases = scene.run()?;
+    let accepted: Vec<_> = cases.iter().filter(|case| case.accepted).collect();
+    for case in &accepted {
+        eprintln!("accepted: {}: {}", case.name, case.said);
+    }
+    Ok(json!({
+        "case": case,
+        "wall_s": start.elapsed().as_secs_f64(),
+        "tried": cases.len(),
+        "accepted": accepted.len(),
+    }))
 }
 
 pub struct Made {

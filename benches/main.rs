@@ -4,16 +4,21 @@
 //! seconds run at least three times; the median counts. Nothing here passes or fails.
 
 mod cases;
+#[path = "../tests/support/forged/mod.rs"]
+mod forged;
 mod leaks;
 mod meter;
 mod models;
 mod onchain;
 mod onnx;
+#[path = "../evm-verifier/tests/support/partitions.rs"]
+mod partitions;
+mod soundness;
 
 use std::{path::PathBuf, process::ExitCode};
 
 /// All cases, in the order in which they run.
-const CASES: [&str; 15] = [
+const CASES: &[&str] = &[
     "mnist/setup",
     "mnist/prove",
     "mnist/verify",
@@ -24,11 +29,14 @@ const CASES: [&str; 15] = [
     "evm/model-verifier",
     "evm/direct",
     "evm/batch-4",
+    "evm/partitions",
     "srs/20",
     "v2/prove",
     "onnx/node-tests",
     "onnx/networks",
+    "soundness/enemy",
     "files/leaks",
+    "files/forged",
 ];
 
 fn main() -> ExitCode {

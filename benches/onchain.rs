@@ -18,12 +18,13 @@ use zkml_evm_verifier::{
     compile::{find_compiler, Bytecode},
     contracts::model_verifier,
     exec::{Chain, Fork},
-    front::{self, describe_revert, Inference, Mode},
+    front::{self, describe_revert, Contract, Inference, Mode},
 };
 
 use crate::{
     cases::{aggregated, cached, inner_proof, model, outer, request, with},
     meter::measure,
+    partitions::random_cuts,
 };
 
 pub fn evm_case(case: &str, folder: &Path) -> Result<Value> {
@@ -70,8 +71,13 @@ fn through_front(
         let verifier = chain.deploy(&bytecode.creation)?.address;
         let place = chain.deploy(&model_verifier()?.creation())?.address;
         let (graph, commitment) = (&architecture.graph, statement.commitment.0);
-        let code = &bytecode.runtime;
-        let model = front::model(graph, &plan, commitment, mode, verifier, code)?;
+        let digest = usize::from(mode != Mode::Direct);
+        let contract = Contract {
+            address: verifier,
+            code: &bytecode.runtime,
+            slots: &[u16::try_from(plan.statement.instances + digest)?],
+        };
+        let model = front::model(graph, &plan, commitment, mode, &contract)?;
         let (input, output) = front::encode(&model, statement)?;
         let inference = Inference {
             model_id: front::model_id(&model),
@@ -153,6 +159,17 @@ pub fn batch_case(case: &str, folder: &Path) -> Result<Value> {
     let each = more["gas"].as_u64().map(|gas| gas / snarks.len() as u64);
     let more = with(more, "gas_per_inference", json!(each));
     Ok(measured.line(case, with(more, "shape", json!(key.shape()))))
+}
+
+/// Calls of `ModelVerifier` whose words are those of an honest batch, cut at other places.
+pub fn partitions_case(case: &str) -> Result<Value> {
+    let (measured, count) = measure(|| Ok(random_cuts(10_000)))?;
+    let more = json!({
+        "cases": count.cases,
+        "accepted": count.accepted,
+        "honest": count.honest,
+    });
+    Ok(measured.line(case, more))
 }
 
 /// Writes and compiles a verifier.

@@ -9,7 +9,8 @@ use zkml_circuits::{
 };
 use zkml_cli::{
     bundle::Bundle,
-    contract::{Artefact, Checks},
+    contract::{Artefact, Checks, VERSION},
+    origin::Origin,
 };
 use zkml_evm_verifier::calldata::Layout;
 
@@ -28,10 +29,12 @@ pub fn artefacts(work: &Path, small: &Arc<Small>) -> Result<Vec<Target>> {
     small.architecture.save(&file("config.json"))?;
     small.bundle().save(&file("aggregate.zkml"))?;
     let artefact = Artefact {
-        contract: "ZkmlVerifier".into(),
+        version: VERSION,
+        contract: "ZkmlVerifier".parse()?,
         solc: "0.8.30".into(),
         srs: small.srs.provenance.to_string(),
         srs_secure: false,
+        keys: Origin::Own,
         checks: Checks::Direct {
             verifying_key: small.keys.digest(),
             architecture: Box::new(small.architecture.clone()),

@@ -4,7 +4,7 @@ use anyhow::Result;
 use std::{path::Path, sync::Arc};
 use zkml_circuits::{
     aggregate::check_snark,
-    files::{read_container, Kind},
+    files::{read_container, Kind, Name},
     inputs::dataset::{labels, Samples},
     prove::Proof,
 };
@@ -55,11 +55,9 @@ pub fn data(work: &Path, small: &Arc<Small>) -> Result<Vec<Target>> {
     let classes_of: Read = Box::new(|path| labels(path).map(drop).map_err(text));
     let settings: Read = Box::new(|path| Settings::read(path).map(drop).map_err(text));
     let salts: Read = Box::new(|path| load_salts(path).map(drop).map_err(text));
-    let record: Read = Box::new(|path| {
-        Record::read(path, RECORD.0, RECORD.1)
-            .map(drop)
-            .map_err(text)
-    });
+    let name: Name = RECORD.0.parse()?;
+    let record: Read =
+        Box::new(move |path| Record::read(path, &name, RECORD.1).map(drop).map_err(text));
     let settings_file = br#"{"scale": 512, "input_range": [0.0, 1.0]}"#;
     let salt = "1".repeat(64);
     let salts_file = format!(r#"{{"input 0": "0x0{}"}}"#, &salt[1..]);

@@ -177,12 +177,21 @@ fn fuzz(
     let mut pool = target.seeds.clone();
     let mut answers = BTreeSet::new();
     let mut tally = Tally::default();
-    for index in 0..executions {
+    // Then, of those that are JSON, each integer at its extremes.
+    let json = target.words == targets::JSON;
+    let first = target.seeds.first().filter(|_| json);
+    let swept: Vec<Vec<u8>> = first
+        .into_iter()
+        .flat_map(|seed| mutate::extremes(seed))
+        .collect();
+    for index in 0..executions + swept.len() as u64 {
         let seed = usize::try_from(index).unwrap_or(usize::MAX);
-        let mut input = match target.seeds.get(seed) {
+        let sweep = seed.checked_sub(target.seeds.len());
+        let mut input = match (target.seeds.get(seed), sweep.and_then(|at| swept.get(at))) {
             // First the seeds as they are.
-            Some(seed) => seed.clone(),
-            None => {
+            (Some(seed), _) => seed.clone(),
+            (None, Some(swept)) => swept.clone(),
+            (None, None) => {
                 let mut input = pool.choose(&mut rng).cloned().unwrap_or_default();
                 let other = pool.choose(&mut rng).cloned().unwrap_or_default();
                 mutate::mutate(&mut input, &other, target.words, &mut rng);
@@ -190,7 +199,7 @@ fn fuzz(
             }
         };
         let payload = input.clone();
-        let raw = seed >= target.seeds.len() && rng.gen_ratio(1, 16);
+        let raw = seed >= target.seeds.len() + swept.len() && rng.gen_ratio(1, 16);
         if let (Some(kind), false) = (target.container, raw) {
             input = targets::contain(kind, &input);
         }

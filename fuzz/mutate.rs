@@ -20,6 +20,54 @@ const EDGES: [u64; 12] = [
     u64::MAX,
 ];
 
+/// Integers that a text may have in place of another: the ends of each type, and what is next to them.
+const EXTREMES: [&str; 12] = [
+    "0",
+    "-1",
+    "1",
+    "4294967295",
+    "-2147483648",
+    "4611686018427387904",
+    "-4611686018427387904",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "-9223372036854775807",
+    "18446744073709551615",
+    "18446744073709551616",
+];
+
+/// The text with each of its integers, one at a time, replaced by each extreme one.
+pub fn extremes(text: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
+    integers(text).into_iter().flat_map(move |(from, to)| {
+        EXTREMES.iter().filter_map(move |extreme| {
+            let (before, after) = (text.get(..from)?, text.get(to..)?);
+            Some([before, extreme.as_bytes(), after].concat())
+        })
+    })
+}
+
+/// Where integers stand in a text of JSON, those in strings aside.
+fn integers(text: &[u8]) -> Vec<(usize, usize)> {
+    let mut found = Vec::new();
+    let (mut start, mut quoted) = (None, false);
+    for (at, byte) in text.iter().chain(b" ").enumerate() {
+        let part = byte.is_ascii_digit() || matches!(byte, b'-' | b'.' | b'e' | b'+');
+        match (start, part && !quoted) {
+            (None, true) if byte.is_ascii_digit() || *byte == b'-' => start = Some(at),
+            (Some(from), false) => {
+                let number = text.get(from..at).unwrap_or_default();
+                if !number.iter().any(|byte| matches!(byte, b'.' | b'e' | b'+')) {
+                    found.push((from, at));
+                }
+                start = None;
+            }
+            _ => {}
+        }
+        quoted ^= *byte == b'"';
+    }
+    found
+}
+
 /// Changes `input` in one to eight places. `other` lends bytes, `words` are of the format.
 pub fn mutate(input: &mut Vec<u8>, other: &[u8], words: &[&[u8]], rng: &mut impl Rng) {
     // Mostly one change: what is right around it lets the parser get there.

@@ -4,6 +4,9 @@ use crate::{
     bundle::{Bundle, Inner},
     keys::{KeyFolder, Verifying},
     memory,
+    origin::{Identity, Origin},
+    outcome::Refused,
+    output::{folder_of, is_same, Claim},
     srs::SrsArgs,
     ui::Ui,
 };
@@ -15,7 +18,7 @@ use zkml_circuits::{
         keygen, prove, AggregateError, AggregationKey, AggregationShape, Stage, Structure,
     },
     gas::{self, ContractCost, Work},
-    prove::{protocol, Proof},
+    prove::{digest, protocol, Proof},
     srs::Srs,
 };
 
@@ -45,6 +48,17 @@ impl KeyPlace {
             columns,
         }
     }
+
+    /// Claims the folder of a key that is to be made, unless it is the one that the caller has claimed.
+    ///
+    /// # Errors
+    /// If another process writes to it.
+    pub fn claim(&self, claimed: Option<&Path>) -> Result<Option<Claim>> {
+        let folder = folder_of(&self.path);
+        let ours = claimed.is_some_and(|claimed| is_same(claimed, folder));
+        let needed = !self.path.exists() && !ours;
+        needed.then(|| Claim::new(folder)).transpose()
+    }
 }
 
 /// An aggregation key with the SRS of its size.
@@ -55,6 +69,8 @@ pub struct ReadyKey {
     pub srs: Srs,
     /// Time to make it, if it was made.
     pub made_in: Option<f64>,
+    /// How it is known to be the key of the inner circuits.
+    pub origin: Origin,
 }
 
 /// An aggregated proof and the time that it took.
@@ -95,11 +111,8 @@ pub fn ready_key(
         if key.structures() == structures {
             check_memory(key.shape(), inner.len(), memory::available())?;
             let srs = outer_srs(inner, key.shape().k, srs, ui)?;
-            return Ok(ReadyKey {
-                key,
-                srs,
-                made_in: None,
-            });
+            let derive = |srs: &Srs, shape| keygen(&srs.params, &protocols, shape);
+            return checked(path, key, srs, derive, ui);
         }
         if !place.replace {
             bail!(
@@ -135,10 +148,62 @@ pub fn ready_key(
     let key = made.value?;
     ui.stage("Writing the aggregation key", None, || key.save(path))
         .value?;
+    Identity::of_aggregation(&key, &srs.fingerprint())?.remember();
     Ok(ReadyKey {
         key,
         srs,
         made_in: Some(made.seconds),
+        origin: Origin::Own,
+    })
+}
+
+/// A key from a file, which says of itself what it is for: it is taken if it was made here, or if the inner circuits
+/// give the same one again.
+fn checked(
+    path: &Path,
+    key: AggregationKey,
+    srs: Srs,
+    derive: impl FnOnce(&Srs, AggregationShape) -> Result<AggregationKey, AggregateError>,
+    ui: &Ui,
+) -> Result<ReadyKey> {
+    let fingerprint = srs.fingerprint();
+    let found = Identity::of_aggregation(&key, &fingerprint)?;
+    if found.is_own() {
+        return Ok(ReadyKey {
+            key,
+            srs,
+            made_in: None,
+            origin: Origin::Own,
+        });
+    }
+    ui.note(format_args!(
+        "{}: not made on this machine: derived again",
+        path.display()
+    ));
+    let shape = key.shape();
+    let vk = |key: &AggregationKey| digest(key.pk.get_vk());
+    let claimed = vk(&key);
+    // Two of them do not fit into memory where one does.
+    drop(key);
+    let estimate = Some(0.3 * seconds(shape));
+    let key = ui
+        .stage("Deriving the aggregation key", estimate, || {
+            derive(&srs, shape)
+        })
+        .value?;
+    if Identity::of_aggregation(&key, &fingerprint)? != found {
+        return Err(Refused(format!(
+            "{} is not the aggregation key of these circuits under this SRS: derived {}, got {claimed}; move it away, and it will be made",
+            path.display(),
+            vk(&key)
+        ))
+        .into());
+    }
+    Ok(ReadyKey {
+        key,
+        srs,
+        made_in: None,
+        origin: Origin::Rederived,
     })
 }
 

@@ -1,19 +1,22 @@
 //! The file of an aggregated proof: the proof, and in the clear what it is about.
 
-use crate::keys::Verifying;
+use crate::{keys::Verifying, outcome::Refused};
 use anyhow::{bail, Context, Result};
+use halo2_proofs::halo2curves::bn256::Fr;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use zkml_circuits::{
-    aggregate::{vk_digest, AggregateProof},
+    aggregate::{vk_digest, AggregateProof, ACCUMULATOR_LIMBS},
     files::{read_container, write_container, Kind},
     prove::{protocol, Proof, Statement, Word},
     srs::Provenance,
 };
 
-const VERSION: u32 = 1;
+/// Since 2 the digest of an inner key is of its slot's structure, too.
+const VERSION: u32 = 2;
 
-/// An aggregated proof with its statements.
+/// An aggregated proof with its statements. All beside `aggregate` is what the file's writer says of it: it is
+/// believed once [`Bundle::expect`] has compared it with what follows from the models' keys.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bundle {
@@ -26,7 +29,7 @@ pub struct Bundle {
 }
 
 /// What an inner proof states.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Inner {
     /// The verifying key as proofs name it.
@@ -40,12 +43,35 @@ pub struct Inner {
 impl Inner {
     /// What `proof` states, under the key of `set`.
     pub fn new(set: &Verifying, proof: &Proof) -> Result<Self> {
-        let instances = set.plan.statement.instances;
-        let protocol = protocol(&set.srs.params, &set.verifier.vk, instances);
         Ok(Self {
             verifying_key: proof.verifying_key,
-            key_digest: Word(vk_digest(&protocol)?),
+            key_digest: key_digest(set)?,
             statement: proof.statement.clone(),
+        })
+    }
+}
+
+/// A verifying key as aggregations name it.
+pub fn key_digest(set: &Verifying) -> Result<Word> {
+    let instances = set.plan.statement.instances;
+    let protocol = protocol(&set.srs.params, &set.verifier.vk, instances);
+    Ok(Word(vk_digest(&protocol)?))
+}
+
+/// The public values of one inner proof as its model's keys have them.
+pub struct Slot {
+    /// The verifying key as the aggregation names it.
+    pub key_digest: Word,
+    /// The statement as public values.
+    pub instances: Vec<Fr>,
+}
+
+impl Slot {
+    /// Those of `statement` under the key of `set`.
+    pub fn new(set: &Verifying, statement: &Statement) -> Result<Self> {
+        Ok(Self {
+            key_digest: key_digest(set)?,
+            instances: statement.instances(&set.architecture, &set.plan)?,
         })
     }
 }
@@ -60,8 +86,7 @@ impl Bundle {
         Ok(())
     }
 
-    /// Reads the file. That the statements are those of the proof is checked for as far as it can be without the
-    /// models: digests of keys, commitments and contexts.
+    /// Reads the file. Only its form is checked.
     pub fn load(path: &Path) -> Result<Self> {
         let payload = read_container(path, Kind::AggregationProof, VERSION)?;
         let bundle: Self = serde_json::from_slice(&payload).with_context(|| {
@@ -70,21 +95,64 @@ impl Bundle {
                 path.display()
             )
         })?;
-        for (index, inner) in bundle.inner.iter().enumerate() {
-            let words = [
-                inner.key_digest,
-                inner.statement.commitment,
-                inner.statement.context,
-            ];
-            let stands = bundle.aggregate.instances.windows(words.len());
-            let mut stands = stands.map(|window| window.iter().copied().map(Word));
-            if !stands.any(|window| window.eq(words)) {
-                bail!(
-                    "{}: statement {index}: its key, commitment and context are not among the public values; aggregate the proofs again",
-                    path.display()
-                );
-            }
+        if bundle.aggregate.instances.len() < ACCUMULATOR_LIMBS || bundle.inner.is_empty() {
+            bail!(
+                "{}: expected {ACCUMULATOR_LIMBS} public values of the accumulator and at least one statement, got {} and {}; aggregate the proofs again",
+                path.display(),
+                bundle.aggregate.instances.len(),
+                bundle.inner.len()
+            );
         }
         Ok(bundle)
+    }
+
+    /// Fails unless the public values are the accumulator and then exactly `slots`, one after the other, and the
+    /// file names the same keys.
+    pub fn expect(&self, slots: &[Slot]) -> Result<(), Refused> {
+        let (expected, got) = (slots.len(), self.inner.len());
+        if expected != got {
+            return Err(Refused(format!(
+                "expected {expected} statements, the file has {got}"
+            )));
+        }
+        let values = &self.aggregate.instances;
+        let expected = slots.iter().fold(ACCUMULATOR_LIMBS, |sum, slot| {
+            sum + 1 + slot.instances.len()
+        });
+        if expected != values.len() {
+            return Err(Refused(format!(
+                "its statements have {expected} public values under --keys, the proof has {}",
+                values.len()
+            )));
+        }
+        let mut rest = values.iter().skip(ACCUMULATOR_LIMBS).copied().map(Word);
+        for (index, (slot, inner)) in slots.iter().zip(&self.inner).enumerate() {
+            if slot.key_digest != inner.key_digest {
+                return Err(Refused(format!(
+                    "statement {index}: the key digest of --keys is {}, the file says {}",
+                    slot.key_digest, inner.key_digest
+                )));
+            }
+            let own = std::iter::once(slot.key_digest.0).chain(slot.instances.iter().copied());
+            for (at, (own, got)) in own.map(Word).zip(&mut rest).enumerate() {
+                if own != got {
+                    return Err(Refused(format!(
+                        "statement {index}: {}: the file's statement under --keys has {own}, the proof {got}",
+                        public_value(at)
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What stands at a place of a slot.
+fn public_value(at: usize) -> String {
+    match at {
+        0 => "key digest".to_owned(),
+        1 => "commitment".to_owned(),
+        2 => "context".to_owned(),
+        more => format!("public value {}", more - 1),
     }
 }

@@ -41,7 +41,8 @@ Examples:
   zkml prove digit.png --keys keys --out proof.zkml   a proof
   zkml verify proof.zkml --keys keys                  its verification
 
-Exit codes: 0 accepted or done, 1 error, 2 wrong usage, 3 rejected.
+Exit codes: 0 accepted or done, 1 error, 2 wrong usage, 3 rejected, 4 a proof that holds, under an SRS
+that is neither a known ceremony's nor named by --trust-srs.
 A command that is interrupted leaves no half-written artefact: each file is written under a
 temporary name (.zkml-*.tmp, in the same folder). If one stays behind, the next command that writes
 to the folder deletes it.";

@@ -3,39 +3,50 @@
 use crate::{
     aggregation::ReadyKey,
     keys::{hex, make_folder, Verifying},
+    origin::Origin,
 };
-use anyhow::{Context, Result};
+use anyhow::{bail, Context, Result};
 use halo2_proofs::poly::commitment::ParamsProver;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use zkml_circuits::{
-    aggregate::AggregationKey,
-    files::{read_bounded, write_atomic},
+    aggregate::{AggregationKey, ACCUMULATOR_LIMBS},
+    files::{read_bounded, write_atomic, Name},
     prove::{protocol, Architecture, Word},
-    srs::Srs,
+    srs::{name_of_secret, named_in, Srs},
 };
 use zkml_evm_verifier::{
     calldata::Layout,
     check::build,
     codegen::Labels,
     compile::{find_compiler, Bytecode},
+    secret,
+    unwritten::{reads, Reads, ADVISORY},
 };
 
 /// Largest artefact that is read.
 const MAX_FILE: u64 = 64 << 20;
 
+/// Version of the artefact's format. Version 1 did not say so, and is that of contracts that accept false proofs;
+/// version 2 did not say whose keys it was made of, nor where one statement ends and the next begins.
+pub const VERSION: u32 = 3;
+
 /// A compiled contract.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Artefact {
+    /// Version of this format.
+    pub version: u32,
     /// Its name.
-    pub contract: String,
+    pub contract: Name,
     /// Version of the compiler.
     pub solc: String,
-    /// Where the SRS that it trusts came from.
+    /// Where the SRS that it trusts came from: a comment. Which one it is, the bytecode says ([`Artefact::trusts`]).
     pub srs: String,
-    /// Whether proofs under that SRS can be relied upon.
+    /// Whether it is that of a ceremony that zkml knows: what the bytecode says as well.
     pub srs_secure: bool,
+    /// How its maker knew that the keys are those of their configuration.
+    pub keys: Origin,
     /// Which proofs it checks.
     pub checks: Checks,
     /// The calldata that it takes.
@@ -46,12 +57,47 @@ pub struct Artefact {
     pub runtime: String,
 }
 
+/// The SRS that a contract trusts, by its points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trusted {
+    /// Names its secret.
+    pub fingerprint: [u8; 32],
+    /// The ceremony that it is of, if zkml knows that.
+    pub ceremony: Option<&'static str>,
+}
+
+impl Trusted {
+    /// What is known of the secret with this fingerprint.
+    pub fn new(fingerprint: [u8; 32]) -> Self {
+        Self {
+            fingerprint,
+            ceremony: name_of_secret(&fingerprint),
+        }
+    }
+}
+
+impl std::fmt::Display for Trusted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let fingerprint = hex(&self.fingerprint);
+        match self.ceremony {
+            Some(known) => write!(f, "SRS of the {known}, with fingerprint {fingerprint}"),
+            None => write!(
+                f,
+                "SRS with fingerprint {fingerprint}, of no ceremony that zkml knows"
+            ),
+        }
+    }
+}
+
 /// Which proofs a contract checks.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Checks {
     /// Aggregated proofs, of any models of a shape.
-    Aggregate,
+    Aggregate {
+        /// Words of each inner proof's statement: the digest of its key, then its public values.
+        slots: Vec<u16>,
+    },
     /// Proofs of one model, as `zkml prove --transcript keccak` makes them.
     Direct {
         /// Digest of the model's verifying key.
@@ -78,14 +124,21 @@ impl Subject<'_> {
         }
     }
 
-    fn checks(&self) -> Checks {
-        match self {
-            Subject::Aggregate(_) => Checks::Aggregate,
+    fn checks(&self) -> Result<Checks> {
+        Ok(match self {
+            Subject::Aggregate(ready) => {
+                let structures = ready.key.structures().iter();
+                Checks::Aggregate {
+                    slots: structures
+                        .map(|structure| slot(1 + structure.instances))
+                        .collect::<Result<_>>()?,
+                }
+            }
             Subject::Direct(set) => Checks::Direct {
                 verifying_key: set.verifier.digest(),
                 architecture: Box::new(set.architecture.clone()),
             },
-        }
+        })
     }
 
     fn notes(&self) -> Vec<String> {
@@ -96,8 +149,21 @@ impl Subject<'_> {
     }
 }
 
+/// The words of a statement, as `ModelVerifier` takes them.
+fn slot(words: usize) -> Result<u16> {
+    let most = u16::MAX;
+    u16::try_from(words).with_context(|| {
+        format!("a statement of {words} public values: expected at most {most}, more than fit a transaction; make inputs or outputs hashed (`zkml setup`)")
+    })
+}
+
 /// Writes the contract of an aggregation or of a model and compiles it: source and artefact.
-pub fn make(subject: &Subject<'_>, name: &str, solc: Option<&Path>) -> Result<(String, Artefact)> {
+pub fn make(
+    subject: &Subject<'_>,
+    name: &str,
+    keys: Origin,
+    solc: Option<&Path>,
+) -> Result<(String, Artefact)> {
     let compiler = find_compiler(solc)?;
     let srs = subject.srs();
     let protocol = match subject {
@@ -113,18 +179,22 @@ pub fn make(subject: &Subject<'_>, name: &str, solc: Option<&Path>) -> Result<(S
         .first()
         .context("the SRS has no points")?;
     let deciding = (*generator, srs.params.g2(), srs.params.s_g2()).into();
+    // The word of the user of this run is not for those who read the files.
+    let provenance = srs.provenance.without_word();
     let labels = Labels {
         contract: name.to_owned(),
-        srs: srs.provenance.to_string(),
+        srs: provenance.to_string(),
         notes: subject.notes(),
     };
     let (source, bytecode) = build(&compiler, &deciding, &protocol, &labels)?;
     let artefact = Artefact {
-        contract: source.contract,
+        version: VERSION,
+        contract: source.contract.parse()?,
         solc: bytecode.solc,
         srs: labels.srs,
-        srs_secure: srs.provenance.is_secure(),
-        checks: subject.checks(),
+        srs_secure: provenance.is_secure(),
+        keys,
+        checks: subject.checks()?,
         layout: source.layout,
         creation: format!("0x{}", hex(&bytecode.creation)),
         runtime: format!("0x{}", hex(&bytecode.runtime)),
@@ -163,10 +233,10 @@ fn aggregate_notes(key: &AggregationKey, srs: &Srs) -> Vec<String> {
 
 impl Artefact {
     /// The files in a folder: source and artefact.
-    pub fn files(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
+    pub fn files(folder: &Path, name: &Name) -> (PathBuf, PathBuf) {
         (
-            folder.join(format!("{name}.sol")),
-            folder.join(format!("{name}.json")),
+            name.in_folder(folder, ".sol"),
+            name.in_folder(folder, ".json"),
         )
     }
 
@@ -181,29 +251,120 @@ impl Artefact {
     }
 
     /// Reads an artefact.
+    ///
+    /// # Errors
+    /// If it is none; if a version made it whose contracts accept false proofs, or if its bytecode shows that.
     pub fn load(path: &Path) -> Result<Self> {
+        /// What tells versions apart.
+        #[derive(Deserialize)]
+        struct Head {
+            version: Option<u32>,
+        }
         let place = || path.display().to_string();
-        let text = read_bounded(path, MAX_FILE)?;
-        serde_json::from_slice(&text).with_context(|| {
+        let expected = || {
             format!(
                 "{}: expected a contract written by `zkml evm generate`",
                 place()
             )
-        })
+        };
+        let text = read_bounded(path, MAX_FILE)?;
+        let head: Head = serde_json::from_slice(&text).with_context(expected)?;
+        match head.version {
+            Some(VERSION) => {}
+            None => bail!(
+                "{}: refused, made by zkml 0.1.0 or before: {}",
+                place(),
+                advised()
+            ),
+            Some(other) => bail!(
+                "{}: expected version {VERSION} of the format, got {other}: make the contract again with this version of zkml",
+                place()
+            ),
+        }
+        let artefact: Self = serde_json::from_slice(&text).with_context(expected)?;
+        artefact.check_slots().with_context(place)?;
+        let runtime = parse_bytes("runtime", &artefact.runtime).with_context(place)?;
+        let found = reads(&runtime).with_context(place)?;
+        if let Some(advice) = advice(&found) {
+            bail!("{}: refused: {advice}", place());
+        }
+        Ok(artefact)
+    }
+
+    /// Which SRS the contract trusts, by the points in its bytecode. `place` is the artefact's file.
+    ///
+    /// # Errors
+    /// If the bytecode does not say, or if the labels beside it say something else.
+    pub fn trusts(&self, place: &Path) -> Result<Trusted> {
+        let place = || place.display().to_string();
+        let runtime = parse_bytes("runtime", &self.runtime).with_context(place)?;
+        let found = reads(&runtime).with_context(place)?;
+        let trusted = Trusted::new(secret::trusted(&found).with_context(place)?);
+        let labelled = named_in(&self.srs).filter(|_| !self.srs.starts_with("UNVERIFIED"));
+        if self.srs_secure != trusted.ceremony.is_some() || labelled != trusted.ceremony {
+            bail!(
+                "{}: srs and srs_secure contradict the bytecode: they say \"{}\" and {}, by its points it is the {trusted}; make the contract again",
+                place(),
+                self.srs,
+                self.srs_secure
+            );
+        }
+        Ok(trusted)
+    }
+
+    /// Words of public values for each proof that the contract checks at once.
+    pub fn slots(&self) -> Result<Vec<u16>> {
+        match &self.checks {
+            Checks::Aggregate { slots } => Ok(slots.clone()),
+            Checks::Direct { .. } => Ok(vec![slot(self.layout.instances)?]),
+        }
+    }
+
+    /// Fails where the slots are not all of the calldata's public values.
+    fn check_slots(&self) -> Result<()> {
+        let Checks::Aggregate { slots } = &self.checks else {
+            return Ok(());
+        };
+        let words = slots.iter().map(|slot| usize::from(*slot)).sum::<usize>();
+        let expected = self.layout.instances.checked_sub(ACCUMULATOR_LIMBS);
+        if slots.is_empty() || Some(words) != expected {
+            bail!(
+                "checks.aggregate.slots: expected numbers that add up to {} (layout.instances less the {ACCUMULATOR_LIMBS} of the accumulator), got {slots:?}; make the contract again",
+                self.layout.instances.saturating_sub(ACCUMULATOR_LIMBS)
+            );
+        }
+        Ok(())
     }
 
     /// The bytecode.
     pub fn bytecode(&self) -> Result<Bytecode> {
         Ok(Bytecode {
-            creation: bytes("creation", &self.creation)?,
-            runtime: bytes("runtime", &self.runtime)?,
+            creation: parse_bytes("creation", &self.creation)?,
+            runtime: parse_bytes("runtime", &self.runtime)?,
             solc: self.solc.clone(),
         })
     }
 }
 
+/// What an advisory says of a contract that reads so, if one is about it.
+pub fn advice(found: &Reads) -> Option<String> {
+    let bytes: usize = found.unwritten.iter().map(|read| read.bytes).sum();
+    let words = bytes.div_ceil(0x20);
+    (words > 0).then(|| {
+        format!(
+            "it reads {words} words of memory that nothing wrote. {}",
+            advised()
+        )
+    })
+}
+
+/// The advisory on contracts of version 1.
+fn advised() -> String {
+    format!("advisory {ADVISORY} (docs/advisories/{ADVISORY}.md): contracts that these versions made for aggregated proofs accept false ones. Make it again with `zkml evm generate`, deploy it, register its models anew, and have nothing rely on the old one")
+}
+
 /// Bytes from 0x and hexadecimal digits.
-fn bytes(field: &str, text: &str) -> Result<Vec<u8>> {
+pub fn parse_bytes(field: &str, text: &str) -> Result<Vec<u8>> {
     let digits = text
         .strip_prefix("0x")
         .filter(|digits| digits.len().is_multiple_of(2));
@@ -225,9 +386,45 @@ mod tests {
 
     #[test]
     fn hexadecimal_is_read_exactly() {
-        assert_eq!(bytes("x", "0x00fF").unwrap(), [0, 255]);
+        assert_eq!(parse_bytes("x", "0x00fF").unwrap(), [0, 255]);
         for bad in ["00ff", "0x0", "0xzz", "0xé"] {
-            assert!(bytes("x", bad).is_err(), "{bad}");
+            assert!(parse_bytes("x", bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn slots_are_all_of_the_public_values() {
+        let folder = tempfile::tempdir().unwrap();
+        let load = |version, slots: &[u16]| {
+            let artefact = Artefact {
+                version,
+                contract: "Batch".into(),
+                solc: "0.8.30".into(),
+                srs: "development".into(),
+                srs_secure: false,
+                checks: Checks::Aggregate {
+                    slots: slots.to_vec(),
+                },
+                layout: Layout {
+                    instances: ACCUMULATOR_LIMBS + 9,
+                    points: 1,
+                    evaluations: 1,
+                },
+                creation: "0x00".into(),
+                runtime: "0x00".into(),
+            };
+            let (_, json) = artefact.save("", folder.path()).unwrap();
+            Artefact::load(&json).and_then(|artefact| artefact.slots())
+        };
+        assert_eq!(load(VERSION, &[4, 5]).unwrap(), [4, 5]);
+        for bad in [&[][..], &[9, 1], &[8], &[4, 4]] {
+            let error = format!("{:#}", load(VERSION, bad).unwrap_err());
+            assert!(
+                error.contains("Batch.json: checks.aggregate.slots: expected"),
+                "{error}"
+            );
+        }
+        let error = load(2, &[4, 5]).unwrap_err().to_string();
+        assert!(error.contains("make the contract again"), "{error}");
     }
 }

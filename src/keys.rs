@@ -1,6 +1,8 @@
 //! The folder that `zkml setup` writes, and the keys in it.
 
 use crate::{
+    origin::{Identity, Origin},
+    outcome::Refused,
     srs::{verifying_at, SrsArgs},
     ui::Ui,
 };
@@ -11,7 +13,7 @@ use std::{
 };
 use zkml_circuits::{
     layout::Plan,
-    prove::{Architecture, Verifier},
+    prove::{Architecture, Keys, Verifier},
     srs::{Check, Srs},
 };
 
@@ -29,6 +31,13 @@ pub struct Verifying {
     pub verifier: Verifier,
     /// The SRS: enough of it to verify, not to prove.
     pub srs: Srs,
+}
+
+impl Verifying {
+    /// Names configuration, key and SRS.
+    pub fn identity(&self) -> Result<Identity> {
+        Identity::of_model(&self.architecture, &self.verifier.vk, &self.verifier.srs)
+    }
 }
 
 impl KeyFolder {
@@ -104,6 +113,15 @@ impl KeyFolder {
         let (srs, origin) = if srs.files.is_empty() && own.exists() {
             let mut small = Srs::load_checked(&own, Check::Structure)?;
             srs.trust.judge(&mut small.provenance);
+            if small.provenance != verifier.provenance {
+                bail!(
+                    "{} and {} disagree on where their SRS came from: \"{}\" and \"{}\"; get both again from whoever made the keys, or give --srs",
+                    self.verifying_key().display(),
+                    own.display(),
+                    verifier.provenance,
+                    small.provenance
+                );
+            }
             (verifying_at(&small, plan.shape.k), own)
         } else {
             (srs.of_size(plan.shape.k, ui)?, PathBuf::from("the SRS"))
@@ -115,6 +133,47 @@ impl KeyFolder {
             verifier,
             srs,
         })
+    }
+
+    /// How it is known that the verifying key is that of the configuration: it was made here, or it is derived again
+    /// now.
+    ///
+    /// # Errors
+    /// Refused if another key is derived.
+    pub fn origin(&self, set: &Verifying, srs: &SrsArgs, ui: &Ui) -> Result<Origin> {
+        if set.identity()?.is_own() {
+            return Ok(Origin::Own);
+        }
+        ui.note(format_args!(
+            "{}: not made on this machine: derived again",
+            self.verifying_key().display()
+        ));
+        self.rederive(set, srs, ui)?;
+        Ok(Origin::Rederived)
+    }
+
+    /// Derives the verifying key again from the configuration and the SRS, and compares.
+    pub fn rederive(&self, set: &Verifying, srs: &SrsArgs, ui: &Ui) -> Result<()> {
+        let srs = srs.of_size(set.plan.shape.k, ui)?;
+        self.check_srs(&set.verifier.srs, &srs, Path::new("the SRS"))?;
+        let keys = ui
+            .stage("Deriving the verifying key", None, || {
+                Keys::new(&set.plan, &srs)
+            })
+            .value?;
+        let vk = keys.pk.get_vk();
+        let derived = Identity::of_model(&set.architecture, vk, &set.verifier.srs)?;
+        if derived != set.identity()? {
+            return Err(Refused(format!(
+                "{} is not the key of {}: derived {}, got {}",
+                self.verifying_key().display(),
+                self.config().display(),
+                keys.digest(),
+                set.verifier.digest()
+            ))
+            .into());
+        }
+        Ok(())
     }
 
     /// Fails unless the verifying key was made under this SRS.
@@ -137,54 +196,6 @@ impl KeyFolder {
 pub fn make_folder(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder)
         .with_context(|| format!("{}: cannot make the folder", folder.display()))
-}
-
-/// A folder made in advance, so that an unwritable place is found before long work. What was made of it goes
-/// again if nothing was written to it.
-#[must_use = "the folder goes when this does, if it is still empty"]
-pub struct NewFolder {
-    /// What was absent, the innermost first.
-    made: Vec<PathBuf>,
-}
-
-impl NewFolder {
-    /// Makes a folder, if it is absent, and makes sure that it can be written to.
-    pub fn new(folder: &Path) -> Result<Self> {
-        let absent = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
-        let made = folder.ancestors().take_while(absent).map(Path::to_owned);
-        let made = Self {
-            made: made.collect(),
-        };
-        make_folder(folder)?;
-        tempfile::tempfile_in(folder)
-            .with_context(|| format!("{}: cannot write there", folder.display()))?;
-        Ok(made)
-    }
-}
-
-impl Drop for NewFolder {
-    fn drop(&mut self) {
-        for folder in &self.made {
-            // This fails where there is something in it, which is as it should be.
-            if std::fs::remove_dir(folder).is_err() {
-                break;
-            }
-        }
-    }
-}
-
-/// Fails if a file could not be written there, so that long work is not done in vain.
-pub fn check_writable(path: &Path) -> Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let place = || format!("{}: cannot write there", path.display());
-    // Nameless on Linux: it is gone whatever happens.
-    tempfile::tempfile_in(folder.unwrap_or(Path::new("."))).with_context(place)?;
-    if path.is_dir() {
-        bail!("{}: a folder; give the path of a file", place());
-    }
-    Ok(())
 }
 
 /// Bytes in hexadecimal.

@@ -1,7 +1,7 @@
 //! The `zkml` command line: parses, calls the libraries, prints.
 //!
 //! Results go to stdout, everything else to stderr. Exit codes: 0 accepted or done, 1 error, 2
-//! usage, 3 rejected.
+//! usage, 3 rejected, 4 accepted under an SRS that nobody relies upon.
 #![deny(missing_docs, unsafe_code)]
 
 use clap::Parser;

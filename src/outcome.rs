@@ -1,6 +1,6 @@
 //! How a command ends: exit codes and error messages.
 
-use crate::ui::Ui;
+use crate::{keys::hex, ui::Ui};
 use serde_json::{json, Value};
 use std::{any::Any, process::ExitCode};
 use zkml_circuits::{
@@ -11,6 +11,7 @@ use zkml_evm_verifier::check::CheckError;
 
 const ERROR: u8 = 1;
 const REJECTED: u8 = 3;
+const UNTRUSTED: u8 = 4;
 
 /// A proof that is sound or not, but not for what was asked.
 #[derive(Debug)]
@@ -23,6 +24,48 @@ impl std::fmt::Display for Refused {
 }
 
 impl std::error::Error for Refused {}
+
+/// A proof that holds, under an SRS that the user does not rely upon.
+#[derive(Debug)]
+pub struct Untrusted {
+    fingerprint: String,
+    /// What the command would have said.
+    fields: Value,
+}
+
+impl Untrusted {
+    /// Of the SRS with this fingerprint.
+    pub fn new(fingerprint: &[u8; 32], fields: Value) -> Self {
+        Self {
+            fingerprint: hex(fingerprint),
+            fields,
+        }
+    }
+}
+
+impl std::fmt::Display for Untrusted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "not relied upon: the proof holds, but whoever made the SRS with fingerprint {} could have forged it; it is of no ceremony that zkml knows. If you rely on it, say --trust-srs {} (for tests on one machine: --trust-srs development)",
+            self.fingerprint, self.fingerprint
+        )
+    }
+}
+
+impl std::error::Error for Untrusted {}
+
+/// A contract that an advisory is about.
+#[derive(Debug)]
+pub struct Advised(pub String);
+
+impl std::fmt::Display for Advised {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "contract rejected: {}", self.0)
+    }
+}
+
+impl std::error::Error for Advised {}
 
 /// The error for a panic, which is a defect of this program.
 pub fn internal(panic: &(dyn Any + Send)) -> anyhow::Error {
@@ -38,6 +81,7 @@ pub fn internal(panic: &(dyn Any + Send)) -> anyhow::Error {
 pub fn is_rejection(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.is::<Refused>()
+            || cause.is::<Advised>()
             || cause.is::<Rejected>()
             || matches!(cause.downcast_ref(), Some(ProveError::Rejected(_)))
             || matches!(
@@ -60,20 +104,20 @@ pub fn report(command: &str, result: anyhow::Result<Value>, ui: &Ui) -> ExitCode
         },
         Err(error) => error,
     };
-    let rejected = is_rejection(&error);
-    let (status, code) = if rejected {
-        ("rejected", REJECTED)
-    } else {
-        ("error", ERROR)
+    let untrusted: Option<&Untrusted> = error.downcast_ref();
+    let (status, code) = match untrusted {
+        Some(_) => ("untrusted", UNTRUSTED),
+        None if is_rejection(&error) => ("rejected", REJECTED),
+        None => ("error", ERROR),
     };
     let lines = messages(&error);
     ui.error(&lines);
+    let mut fields = untrusted.map_or_else(|| json!({}), |untrusted| untrusted.fields.clone());
+    if let Value::Object(fields) = &mut fields {
+        fields.insert("error".into(), json!(lines.join(": ")));
+    }
     // stdout may be what failed; the message is on stderr then.
-    let _ = ui.object(&with_head(
-        command,
-        status,
-        json!({ "error": lines.join(": ") }),
-    ));
+    let _ = ui.object(&with_head(command, status, fields));
     ExitCode::from(code)
 }
 
@@ -89,12 +133,27 @@ fn with_head(command: &str, status: &str, value: Value) -> Value {
 fn messages(error: &anyhow::Error) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for cause in error.chain() {
-        let text = cause.to_string();
+        let text = shortened(cause.to_string());
         if !lines.last().is_some_and(|last| last.contains(&text)) {
             lines.push(text);
         }
     }
     lines
+}
+
+/// Characters of a message's start and end that are shown: what it quotes may be megabytes out of a file.
+const SHOWN: [usize; 2] = [1500, 500];
+
+/// A message without its middle, if it is long.
+fn shortened(text: String) -> String {
+    let [start, end] = SHOWN;
+    let count = text.chars().count();
+    if count <= start + end {
+        return text;
+    }
+    let head: String = text.chars().take(start).collect();
+    let tail: String = text.chars().skip(count - end).collect();
+    format!("{head} … ({} characters) … {tail}", count - start - end)
 }
 
 #[cfg(test)]
@@ -112,8 +171,20 @@ mod tests {
             &anyhow::Error::from(rejected()).context("p.zkml")
         ));
         assert!(is_rejection(&Refused("other input".into()).into()));
+        assert!(is_rejection(&Advised("old".into()).into()));
         assert!(!is_rejection(&ProveError::Invalid("x".into()).into()));
         assert!(!is_rejection(&anyhow::anyhow!("x")));
+    }
+
+    #[test]
+    fn what_a_file_says_is_not_echoed_whole() {
+        let lines = messages(&anyhow::anyhow!("start {} end", "9".repeat(5_000_000)));
+        let [line] = lines.as_slice() else {
+            panic!("{} lines", lines.len());
+        };
+        assert!(line.starts_with("start 99") && line.ends_with("99 end"));
+        assert!(line.chars().count() < 2100, "{}", line.len());
+        assert_eq!(shortened("short".into()), "short");
     }
 
     #[test]

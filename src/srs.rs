@@ -6,7 +6,8 @@ use clap::Args;
 use halo2_proofs::poly::commitment::ParamsProver;
 use std::path::PathBuf;
 use zkml_circuits::srs::{
-    cached, default_cache_folder, parse_fingerprint, Progress, Provenance, Srs,
+    cached, cached_secret, default_cache_folder, name_of_secret, parse_fingerprint, Progress,
+    Provenance, Srs,
 };
 
 /// Where the SRS comes from.
@@ -25,15 +26,63 @@ pub struct SrsArgs {
 #[derive(Args, Clone, Default)]
 pub struct TrustArgs {
     /// Rely on the ceremony with this fingerprint, which zkml does not know (`zkml srs info` prints
-    /// it). Say it only if you checked that ceremony: whoever knows its secret can forge proofs
-    #[arg(long = "trust-srs", value_name = "HEX", value_parser = parse_fingerprint)]
-    fingerprints: Vec<[u8; 32]>,
+    /// it). Say it only if you checked that ceremony: whoever knows its secret can forge proofs.
+    /// `development` is the development SRS of this machine's cache: for tests only
+    #[arg(long = "trust-srs", value_name = "HEX|development", value_parser = parse_word)]
+    words: Vec<Word>,
+}
+
+/// A secret that the user relies upon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    /// That with this fingerprint.
+    Fingerprint([u8; 32]),
+    /// That of this machine's development SRS.
+    Development,
+}
+
+fn parse_word(text: &str) -> Result<Word, String> {
+    if text == "development" {
+        return Ok(Word::Development);
+    }
+    parse_fingerprint(text)
+        .map(Word::Fingerprint)
+        .map_err(|error| format!("{error}, or the word development"))
 }
 
 impl TrustArgs {
+    /// The development SRS of this machine: for commands that show how it works.
+    pub fn development() -> Self {
+        Self {
+            words: vec![Word::Development],
+        }
+    }
+
     /// Enters the user's word.
     pub fn judge(&self, provenance: &mut Provenance) {
-        provenance.accept(&self.fingerprints);
+        let named: Vec<[u8; 32]> = self.fingerprints().collect();
+        provenance.accept(&named);
+    }
+
+    fn fingerprints(&self) -> impl Iterator<Item = [u8; 32]> + '_ {
+        self.words.iter().filter_map(|word| match word {
+            Word::Fingerprint(fingerprint) => Some(*fingerprint),
+            Word::Development => None,
+        })
+    }
+
+    /// Whether the user of this run relies on the secret with this fingerprint: it is that of a ceremony that zkml
+    /// knows, or they named it.
+    pub fn relies_on(&self, fingerprint: &[u8; 32]) -> Result<bool> {
+        if name_of_secret(fingerprint).is_some()
+            || self.fingerprints().any(|named| named == *fingerprint)
+        {
+            return Ok(true);
+        }
+        if !self.words.contains(&Word::Development) {
+            return Ok(false);
+        }
+        Ok(cached_secret(&default_cache_folder()?)? == Some(*fingerprint))
     }
 }
 

@@ -167,7 +167,15 @@ fn a_batch_is_proven_at_once() {
     let [keys, proof] = ["keys", "proof.zkml"].map(|name| folder.path(name));
     zkml(&[&["setup", &model, "--out", &keys][..], &options].concat());
     zkml(&["prove", &inputs, "--keys", &keys, "--out", &proof]);
-    let out = Zkml::new().args(&["verify", &proof, "--keys", &keys]).run();
+    let trusted = [
+        "verify",
+        &proof,
+        "--keys",
+        &keys,
+        "--trust-srs",
+        "development",
+    ];
+    let out = Zkml::new().args(&trusted).run();
     assert_eq!(out.code, 0, "{}", out.stderr);
     assert!(out.stdout.contains("Proof verified!"));
 }

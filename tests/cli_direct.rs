@@ -27,7 +27,10 @@ fn a_model_proof_is_checked_by_its_own_contract() {
     let prove = ["prove", &image, "--keys", &keys, "--json"];
     let out = Zkml::new().args(&prove).args(&["--out", &proof]).run();
     assert_eq!(text(&json(&out), "transcript"), "keccak", "{}", out.stderr);
-    assert_eq!(zkml(&["verify", &proof, "--keys", &keys]).code, 0);
+    let verify = ["verify", &proof, "--keys", &keys];
+    let trust = ["--trust-srs", "development"];
+    assert_eq!(zkml(&verify).code, 4);
+    assert_eq!(zkml(&[&verify[..], &trust].concat()).code, 0);
 
     let generate = ["evm", "generate", "--keys", &keys, "--out", &contract];
     let direct = ["--mode", "direct", "--json"];

@@ -62,7 +62,14 @@ fn fixture() -> &'static Fixture {
 
 fn verify(proof: &str, keys: &str, more: &[&str]) -> Run {
     Zkml::new()
-        .args(&["verify", proof, "--keys", keys])
+        .args(&[
+            "verify",
+            proof,
+            "--keys",
+            keys,
+            "--trust-srs",
+            "development",
+        ])
         .args(more)
         .run()
 }

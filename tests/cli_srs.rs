@@ -13,7 +13,7 @@ use ptau::{raw_srs, Ptau};
 use serde_json::Value;
 use std::fs;
 use support::{digits, json, text, Folder, Run, Zkml};
-use zkml_circuits::srs::Srs;
+use zkml_circuits::srs::{FileDigest, Provenance, Srs};
 
 /// The example's circuit has 2^14 rows.
 const POWER: u32 = 14;
@@ -111,9 +111,21 @@ fn a_proof_under_an_imported_srs() {
     let verify = ["verify", &proof, "--keys", &keys, "--input", &image];
     let (verified, out) = ok(&[&verify[..], &trust].concat());
     assert_trust(&verified, &out, "accepted", true);
-    // The word of whoever made the keys does not count for the verifier.
-    let (verified, out) = ok(&verify);
-    assert_trust(&verified, &out, "unverified", false);
+    assert_eq!(verified["srs_relied_upon"], true);
+    // The word of whoever made the keys does not count for the verifier: the proof holds, and convinces nobody.
+    let untrusted = |more: &[&str]| {
+        let out = run(&[&verify[..], more, &["--json"]].concat());
+        let said = json(&out);
+        assert_eq!(out.code, 4, "{more:?}: {}", out.stderr);
+        assert_eq!(text(&said, "status"), "untrusted", "{said}");
+        assert_eq!(said["srs_relied_upon"], false);
+        assert!(!out.stdout.contains("verified!") && out.stderr.contains(&fingerprint));
+        assert_trust(&said, &out, "unverified", false);
+    };
+    untrusted(&[]);
+    untrusted(&wrong);
+    // Nor is it the development SRS of this machine, whatever its files say.
+    untrusted(&["--trust-srs", "development"]);
     let (verified, out) = ok(&[&verify[..], &["--srs", &srs, "--rederive"], &trust].concat());
     assert_trust(&verified, &out, "accepted", true);
 
@@ -149,6 +161,51 @@ fn a_proof_under_an_imported_srs() {
         &[&verify[..], &["--srs", &stranger]].concat(),
         "was made under another SRS",
     );
+}
+
+/// Labels that the points contradict, and labels that contradict each other.
+#[test]
+fn labels_decide_nothing() {
+    let folder = Folder::new();
+    let path = |name: &str| folder.path(name);
+    let (model, image) = digits();
+    let (keys, proof) = (path("keys"), path("p.zkml"));
+    ok(&["setup", &model, "--out", &keys, "--input-range", "0,1"]);
+    ok(&["prove", &image, "--keys", &keys, "--out", &proof]);
+    let verify = ["verify", &proof, "--keys", &keys];
+    assert_eq!(run(&verify).code, 4);
+    let trusted = [&verify[..], &["--trust-srs", "development"]].concat();
+    let (verified, _) = ok(&trusted);
+    assert_eq!(text(&verified, "srs_trust"), "development");
+    assert_eq!(verified["srs_secure"], false, "trusted, and insecure still");
+
+    // The verifier's part of the SRS, relabelled as that of a ceremony: another label than the key's.
+    let small = path("keys/verifying.srs");
+    let mut srs = Srs::load(small.as_ref()).unwrap();
+    let fingerprint = srs.fingerprint();
+    srs.provenance = Provenance::Ceremony {
+        name: "ours.ptau".into(),
+        digest: FileDigest([7; 64]),
+        fingerprint,
+        accepted: false,
+    };
+    srs.save(small.as_ref()).unwrap();
+    fails(&trusted, "disagree on where their SRS came from");
+    // As one of the Hermez ceremony, by name, which its points are not.
+    srs.provenance = Provenance::Ceremony {
+        name: "powersOfTau28_hez_final_14.ptau".into(),
+        digest: FileDigest([7; 64]),
+        fingerprint,
+        accepted: false,
+    };
+    srs.save(small.as_ref()).unwrap();
+    for command in [
+        &trusted[..],
+        &["srs", "check", &small],
+        &["srs", "info", &small],
+    ] {
+        fails(command, "its label contradicts its points");
+    }
 }
 
 #[test]

@@ -20,6 +20,7 @@
 
 mod error;
 mod kind;
+mod name;
 mod reader;
 mod stale;
 
@@ -32,6 +33,7 @@ use tempfile::NamedTempFile;
 
 pub use error::FileError;
 pub use kind::Kind;
+pub use name::{Name, NameError};
 pub(crate) use reader::open_regular;
 pub use reader::{read_bounded, ContainerReader};
 

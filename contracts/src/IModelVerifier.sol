@@ -49,6 +49,10 @@ interface IModelVerifier {
     /// @param verifier The verifier contract.
     /// @param codeHash Hash of the verifier's code, checked at every verification.
     /// @param mode What the verifier verifies.
+    /// @param slots The verifier's public values, behind the accumulator if it has one, are so many words for the first
+    /// proof that it verifies, so many for the second, and so on; in direct mode there is one. A statement fills its
+    /// slot exactly, and each slot has a statement. Who pins an id takes these numbers from how the verifier was made,
+    /// as with its code: under others the id is another, and vouches for nothing.
     /// @param keyDigest Aggregated: digest of the verifying key of the model's circuit. Direct: zero.
     /// @param commitment The commitment C to the weights.
     /// @param inputs The inputs, in the model's order.
@@ -57,6 +61,7 @@ interface IModelVerifier {
         address verifier;
         bytes32 codeHash;
         Mode mode;
+        uint16[] slots;
         uint256 keyDigest;
         uint256 commitment;
         Tensor[] inputs;
@@ -96,6 +101,10 @@ interface IModelVerifier {
     error KeyDigestInvalid(uint256 keyDigest);
     /// @notice The commitment is not below the field's order.
     error CommitmentNotCanonical(uint256 commitment);
+    /// @notice There are no slots, more than any verifier has, or, in direct mode, more than one.
+    error SlotsInvalid(uint256 slots);
+    /// @notice No slot of the verifier has as many words as the statements of this model: none could be verified.
+    error NoSlot(uint256 words);
     /// @notice A tensor's description is not possible; inputs come first, then outputs.
     error TensorInvalid(uint256 tensor);
     /// @notice The context is not below the field's order.
@@ -112,8 +121,12 @@ interface IModelVerifier {
     error CalldataNotCanonical();
     /// @notice A batch has no statements.
     error EmptyBatch();
-    /// @notice This statement's model has another verifier than the first's, or is of direct mode.
+    /// @notice This statement's model has another verifier or other slots than the first's, or is of direct mode.
     error BatchMixed(uint256 statement);
+    /// @notice The verifier has another number of slots than there are statements.
+    error StatementCount(uint256 expected, uint256 got);
+    /// @notice The statement's slot has another number of words than the statement.
+    error SlotMismatch(uint256 slot, uint256 expected, uint256 got);
     /// @notice The proof is not one of these statements.
     /// @param reason The verifier's error: CalldataLength(), MalformedProof() or InvalidProof().
     error ProofRejected(bytes4 reason);
@@ -125,7 +138,7 @@ interface IModelVerifier {
     /// @return modelId The model's id.
     function register(Model calldata model) external returns (bytes32 modelId);
 
-    /// @notice Reverts unless the proof proves the statement.
+    /// @notice Reverts unless the proof proves the statement. The model's verifier must have one slot.
     /// @param proof Direct: the proof. Aggregated: the 12 limbs of the accumulator, a word each, then the proof.
     function verify(
         bytes32 modelId,
@@ -144,7 +157,7 @@ interface IModelVerifier {
         bytes calldata proof
     ) external;
 
-    /// @notice Reverts unless the one aggregated proof proves all statements, in this order.
+    /// @notice Reverts unless the one aggregated proof proves all statements, in this order: one for each slot.
     function verifyBatch(Statement[] calldata statements, bytes calldata proof) external view;
 
     /// @notice As `verifyBatch`, and emits `InferenceVerified` for each statement.

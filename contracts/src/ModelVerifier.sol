@@ -112,9 +112,10 @@ contract ModelVerifier is IModelVerifier {
         _expectEnd(_expectNext(end, proof));
 
         uint256[] memory record = _load(modelId);
+        if (record.slots() != 1) revert StatementCount(record.slots(), 1);
         uint256 accumulator = record.aggregated() ? ACCUMULATOR_BYTES : 0;
         (uint256 start, uint256 at) = _copy(_free(), proof, 0, accumulator);
-        at = _write(at, record, context, input, output);
+        at = _fill(at, record, 0, context, input, output);
         (, at) = _copy(at, proof, accumulator, proof.length);
         _call(record, start, at);
     }
@@ -127,16 +128,32 @@ contract ModelVerifier is IModelVerifier {
         for (uint256 i = 0; i < count; ++i) {
             uint256[] memory record = _load(statements[i].modelId);
             records[i] = record;
-            bool same = record.verifier() == records[0].verifier() && record[1] == records[0][1];
-            if (!same || !record.aggregated()) revert BatchMixed(i);
+            if (!record.aggregated() || !record.shares(records[0])) revert BatchMixed(i);
         }
+        if (records[0].slots() != count) revert StatementCount(records[0].slots(), count);
         (uint256 start, uint256 at) = _copy(_free(), proof, 0, ACCUMULATOR_BYTES);
         for (uint256 i = 0; i < count; ++i) {
             Statement calldata s = statements[i];
-            at = _write(at, records[i], s.context, s.input, s.output);
+            at = _fill(at, records[i], i, s.context, s.input, s.output);
         }
         (, at) = _copy(at, proof, ACCUMULATOR_BYTES, proof.length);
         _call(records[0], start, at);
+    }
+
+    /// @dev Writes a statement's public values at `at`, which is where a slot begins; they fill it exactly. So
+    /// statement i is slot i, and no word of it comes from another statement or from the proof.
+    function _fill(
+        uint256 at,
+        uint256[] memory record,
+        uint256 slot,
+        uint256 context,
+        bytes calldata input,
+        bytes calldata output
+    ) private pure returns (uint256 end) {
+        end = _write(at, record, context, input, output);
+        uint256 expected = record.slot(slot);
+        uint256 words = (end - at) >> 5;
+        if (words != expected) revert SlotMismatch(slot, expected, words);
     }
 
     /// @dev Writes a statement's public values at `at`; what is behind them is overwritten.
@@ -159,9 +176,10 @@ contract ModelVerifier is IModelVerifier {
             mstore(add(at, 0x20), context)
             at := add(at, 0x40)
         }
-        uint256 middle = Records.HEAD + record.inputs();
+        uint256 first = record.firstTensor();
+        uint256 middle = first + record.inputs();
         uint256 expected;
-        (at, expected) = _writeTensors(at, record, Records.HEAD, middle, input);
+        (at, expected) = _writeTensors(at, record, first, middle, input);
         if (input.length != expected) revert InputLength(expected, input.length);
         (at, expected) = _writeTensors(at, record, middle, record.length, output);
         if (output.length != expected) revert OutputLength(expected, output.length);
@@ -185,7 +203,7 @@ contract ModelVerifier is IModelVerifier {
             uint256 tensor = record[i];
             uint256 from = start + expected;
             expected += Packing.bytesOf(tensor);
-            if (expected <= data.length) at = Packing.write(at, from, tensor, i - Records.HEAD);
+            if (expected <= data.length) at = Packing.write(at, from, tensor, i - record.firstTensor());
         }
         return (at, expected);
     }

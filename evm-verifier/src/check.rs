@@ -5,6 +5,8 @@ use crate::{
     codegen::{generate, CodegenError, Labels, VerifierSource},
     compile::{compile, Bytecode, CompileError, Compiler},
     exec::{Chain, ExecError, Fork, Gas},
+    unwritten::{reads, Reads},
+    validate::{self, TranslationError},
 };
 use halo2_proofs::halo2curves::bn256::{Bn256, Fr, G1Affine};
 use snark_verifier::{pcs::kzg::KzgDecidingKey, verifier::plonk::PlonkProtocol};
@@ -54,7 +56,11 @@ pub struct ContractReport {
     pub gas: Vec<(Fork, Gas)>,
 }
 
-/// Writes and compiles a verifier: the optimised source, or the plain one if solc refuses that.
+/// Writes and compiles a verifier: the optimised source, or the plain one if solc refuses that. The bytecode has been
+/// compared with the source, and that with the native verifier ([`crate::validate`]).
+///
+/// # Errors
+/// If the source cannot be written or compiled, or either is not the verifier that it was made from.
 pub fn build(
     compiler: &Compiler,
     key: &KzgDecidingKey<Bn256>,
@@ -62,15 +68,26 @@ pub fn build(
     labels: &Labels,
 ) -> Result<(VerifierSource, Bytecode), BuildError> {
     let source = generate(key, protocol, labels, true)?;
-    match compile(compiler, &source) {
-        Ok(bytecode) => Ok((source, bytecode)),
+    let (source, compiled) = match compile(compiler, &source) {
         Err(CompileError::Source { .. }) => {
             let source = generate(key, protocol, labels, false)?;
-            let bytecode = compile(compiler, &source)?;
-            Ok((source, bytecode))
+            let compiled = compile(compiler, &source);
+            (source, compiled)
         }
-        Err(error) => Err(error.into()),
+        compiled => (source, compiled),
+    };
+    let bytecode = compiled?;
+    let mut chain = Chain::new(Fork::Osaka);
+    let address = chain.deploy(&bytecode.creation)?.address;
+    let program = source.program().map_err(CodegenError::from)?;
+    validate::bytecode(&program, &source.inputs, |calldata| {
+        chain.trace(address, calldata)
+    })?;
+    let found = reads(&bytecode.runtime)?;
+    if !found.pairing || !found.unwritten.is_empty() {
+        return Err(BuildError::Unwritten(found));
     }
+    Ok((source, bytecode))
 }
 
 /// Why there is no contract.
@@ -82,6 +99,15 @@ pub enum BuildError {
     /// The source could not be compiled.
     #[error(transparent)]
     Compile(#[from] CompileError),
+    /// The bytecode could not be run.
+    #[error(transparent)]
+    Exec(#[from] ExecError),
+    /// The bytecode is not what its source says.
+    #[error(transparent)]
+    Translation(#[from] TranslationError),
+    /// The bytecode rests on memory that it never wrote, or comes to no pairing.
+    #[error("the bytecode is no verifier: {0:?}; this is a fault of zkml or of solc: no contract was made")]
+    Unwritten(Reads),
 }
 
 /// Deploys a contract under each fork and has it verify a proof, and then the proof with a byte

@@ -27,7 +27,12 @@ mod checks;
 mod public_values;
 mod runs;
 
-use crate::{calldata::Layout, optimise::optimise};
+use crate::{
+    calldata::Layout,
+    optimise::optimise,
+    validate::{self, Input, TranslationError},
+    yul::{parse, NotUnderstood, Statement},
+};
 use assembly::Assembly;
 use halo2_proofs::halo2curves::bn256::{Bn256, G1Affine};
 use public_values::PublicValues;
@@ -58,6 +63,12 @@ pub enum CodegenError {
         /// How many were found.
         got: usize,
     },
+    /// The code has something that zkml does not understand.
+    #[error("the generated assembly is not as expected: {0}; the pinned snark-verifier version must have changed")]
+    NotUnderstood(#[from] NotUnderstood),
+    /// The source is not that of the verifier that it was made from.
+    #[error(transparent)]
+    Translation(#[from] TranslationError),
 }
 
 /// How a verifier fails: the custom errors of the contract.
@@ -108,7 +119,7 @@ impl Failure {
     /// Assembly that reverts with it.
     fn revert(self) -> String {
         let selector = u32::from_be_bytes(self.selector());
-        format!("mstore(0, {selector:#010x})\nrevert(0x1c, 4)")
+        format!("mstore(0, {selector:#x}) revert(0x1c, 4)")
     }
 }
 
@@ -132,12 +143,52 @@ pub struct VerifierSource {
     pub source: String,
     /// Calldata of the contract.
     pub layout: Layout,
+    /// The calldata on which it was compared with the native verifier.
+    pub inputs: Vec<Input>,
 }
 
-/// Writes the verifier of `protocol` under the reference string of `key`.
+impl VerifierSource {
+    /// The assembly, read back from the source.
+    ///
+    /// # Errors
+    /// If the source is not one of zkml's.
+    pub fn program(&self) -> Result<Vec<Statement>, NotUnderstood> {
+        program(&self.source)
+    }
+}
+
+/// The assembly of a contract's source.
+///
+/// # Errors
+/// If the source is not one of zkml's.
+pub fn program(source: &str) -> Result<Vec<Statement>, NotUnderstood> {
+    let start = "assembly {\n";
+    let found = source.split_once(start);
+    let end = source
+        .trim_end()
+        .strip_suffix('}')
+        .map(|rest| rest.trim_end().len());
+    let (Some((before, _)), Some(end)) = (found, end) else {
+        return Err(NotUnderstood::new(
+            "no assembly of a verifier",
+            &"the source",
+        ));
+    };
+    // The contract's brace is gone; those of function and assembly follow.
+    let inner = source.get(before.len() + start.len()..end);
+    let inner = inner.and_then(|inner| inner.strip_suffix('}')?.trim_end().strip_suffix('}'));
+    parse(inner.unwrap_or("}"))
+}
+
+/// Writes the verifier of `protocol` under the reference string of `key`, and compares it with the native verifier
+/// ([`crate::validate`]).
 ///
 /// `optimised` code is smaller and cheaper. It uses more of the stack, so that solc may refuse it for
 /// some circuit; [`crate::check::build`] then takes the other.
+///
+/// # Errors
+/// If the name is no identifier, the protocol is of another kind than zkml's, or the text that came of it is not
+/// understood or verifies anything else.
 pub fn generate(
     key: &KzgDecidingKey<Bn256>,
     protocol: &PlonkProtocol<G1Affine>,
@@ -159,18 +210,20 @@ pub fn generate(
         size_inverse: protocol.domain.n_inv,
     };
     let accumulators = protocol.accumulator_indices.len();
-    let source = complete(
-        &text,
-        &public_values,
-        layout,
-        accumulators,
-        labels,
-        optimised,
-    )?;
+    let (head, body) = complete(&text, &public_values, layout, accumulators)?;
+    let plain = source(&head, &body, labels, layout);
+    let written = if optimised {
+        source(&head, &optimise(body, slot)?, labels, layout)
+    } else {
+        plain.clone()
+    };
+    let inputs = validate::inputs(key, protocol, layout)?;
+    validate::texts(&program(&plain)?, &program(&written)?, &inputs)?;
     Ok(VerifierSource {
         contract: labels.contract.clone(),
-        source,
+        source: written,
         layout,
+        inputs,
     })
 }
 
@@ -193,47 +246,44 @@ fn check_name(name: &str) -> Result<(), CodegenError> {
     })
 }
 
-/// Completes the generated code with the checks that it lacks, and its header.
+/// The generated code with the checks that it lacks: constants and functions, and what runs.
 fn complete(
     text: &str,
     public_values: &PublicValues,
     layout: Layout,
     accumulators: usize,
-    labels: &Labels,
-    optimised: bool,
-) -> Result<String, CodegenError> {
+) -> Result<(Vec<Statement>, Vec<Statement>), CodegenError> {
     let lines: Vec<&str> = text
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty())
         .collect();
-    let (head, body) = checks::entry(&lines)?;
-    let body = checks::complete(body, layout, accumulators)?;
-    let body = public_values.insert(&body)?;
-    let body = if optimised {
-        optimise(body, public_values.slot)
-    } else {
-        body
-    };
+    let (constants, body) = checks::entry(&lines)?;
+    let mut head = parse(&format!(
+        "// Calldata of any other length is not a proof.
+         if iszero(eq(calldatasize(), {:#x})) {{ {} }}",
+        layout.bytes(),
+        Failure::Length.revert()
+    ))?;
+    head.extend(constants);
+    head.extend(parse(runs::FUNCTIONS)?);
+    let body = checks::complete(&body, layout, accumulators)?;
+    Ok((head, public_values.insert(&body)?))
+}
+
+/// The source of a contract.
+fn source(head: &[Statement], body: &[Statement], labels: &Labels, layout: Layout) -> String {
     let mut out = header(labels, layout);
     out.push_str(&format!("contract {} {{\n", labels.contract));
     for failure in Failure::ALL {
         out.push_str(&format!("error {}();\n", failure.name()));
     }
     out.push_str("\nfallback() external {\nassembly {\n");
-    out.push_str(&format!(
-        "// Calldata of any other length is not a proof.\n\
-         if iszero(eq(calldatasize(), {:#x})) {{\n{}\n}}\n",
-        layout.bytes(),
-        Failure::Length.revert()
-    ));
-    let head = head.iter().copied().chain(runs::FUNCTIONS.lines());
-    for line in head.chain(body.iter().map(String::as_str)) {
-        out.push_str(line);
-        out.push('\n');
+    for statement in head.iter().chain(body) {
+        out.push_str(&format!("{statement}\n"));
     }
     out.push_str("}\n}\n}\n");
-    Ok(indent(&out))
+    indent(&out)
 }
 
 fn expect(what: &'static str, expected: usize, got: usize) -> Result<(), CodegenError> {
@@ -315,19 +365,13 @@ mod tests {
             points: 2,
             evaluations: 1,
         };
-        let labels = Labels {
-            contract: "V".into(),
-            srs: "development".into(),
-            notes: vec!["a\nb".into()],
-        };
         let public_values = PublicValues {
             count: 1,
             slot: 0x80,
             generator_inverse: Default::default(),
             size_inverse: Default::default(),
         };
-        let error =
-            complete("contract Other {", &public_values, layout, 0, &labels, true).unwrap_err();
+        let error = complete("contract Other {", &public_values, layout, 0).unwrap_err();
         assert!(matches!(
             error,
             CodegenError::Generated {

@@ -3,15 +3,24 @@
 //! The limits that decide on the main network hold here as well: code size (EIP-170, EIP-3860),
 //! and from Osaka on the gas limit of a transaction (EIP-7825).
 
-use crate::{calldata::count_bytes, codegen::Failure};
+use crate::{
+    calldata::count_bytes,
+    codegen::Failure,
+    yul::run::{Called, Ending, Trace},
+};
 use revm::{
+    bytecode::opcode,
     context::{
         result::{EVMError, ExecutionResult, Output},
         TxEnv,
     },
     database::InMemoryDB,
+    handler::MainnetContext,
     inspector::{InspectCommitEvm, Inspector},
-    interpreter::{CallInputs, CallOutcome as EvmCallOutcome},
+    interpreter::{
+        interpreter_types::{Jumps, MemoryTr},
+        CallInputs, CallOutcome as EvmCallOutcome, Interpreter,
+    },
     primitives::{hardfork::SpecId, Address, Bytes, Log, TxKind, U256},
     state::Bytecode,
     Context, Database, MainBuilder, MainContext,
@@ -274,6 +283,33 @@ impl Chain {
         })
     }
 
+    /// Runs a contract as a call would, and writes down what its verdict rests on. Nothing of it stays.
+    ///
+    /// # Errors
+    /// If the transaction is invalid.
+    pub fn trace(&self, address: Address, calldata: &[u8]) -> Result<Trace, ExecError> {
+        let mut chain = self.clone();
+        let tx = TxEnv {
+            kind: TxKind::Call(address),
+            data: Bytes::copy_from_slice(calldata),
+            gas_limit: MAX_TX_GAS,
+            ..Default::default()
+        };
+        let (result, recorded) = chain.inspect("call", tx, Recorder::default())?;
+        let output = result.output().map(|bytes| bytes.to_vec());
+        let output = output.unwrap_or_default();
+        Ok(Trace {
+            hashes: recorded.hashes,
+            calls: recorded.calls,
+            ending: match result {
+                ExecutionResult::Success { .. } => Ending::Returned(output),
+                ExecutionResult::Revert { .. } | ExecutionResult::Halt { .. } => {
+                    Ending::Reverted(output)
+                }
+            },
+        })
+    }
+
     /// The balance of an account.
     pub fn balance(&mut self, address: Address) -> U256 {
         match self.db.basic(address) {
@@ -319,8 +355,22 @@ impl Chain {
     fn transact(
         &mut self,
         what: &'static str,
-        mut tx: TxEnv,
+        tx: TxEnv,
     ) -> Result<(ExecutionResult, u64), ExecError> {
+        let (result, gas) = self.inspect(what, tx, PrecompileGas(0))?;
+        Ok((result, gas.0))
+    }
+
+    /// Runs a transaction under an inspector.
+    pub(crate) fn inspect<I>(
+        &mut self,
+        what: &'static str,
+        mut tx: TxEnv,
+        inspector: I,
+    ) -> Result<(ExecutionResult, I), ExecError>
+    where
+        I: for<'a> Inspector<MainnetContext<&'a mut InMemoryDB>>,
+    {
         tx.nonce = match self.db.basic(tx.caller) {
             Ok(account) => account.map_or(0, |account| account.nonce),
             Err(never) => match never {},
@@ -330,11 +380,11 @@ impl Chain {
             .with_db(&mut self.db)
             .modify_cfg_chained(|cfg| cfg.set_spec_and_mainnet_gas_params(spec))
             .modify_block_chained(|block| block.timestamp = U256::from(timestamp))
-            .build_mainnet_with_inspector(PrecompileGas(0));
+            .build_mainnet_with_inspector(inspector);
         let result = evm.inspect_tx_commit(tx);
-        let precompiles = evm.inspector.0;
+        let inspector = evm.inspector;
         match result {
-            Ok(result) => Ok((result, precompiles)),
+            Ok(result) => Ok((result, inspector)),
             Err(error) => Err(ExecError::Invalid {
                 what,
                 fork: self.fork,
@@ -343,6 +393,38 @@ impl Chain {
                     other => format!("{other:?}"),
                 },
             }),
+        }
+    }
+}
+
+/// Writes down what is hashed and what contracts are called with.
+#[derive(Default)]
+struct Recorder {
+    hashes: Vec<Vec<u8>>,
+    calls: Vec<Called>,
+}
+
+impl<CTX> Inspector<CTX> for Recorder {
+    fn step(&mut self, interpreter: &mut Interpreter, _: &mut CTX) {
+        let operand = |place: usize| {
+            let word = interpreter.stack.peek(place).unwrap_or_default();
+            usize::try_from(word).unwrap_or(usize::MAX)
+        };
+        // Memory that was never reached is zero.
+        let memory = |at: usize, length: usize| {
+            let known = MemoryTr::size(&interpreter.memory);
+            let (start, end) = (at.min(known), at.saturating_add(length).min(known));
+            let mut bytes = interpreter.memory.slice(start..end).to_vec();
+            bytes.resize(length.min(MAX_TX_GAS as usize), 0);
+            bytes
+        };
+        match interpreter.bytecode.opcode() {
+            opcode::KECCAK256 => self.hashes.push(memory(operand(0), operand(1))),
+            opcode::STATICCALL => self.calls.push(Called {
+                address: operand(1) as u64,
+                input: memory(operand(2), operand(3)),
+            }),
+            _ => {}
         }
     }
 }

@@ -39,6 +39,14 @@ pub enum FrontError {
         /// What the layout packs.
         got: String,
     },
+    /// The contract has no slot for the model's statements.
+    #[error("the contract is for proofs with {slots:?} public values each (key digest, commitment and context among them), a statement of the model has {words}: it could never be verified there; make the contract with the keys of this model (`zkml evm generate`)")]
+    NoSlot {
+        /// Words of each slot.
+        slots: Vec<u16>,
+        /// Words of a statement.
+        words: usize,
+    },
     /// A statement is not one of the model's.
     #[error("{place}: {what}: expected {expected}, got {got}")]
     Statement {
@@ -65,14 +73,24 @@ pub enum Mode {
     },
 }
 
+/// What a verifier contract is to the models that are registered with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Contract<'a> {
+    /// Where it stands.
+    pub address: Address,
+    /// Its code.
+    pub code: &'a [u8],
+    /// Words of public values for each proof that it verifies: the code does not show where one ends.
+    pub slots: &'a [u16],
+}
+
 /// What is registered for a model.
 pub fn model(
     graph: &Graph,
     plan: &Plan,
     commitment: Fr,
     mode: Mode,
-    verifier: Address,
-    code: &[u8],
+    contract: &Contract<'_>,
 ) -> Result<Model, FrontError> {
     let tensors = |kind: &str, exposed: &[Exposed]| {
         let numbered = exposed.iter().enumerate();
@@ -84,15 +102,44 @@ pub fn model(
         Mode::Direct => (IModelVerifier::Mode::Direct, Fr::zero()),
         Mode::Aggregated { key_digest } => (IModelVerifier::Mode::Aggregated, key_digest),
     };
-    Ok(Model {
-        verifier,
-        codeHash: keccak256(code),
+    let model = Model {
+        verifier: contract.address,
+        codeHash: keccak256(contract.code),
         mode,
+        slots: contract.slots.to_vec(),
         keyDigest: word(key_digest),
         commitment: word(commitment),
         inputs: tensors("input", &plan.statement.inputs)?,
         outputs: tensors("output", &plan.statement.outputs)?,
+    };
+    let words = words(&model);
+    if contract
+        .slots
+        .iter()
+        .any(|slot| usize::from(*slot) == words)
+    {
+        return Ok(model);
+    }
+    Err(FrontError::NoSlot {
+        slots: model.slots,
+        words,
     })
+}
+
+/// Words of a model's statements among the verifier's public values: digest of the key in aggregated mode,
+/// commitment, context, tensors.
+pub fn words(model: &Model) -> usize {
+    let head = match model.mode {
+        IModelVerifier::Mode::Aggregated => 3,
+        _ => 2,
+    };
+    let tensors = model.inputs.iter().chain(&model.outputs);
+    let words = tensors.map(|tensor| match tensor.visibility {
+        IModelVerifier::Visibility::Public => tensor.words as usize,
+        IModelVerifier::Visibility::Hashed => 1,
+        _ => 0,
+    });
+    head + words.sum::<usize>()
 }
 
 /// The id that a model is registered under.
@@ -409,11 +456,15 @@ impl Refusal {
             | E::CodeHashMismatch(_)
             | E::KeyDigestInvalid(_)
             | E::CommitmentNotCanonical(_)
+            | E::SlotsInvalid(_)
+            | E::NoSlot(_)
             | E::TensorInvalid(_)
             | E::EmptyBatch(_)
             | E::BatchMixed(_)
             | E::VerifierFailed(_) => Self::Hindrance,
-            E::ContextNotCanonical(_)
+            E::StatementCount(_)
+            | E::SlotMismatch(_)
+            | E::ContextNotCanonical(_)
             | E::InputLength(_)
             | E::OutputLength(_)
             | E::ElementOutOfRange(_)
@@ -445,6 +496,8 @@ pub fn describe_revert(data: &[u8]) -> String {
         E::CodeHashMismatch(e) => format!("the verifier at {} has another code: expected hash {}, got {}", e.verifier, e.expected, e.got),
         E::KeyDigestInvalid(e) => format!("verifying-key digest: expected one below the field's order, or zero in direct mode, got {:#x}", e.keyDigest),
         E::CommitmentNotCanonical(e) => format!("commitment: expected one below the field's order, got {:#x}", e.commitment),
+        E::SlotsInvalid(e) => format!("{} slots: expected 1 in direct mode, 1 to 256 otherwise", e.slots),
+        E::NoSlot(e) => format!("a statement of the model has {} words, and no slot of the verifier has as many: it could never be verified", e.words),
         E::TensorInvalid(e) => format!("tensor {} (inputs first): its description is not possible", e.tensor),
         E::ContextNotCanonical(e) => format!("context: expected one below the field's order, got {:#x}", e.context),
         E::InputLength(e) => format!("input: expected {} bytes, got {}", e.expected, e.got),
@@ -453,7 +506,9 @@ pub fn describe_revert(data: &[u8]) -> String {
         E::DigestNotCanonical(e) => format!("tensor {} (inputs first): its digest is not below the field's order", e.tensor),
         E::CalldataNotCanonical(_) => "the calldata is not encoded as Solidity encodes it".into(),
         E::EmptyBatch(_) => "the batch has no statements".into(),
-        E::BatchMixed(e) => format!("statement {} of the batch: its model has another verifier than the first, or is not aggregated", e.statement),
+        E::BatchMixed(e) => format!("statement {} of the batch: its model has another verifier or other slots than the first, or is not aggregated", e.statement),
+        E::StatementCount(e) => format!("expected {} statements, one for each proof that the verifier checks at once, got {}", e.expected, e.got),
+        E::SlotMismatch(e) => format!("slot {}: expected a statement of {} words, got one of {}", e.slot, e.expected, e.got),
         E::ProofRejected(e) => match Failure::of(e.reason.as_slice()) {
             Some(Failure::Length) => "proof rejected: it has not the verifier's length; is it a proof for another key?".into(),
             Some(Failure::Malformed) => "proof rejected: it has a number or a point that is not one".into(),

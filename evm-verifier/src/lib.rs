@@ -7,7 +7,9 @@
 //! 3. [`calldata`] encodes public values and proof the way that contract reads them;
 //! 4. [`exec`] deploys and calls the contract in a local EVM and accounts for the gas;
 //! 5. [`chain`] deploys and calls it on a real chain;
-//! 6. [`check`] ties them together: a compiled contract is worth nothing until it has accepted a
+//! 6. [`validate`] compares what was made with what it was made from, on the tree of [`yul`], and [`unwritten`] reads
+//!    bytecode of any origin;
+//! 7. [`check`] ties them together: a compiled contract is worth nothing until it has accepted a
 //!    good proof and rejected a bad one.
 //!
 //! In front of the generated verifiers stands one contract written by hand, `contracts/src/ModelVerifier.sol`:
@@ -24,3 +26,7 @@ pub mod contracts;
 pub mod exec;
 pub mod front;
 mod optimise;
+pub mod secret;
+pub mod unwritten;
+pub mod validate;
+pub mod yul;

@@ -11,35 +11,47 @@
 //!   written in between.
 //! * [`memory`]: what is no longer needed leaves its place to what comes next.
 //!
-//! All go by addresses that are written in full in the text. A line that is not understood is
-//! left alone and counts as a use of every address in it.
+//! All go by what [`crate::yul`] says that a statement reads and writes; what it cannot say is an error. Each
+//! contract that comes of them is compared with the text that they started from ([`crate::validate`]).
 
 mod accumulate;
 mod inline;
 mod inversions;
 mod memory;
 mod simplify;
-mod text;
 
-pub(crate) use text::{call, number};
+use crate::yul::{Expr, NotUnderstood, Op, Statement};
 
-/// Rewrites the lines of one assembly block. What stands below `scratch` in memory stays where it is.
-pub fn optimise(lines: Vec<String>, scratch: usize) -> Vec<String> {
-    let lines = simplify::simplify(inversions::join(lines));
-    let lines = inline::inline(accumulate::accumulate(lines));
-    let lines = memory::compact(lines, scratch);
-    lines.into_iter().map(verdict).collect()
+/// Rewrites the statements of one assembly block. What stands below `scratch` in memory stays where it is.
+///
+/// # Errors
+/// If a statement accesses memory in a way that is not understood.
+pub fn optimise(
+    statements: Vec<Statement>,
+    scratch: usize,
+) -> Result<Vec<Statement>, NotUnderstood> {
+    let statements = simplify::simplify(inversions::join(statements)?)?;
+    let statements = inline::inline(accumulate::accumulate(statements)?)?;
+    let mut statements = memory::compact(statements, scratch)?;
+    statements.iter_mut().for_each(verdict);
+    Ok(statements)
 }
 
-/// The line, with the return value of a call as it is: it is 0 or 1.
-fn verdict(line: String) -> String {
-    match line.strip_prefix("success := and(eq(staticcall(") {
-        Some(rest) if call(&line).is_some() => {
-            format!(
-                "success := and(staticcall({}",
-                rest.replace("), 1), success)", "), success)")
-            )
-        }
-        _ => line,
+/// Takes the return value of a call as it is: it is 0 or 1.
+fn verdict(statement: &mut Statement) {
+    if statement.called().is_none() {
+        return;
     }
+    for expr in statement.expressions_mut() {
+        expr.replace(&mut |part| match part {
+            Expr::Call(Op::Eq, sides) => sides.first().cloned(),
+            _ => None,
+        });
+    }
+}
+
+/// Statements of a test's text.
+#[cfg(test)]
+fn tree(text: &str) -> Vec<Statement> {
+    crate::yul::parse(text).unwrap()
 }

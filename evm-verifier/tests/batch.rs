@@ -8,21 +8,21 @@ mod support;
 use alloy_sol_types::SolError;
 use halo2_proofs::{halo2curves::bn256::Fr, poly::commitment::ParamsProver};
 use rand::{rngs::StdRng, SeedableRng};
-use revm::primitives::keccak256;
+use revm::primitives::{keccak256, U256};
 use snark_verifier::pcs::kzg::KzgDecidingKey;
 use std::time::Instant;
 use support::{
-    circuit, classifier, commitment, inference, reason, two_phase, Direct, Scene, ALICE,
+    circuit, classifier, commitment, inference, public, reason, two_phase, Direct, Scene, ALICE,
 };
 use zkml_circuits::{
-    aggregate::{keygen, prove, vk_digest, AggregationShape},
+    aggregate::{keygen, prove, vk_digest, AggregationShape, ACCUMULATOR_LIMBS},
     srs::Srs,
 };
 use zkml_evm_verifier::{
     check::{build, check_contract},
     codegen::Labels,
     compile::find_compiler,
-    exec::Fork,
+    exec::{CallOutcome, Fork},
     front::{
         aggregated_proof, batch_call, event, model_id, register_call, verify_call, word, Event,
         IModelVerifier as I, Inference,
@@ -108,7 +108,8 @@ fn a_batch_of_two_models_is_verified_through_the_front() {
         let (scale, context) = MODELS[i];
         let stated = commitment(&circuit(1, scale, Fr::from(context)));
         let digest = vk_digest(&protocols[i]).unwrap();
-        let model = classifier(verifier, keccak256(&code.runtime), Some(digest), stated);
+        let mut model = classifier(verifier, keccak256(&code.runtime), Some(digest), stated);
+        model.slots = vec![model.slots[0]; 2];
         assert!(scene.call(scene.front, &register_call(&model)).returned);
         model
     });
@@ -144,8 +145,6 @@ fn a_batch_of_two_models_is_verified_through_the_front() {
     };
     rejected(&[b.clone(), a.clone()], &proof, "the other order");
     rejected(&[a.clone(), a.clone()], &proof, "one of them twice");
-    rejected(std::slice::from_ref(&a), &proof, "one of them alone");
-    rejected(&[a.clone(), b.clone(), b.clone()], &proof, "a third");
     for (change, what) in [
         ((|other| other.input[1] ^= 1) as fn(&mut Inference), "input"),
         (|other| other.output[2] ^= 1, "output"),
@@ -165,7 +164,99 @@ fn a_batch_of_two_models_is_verified_through_the_front() {
     other.model_id = model_id(&mixed);
     let outcome = scene.call(scene.front, &batch_call(&[a.clone(), other], &proof, false));
     I::ProofRejected::abi_decode(&outcome.output).unwrap();
-    // The form for one statement takes no batch.
-    let outcome = scene.call(scene.front, &verify_call(&a, &proof, false));
-    I::ProofRejected::abi_decode(&outcome.output).unwrap();
+    // A statement left out, and one too many.
+    for (statements, got) in [
+        (vec![a.clone()], 1),
+        (vec![a.clone(), b.clone(), b.clone()], 3),
+    ] {
+        let outcome = scene.call(scene.front, &batch_call(&statements, &proof, true));
+        expect_count(&outcome, got);
+    }
+    // The form for one statement takes no batch, wherever the other's words stand.
+    let (first, second) = values[ACCUMULATOR_LIMBS..].split_at(usize::from(models[0].slots[0]));
+    let moved = aggregated_proof(values, &[bytes(second), argument.clone()].concat());
+    for proof in [&proof, &moved] {
+        for (stated, submit) in [(&a, false), (&a, true), (&b, true)] {
+            let outcome = scene.call(scene.front, &verify_call(stated, proof, submit));
+            expect_count(&outcome, 1);
+        }
+        let outcome = scene.call(
+            scene.front,
+            &batch_call(std::slice::from_ref(&a), proof, true),
+        );
+        expect_count(&outcome, 1);
+    }
+
+    // Honest proofs, whose words are a victim's statement where they are cut elsewhere: it begins among the pixels
+    // of the first proof, and has the key digest and the commitment of the second as digests of its inputs.
+    assert_eq!((first.len(), second.len()), (41, 41));
+    let words = &values[ACCUMULATOR_LIMBS..];
+    let cuts = [0..20, 20..61, 61..82];
+    let piece = |range: &std::ops::Range<usize>, slots: &[u16]| {
+        let words = &words[range.clone()];
+        let mut model = models[0].clone();
+        model.slots = slots.to_vec();
+        (model.keyDigest, model.commitment) = (word(words[0]), word(words[1]));
+        let hashed = public(0, 0, 0, 0);
+        let hashed = I::Tensor {
+            visibility: I::Visibility::Hashed,
+            ..hashed
+        };
+        (model.inputs, model.outputs) = (vec![hashed; words.len() - 3], vec![]);
+        let inference = Inference {
+            model_id: model_id(&model),
+            context: words[2],
+            input: bytes(&words[3..]),
+            output: vec![],
+        };
+        (model, inference)
+    };
+    let (honest, lie) = (models[0].slots.clone(), [20, 41, 21]);
+    let [(_, f), (victim, v), (_, g)] = cuts.each_ref().map(|range| piece(range, &honest));
+    let outcome = scene.call(scene.front, &register_call(&victim));
+    assert!(outcome.returned, "{}", reason(&outcome));
+    // Models that no proof of the verifier could be of are not registered.
+    for range in [&cuts[0], &cuts[2]] {
+        let (model, _) = piece(range, &honest);
+        let outcome = scene.call(scene.front, &register_call(&model));
+        let words = U256::from(range.len());
+        assert_eq!(
+            I::NoSlot::abi_decode(&outcome.output).unwrap(),
+            I::NoSlot { words }
+        );
+    }
+    let outcome = scene.call(scene.front, &batch_call(&[f, v.clone(), g], &proof, true));
+    assert!(!outcome.returned && outcome.logs.is_empty());
+    // Nor do they stand beside the victim where they lie about the verifier.
+    let [f, w, g] = cuts.each_ref().map(|range| {
+        let (model, inference) = piece(range, &lie);
+        let outcome = scene.call(scene.front, &register_call(&model));
+        assert!(outcome.returned, "{}", reason(&outcome));
+        inference
+    });
+    let call = batch_call(&[f.clone(), v.clone(), g.clone()], &proof, true);
+    let outcome = scene.call(scene.front, &call);
+    assert_eq!(
+        I::BatchMixed::abi_decode(&outcome.output).unwrap(),
+        I::BatchMixed {
+            statement: U256::from(1)
+        }
+    );
+    // All that was wrong are the slots: under ids that lie, which are not the victim's, the call goes through.
+    let outcome = scene.call(scene.front, &batch_call(&[f, w.clone(), g], &proof, true));
+    assert!(outcome.returned, "{}", reason(&outcome));
+    assert_ne!(w.model_id, v.model_id);
+}
+
+fn bytes(words: &[Fr]) -> Vec<u8> {
+    let words = words.iter().map(|value| word(*value).to_be_bytes::<32>());
+    words.flatten().collect()
+}
+
+fn expect_count(outcome: &CallOutcome, got: u64) {
+    let (expected, got) = (U256::from(2), U256::from(got));
+    assert_eq!(
+        I::StatementCount::abi_decode(&outcome.output).unwrap(),
+        I::StatementCount { expected, got }
+    );
 }

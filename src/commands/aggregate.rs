@@ -2,8 +2,10 @@
 
 use crate::{
     aggregation::{aggregate, contract_cost, gate_columns, ready_key, KeyPlace},
-    keys::{check_writable, KeyFolder, Verifying},
+    keys::{KeyFolder, Verifying},
+    origin::Origin,
     outcome::Refused,
+    output::{self, Content},
     srs::{warn, SrsArgs},
     ui::Ui,
     values::grouped,
@@ -11,8 +13,8 @@ use crate::{
 use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::{json, Value};
-use std::path::PathBuf;
-use zkml_circuits::prove::Proof;
+use std::path::{Path, PathBuf};
+use zkml_circuits::{files::Kind, prove::Proof};
 
 /// Turn one proof or more, of one model or of several, into one proof that a contract can check.
 ///
@@ -57,7 +59,9 @@ pub fn parse_columns(text: &str) -> Result<usize, String> {
 
 /// Runs the command.
 pub fn run(args: &AggregateArgs, ui: &Ui) -> Result<Value> {
-    check_writable(&args.out)?;
+    let reads: Vec<&Path> = args.proofs.iter().map(PathBuf::as_path).collect();
+    let content = Content::Container(Kind::AggregationProof);
+    output::check(&args.out, content, &reads)?;
     let folders: Vec<KeyFolder> = args.keys.iter().cloned().map(KeyFolder).collect();
     let sets = folders
         .iter()
@@ -86,6 +90,10 @@ pub fn run(args: &AggregateArgs, ui: &Ui) -> Result<Value> {
         super::verify::check(set, &proof).with_context(|| path.display().to_string())?;
         proofs.push((set, proof));
     }
+    let mut origin = Origin::Own;
+    for (folder, set) in folders.iter().zip(&sets) {
+        origin = origin.max(folder.origin(set, &args.srs, ui)?);
+    }
     let first = folders.first().context("no folder of keys")?;
     let place = KeyPlace::new(
         args.key.as_deref(),
@@ -94,6 +102,7 @@ pub fn run(args: &AggregateArgs, ui: &Ui) -> Result<Value> {
         gate_columns(args.columns, proofs.len()),
     );
     let inner: Vec<&Verifying> = proofs.iter().map(|(set, _)| *set).collect();
+    let _claim = place.claim(None)?;
     let ready = ready_key(&place, &inner, &args.srs, ui)?;
     let done = aggregate(&ready, &proofs, ui)?;
     done.bundle.save(&args.out)?;
@@ -139,6 +148,7 @@ pub fn run(args: &AggregateArgs, ui: &Ui) -> Result<Value> {
         "predicted_gas_per_inference": each,
         "inner": done.bundle.inner,
         "shape": shape,
+        "keys": origin.max(ready.origin),
         "key": place.path,
         "key_seconds": ready.made_in,
         "seconds": done.seconds,

@@ -1,6 +1,13 @@
 //! `zkml calibrate`: a scale and an input range from sample data.
 
-use crate::{cli::Settings, commands::eval::sample_size, plot::bars, ui::Ui, values::tensor};
+use crate::{
+    cli::Settings,
+    commands::eval::sample_size,
+    output::{self, Content},
+    plot::bars,
+    ui::Ui,
+    values::tensor,
+};
 use anyhow::{bail, Context, Result};
 use clap::{Args, ValueEnum};
 use serde_json::{json, Value};
@@ -70,6 +77,11 @@ struct Trial {
 
 /// Runs the command.
 pub fn run(args: &CalibrateArgs, ui: &Ui) -> Result<Value> {
+    let model = args.model.as_path();
+    output::check(&args.out, Content::Settings, &[model])?;
+    if let Some(path) = &args.plot {
+        output::check(path, Content::Plot, &[model, &args.out])?;
+    }
     let first = load_real(&args.model, &ImportOptions::default())?;
     let samples = read_samples(&args.data, sample_size(&first.0)?)?;
     let chosen: Vec<&[f64]> = samples.iter().take(args.samples).collect();

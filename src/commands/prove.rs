@@ -2,8 +2,9 @@
 
 use crate::{
     cli::Challenges,
-    keys::{check_writable, KeyFolder},
+    keys::KeyFolder,
     outcome::is_rejection,
+    output::{self, Content},
     srs::{warn, SrsArgs},
     ui::Ui,
     values::{grouped, say_statement, stated_class},
@@ -16,7 +17,7 @@ use std::{
     sync::Arc,
 };
 use zkml_circuits::{
-    files::write_secret,
+    files::{write_secret, Kind},
     graph::{TensorId, Visibility},
     inputs,
     layout::{Cost, Plan},
@@ -80,7 +81,9 @@ pub struct Proven {
 
 /// Runs the command.
 pub fn run(args: &ProveArgs, ui: &Ui) -> Result<Value> {
-    check_writable(&args.out)?;
+    let content = Content::Container(Kind::Proof);
+    output::check(&args.out, content, &[&args.input])?;
+    output::check_secret(&salts_path(&args.out), "the salts of an earlier proof")?;
     let folder = KeyFolder(args.keys.clone());
     let prover = Prover::load(&folder, &args.srs, ui)?;
     warn(&prover.keys.provenance, ui);
@@ -190,6 +193,13 @@ impl Prover {
     }
 }
 
+/// Where the salts of a proof go.
+fn salts_path(out: &Path) -> PathBuf {
+    let mut name = out.as_os_str().to_owned();
+    name.push(".salts.json");
+    PathBuf::from(name)
+}
+
 /// Writes the salts of hashed tensors beside the proof, if there are any.
 fn write_salts(out: &Path, prover: &Prover, salts: &[Word]) -> Result<Option<PathBuf>> {
     if salts.is_empty() {
@@ -212,9 +222,7 @@ fn write_salts(out: &Path, prover: &Prover, salts: &[Word]) -> Result<Option<Pat
         .zip(salts)
         .map(|(place, salt)| (place, json!(salt)))
         .collect();
-    let mut name = out.as_os_str().to_owned();
-    name.push(".salts.json");
-    let path = PathBuf::from(name);
+    let path = salts_path(out);
     let text = serde_json::to_string_pretty(&object)?;
     write_secret(&path, &mut |file| writeln!(file, "{text}"))?;
     Ok(Some(path))

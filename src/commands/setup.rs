@@ -2,20 +2,21 @@
 
 use crate::{
     cli::{Goal, ModelArgs, PublicArgs, Sight},
-    keys::{make_folder, KeyFolder, NewFolder},
+    keys::{make_folder, KeyFolder},
+    origin::Identity,
+    output::{replaceable, set_aside, Content, NewFolder},
     srs::{verifying_part, warn, SrsArgs},
     ui::Ui,
     values::grouped,
 };
-use anyhow::{bail, Context, Result};
+use anyhow::{bail, Result};
 use clap::Args;
 use serde_json::{json, Value};
 use std::{path::PathBuf, sync::Arc};
 use zkml_circuits::{
-    circuit::Witness,
-    graph::TensorId,
+    files::Kind,
     import::{Fate, Initialiser, Model},
-    layout::{Plan, Statement, Visibilities},
+    layout::{Plan, Visibilities},
     prove::{Architecture, Keys, Opening, Word},
     srs::Srs,
 };
@@ -46,7 +47,7 @@ pub struct SetupArgs {
     /// Folder to write to, made if absent
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Replace the keys in the folder, and the secret that opens their commitment
+    /// Replace the keys in the folder; the secret that opens their commitment is kept as weights.opening.N
     #[arg(long)]
     force: bool,
     /// What to optimise the layout for
@@ -85,14 +86,25 @@ pub struct Made {
 /// Runs the command.
 pub fn run(args: &SetupArgs, ui: &Ui) -> Result<Value> {
     let folder = KeyFolder(args.out.clone());
+    // Before the long work, and before others look for the file.
+    let _made = NewFolder::new(&folder.0)?;
     if folder.config().exists() && !args.force {
         bail!(
             "{}: the folder has keys already, and the secret that opens their commitment; choose another --out, or replace them with --force",
             folder.config().display()
         );
     }
-    // Before the long work.
-    let _made = NewFolder::new(&folder.0)?;
+    for (path, content) in [
+        (folder.config(), Content::Config),
+        (folder.proving_key(), Content::Container(Kind::ProvingKey)),
+        (
+            folder.verifying_key(),
+            Content::Container(Kind::VerifyingKey),
+        ),
+        (folder.verifying_srs(), Content::Container(Kind::Srs)),
+    ] {
+        replaceable(&path, content)?;
+    }
     let model = args.model.load()?;
     args.public.check(&model, &args.model.model)?;
     let initialisers = model.initialisers.clone();
@@ -173,7 +185,7 @@ pub fn make(
     let srs = srs.of_size(plan.shape.k, ui)?;
     let keys = ui.stage("Making the keys", None, || Keys::new(&plan, &srs));
     let opening = Opening::new(model.weights);
-    let commitment = commitment(&architecture, &plan, &opening)?;
+    let commitment = opening.commitment(&architecture, &plan)?;
     Ok(Made {
         keys: keys.value?,
         architecture,
@@ -185,55 +197,21 @@ pub fn make(
     })
 }
 
-/// The commitment C that every proof with this opening will state. It does not depend on the input, so any
-/// input will do.
-fn commitment(architecture: &Architecture, plan: &Plan, opening: &Opening) -> Result<Word> {
-    let graph = &architecture.graph;
-    let any_input = |id: &TensorId| {
-        let tensor = graph.tensor(*id, "the list of inputs")?;
-        let value = 0i64.clamp(tensor.range.lo, tensor.range.hi);
-        Ok((*id, vec![value; tensor.shape.iter().product()]))
-    };
-    let inputs = graph
-        .inputs
-        .iter()
-        .map(any_input)
-        .collect::<Result<Vec<_>>>()?;
-    let values = |id: TensorId| {
-        let input = inputs
-            .iter()
-            .find(|(input, _)| *input == id)
-            .map(|(_, values)| values);
-        input
-            .or_else(|| opening.weights.get(&id))
-            .map(Vec::as_slice)
-    };
-    let names = |node: usize| {
-        graph
-            .nodes
-            .get(node)
-            .map_or_else(String::new, |n| n.name.clone())
-    };
-    let mut salts = vec![opening.salt];
-    salts.resize_with(plan.statement.messages.len(), Default::default);
-    let witness = Witness::new(plan, &names, &values, salts, Default::default())?;
-    let word = witness.instances.get(Statement::COMMITMENT);
-    word.copied()
-        .map(Word)
-        .context("the circuit states no commitment")
-}
-
 /// Writes everything to the folder; returns the files, each with a remark.
 pub fn write(made: &Made, folder: &KeyFolder, ui: &Ui) -> Result<Vec<(PathBuf, &'static str)>> {
     make_folder(&folder.0)?;
     let fresh = !folder.files().iter().any(|path| path.exists());
+    let mut kept = None;
     let write = || -> Result<()> {
         folder.invalidate()?;
         made.keys.save(&folder.proving_key())?;
         made.keys.save_verifier(&folder.verifying_key())?;
         verifying_part(&made.srs).save(&folder.verifying_srs())?;
         // After the large files: where the disk is full, the secret of earlier keys is still there.
+        kept = set_aside(&folder.opening())?;
         made.opening.save(&folder.opening())?;
+        let vk = made.keys.pk.get_vk();
+        Identity::of_model(&made.architecture, vk, &made.keys.srs)?.remember();
         // Last: a folder with it is complete.
         Ok(made.architecture.save(&folder.config())?)
     };
@@ -245,6 +223,12 @@ pub fn write(made: &Made, folder: &KeyFolder, ui: &Ui) -> Result<Vec<(PathBuf, &
         }
     }
     written?;
+    if let Some(kept) = kept {
+        ui.note(format_args!(
+            "the secret that was there is kept: {}",
+            kept.display()
+        ));
+    }
     Ok(vec![
         (folder.config(), ""),
         (folder.verifying_key(), ""),

@@ -1,7 +1,8 @@
 //! `zkml srs`: structured reference strings.
 
 use crate::{
-    keys::{check_writable, hex},
+    keys::hex,
+    output::{self, Content},
     srs::{counted, development, warn},
     ui::Ui,
     values::grouped,
@@ -13,7 +14,10 @@ use std::{
     path::{Path, PathBuf},
     time::Instant,
 };
-use zkml_circuits::srs::{FileDigest, Format, Glance, Import, Provenance, Srs, MAX_K, MIN_K};
+use zkml_circuits::{
+    files::Kind,
+    srs::{FileDigest, Format, Glance, Import, Provenance, Srs, MAX_K, MIN_K},
+};
 
 /// Import, check, show or make structured reference strings.
 #[derive(Subcommand)]
@@ -128,7 +132,7 @@ pub fn run(command: &SrsCommand, ui: &Ui) -> Result<Value> {
 }
 
 fn import(args: &ImportArgs, ui: &Ui) -> Result<Value> {
-    check_writable(&args.out)?;
+    output::check(&args.out, Content::Container(Kind::Srs), &[&args.file])?;
     let start = Instant::now();
     let srs = read(&args.file, &args.wanted, ui)?;
     ui.stage("Writing the SRS", None, || srs.save(&args.out))
@@ -206,6 +210,7 @@ fn format(glance: &Glance) -> String {
 }
 
 fn dev(args: &DevArgs, ui: &Ui) -> Result<Value> {
+    output::check(&args.out, Content::Container(Kind::Srs), &[])?;
     let start = Instant::now();
     let srs = development(args.k, ui)?;
     let seconds = start.elapsed().as_secs_f64();

@@ -2,7 +2,7 @@
 
 use crate::{
     keys::{KeyFolder, Verifying},
-    outcome::Refused,
+    outcome::{Refused, Untrusted},
     srs::{warn, SrsArgs},
     ui::Ui,
     values::{grouped, say_statement, stated_class},
@@ -19,7 +19,7 @@ use zkml_circuits::{
     files::read_bounded,
     hash::Poseidon,
     inputs,
-    prove::{Exposure, Keys, Proof, ProveError, Word},
+    prove::{Exposure, Proof, ProveError, Word},
 };
 
 /// Verify a proof, and print what it states.
@@ -33,9 +33,11 @@ Examples:
   zkml verify proof.zkml --keys keys --commitment 0x1f… --input digit.png
   zkml verify proof.zkml --keys keys --context 0x2a --rederive
   zkml verify proof.zkml --keys keys --input digit.png --salts proof.zkml.salts.json
+  zkml verify proof.zkml --keys keys --trust-srs development
 
 Of the folder of keys it needs config.json and verifying.key, and verifying.srs unless --srs is
-given. Exit code 3 means that the proof is rejected, or is for something else than was asked.")]
+given. Exit code 3 means that the proof is rejected, or is for something else than was asked; 4 that
+its maker could have forged it: the SRS is none that zkml knows, and --trust-srs does not name it.")]
 pub struct VerifyArgs {
     /// Proof file
     proof: PathBuf,
@@ -67,7 +69,7 @@ pub fn run(args: &VerifyArgs, ui: &Ui) -> Result<Value> {
     let set = folder.verifying(&args.srs, ui)?;
     let proof = Proof::load(&args.proof)?;
     if args.rederive {
-        rederive(args, &folder, &set, ui)?;
+        folder.rederive(&set, &args.srs, ui)?;
     }
     let timed = ui.stage("Verifying", None, || check(&set, &proof));
     timed
@@ -76,6 +78,8 @@ pub fn run(args: &VerifyArgs, ui: &Ui) -> Result<Value> {
     compare(args, &set, &proof)?;
 
     let provenance = &set.verifier.provenance;
+    let fingerprint = set.srs.fingerprint();
+    let relied = args.srs.trust.relies_on(&fingerprint)?;
     warn(provenance, ui);
     say_statement(ui, &set.architecture, &proof.statement)?;
     ui.say(format_args!("verifying key       {}", proof.verifying_key))?;
@@ -88,8 +92,7 @@ pub fn run(args: &VerifyArgs, ui: &Ui) -> Result<Value> {
         "verified in         {:.1} ms",
         1e3 * timed.seconds
     ))?;
-    ui.say("Proof verified!")?;
-    Ok(json!({
+    let fields = json!({
         "class": stated_class(&set.architecture, &proof.statement),
         "statement": proof.statement,
         "verifying_key": proof.verifying_key,
@@ -99,7 +102,13 @@ pub fn run(args: &VerifyArgs, ui: &Ui) -> Result<Value> {
         "srs": provenance.to_string(),
         "srs_secure": provenance.is_secure(),
         "srs_trust": provenance.trust().word(),
-    }))
+        "srs_relied_upon": relied,
+    });
+    if !relied {
+        return Err(Untrusted::new(&fingerprint, fields).into());
+    }
+    ui.say("Proof verified!")?;
+    Ok(fields)
 }
 
 /// Checks a proof. A statement that cannot be one of the model is a rejected proof as well: the proof
@@ -110,27 +119,6 @@ pub fn check(set: &Verifying, proof: &Proof) -> Result<()> {
         Err(ProveError::Invalid(reason)) => Err(Refused(reason).into()),
         other => Ok(other?),
     }
-}
-
-fn rederive(args: &VerifyArgs, folder: &KeyFolder, set: &Verifying, ui: &Ui) -> Result<()> {
-    let srs = args.srs.of_size(set.plan.shape.k, ui)?;
-    folder.check_srs(&set.verifier.srs, &srs, Path::new("the SRS"))?;
-    let keys = ui
-        .stage("Deriving the verifying key", None, || {
-            Keys::new(&set.plan, &srs)
-        })
-        .value?;
-    let (derived, given) = (keys.digest(), set.verifier.digest());
-    if derived != given {
-        let path = folder.verifying_key();
-        let reason = format!(
-            "{} is not the key of {}: derived {derived}, got {given}",
-            path.display(),
-            folder.config().display()
-        );
-        return Err(Refused(reason).into());
-    }
-    Ok(())
 }
 
 /// Compares the statement with what the user expects of it.

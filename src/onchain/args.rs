@@ -4,8 +4,12 @@ use super::amount::parse_gwei;
 use crate::ui::Ui;
 use anyhow::{bail, Context, Result};
 use clap::Args;
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use zeroize::Zeroizing;
+use zkml_circuits::files::read_bounded;
 use zkml_evm_verifier::chain::{Address, Node, Offer, Wait, Wallet};
 
 /// The variable that has the node's URL.
@@ -98,16 +102,12 @@ impl KeyArgs {
     }
 }
 
-fn read_password(path: &PathBuf) -> Result<Zeroizing<String>> {
-    let place = || path.display().to_string();
-    let size = std::fs::metadata(path).with_context(place)?.len();
-    if size > MAX_PASSWORD {
-        bail!(
-            "{}: size: expected a password of at most {MAX_PASSWORD} bytes, got {size}",
-            place()
-        );
-    }
-    let mut text = Zeroizing::new(std::fs::read_to_string(path).with_context(place)?);
+fn read_password(path: &Path) -> Result<Zeroizing<String>> {
+    let bytes = Zeroizing::new(read_bounded(path, MAX_PASSWORD)?);
+    // What is no text is not shown: it may be a password all the same.
+    let text = std::str::from_utf8(&bytes).ok();
+    let text = text.with_context(|| format!("{}: expected text", path.display()))?;
+    let mut text = Zeroizing::new(text.to_owned());
     while text.ends_with(['\n', '\r']) {
         text.pop();
     }

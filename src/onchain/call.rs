@@ -6,26 +6,25 @@ use super::{
     record::Record,
 };
 use crate::{
-    contract::{Artefact, Checks},
-    keys::{KeyFolder, Verifying},
-    outcome::Refused,
-    srs::SrsArgs,
-    submission::Submission,
+    contract::{Artefact, Trusted},
+    keys::{hex, Verifying},
+    models::{CommitmentArgs, Known},
+    srs::TrustArgs,
+    submission::{mode, Submission},
     ui::Ui,
 };
 use anyhow::{bail, Context, Result};
 use clap::Args;
+use serde_json::{json, Value};
 use std::path::PathBuf;
-use zkml_circuits::{
-    aggregate::vk_digest,
-    prove::{protocol, Word},
-};
+use zkml_circuits::prove::Word;
 use zkml_evm_verifier::{
     calldata,
     chain::{Address, Node, Verdict},
     exec::ACCEPTED,
     front::{
-        batch_call, encode, model, model_id, verify_call, IModelVerifier::Model, Inference, Mode,
+        batch_call, encode, model, model_id, verify_call, Contract, IModelVerifier::Model,
+        Inference, Mode,
     },
 };
 
@@ -38,6 +37,9 @@ pub struct ContractArgs {
     /// Address of the ModelVerifier [default: the one that `zkml evm deploy` recorded]
     #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
     pub model_verifier: Option<Address>,
+    /// Whose SRS is relied upon.
+    #[command(flatten)]
+    pub trust: TrustArgs,
 }
 
 /// Which call.
@@ -49,8 +51,11 @@ pub struct CallArgs {
     /// Folders of keys of the models that the proof is about
     #[arg(long, value_name = "DIR", num_args = 1.., required_unless_present = "raw")]
     keys: Vec<PathBuf>,
+    /// The models' commitments.
+    #[command(flatten)]
+    commitments: CommitmentArgs,
     /// Call the generated verifier itself, which knows no models and emits no event
-    #[arg(long, conflicts_with_all = ["keys", "model_verifier"])]
+    #[arg(long, conflicts_with_all = ["keys", "commitments", "model_verifier"])]
     pub raw: bool,
 }
 
@@ -71,6 +76,10 @@ pub struct Contracts {
     pub verifier: Deployable,
     /// The typed front.
     pub front: Deployable,
+    /// The SRS that the verifier trusts, by its bytecode.
+    pub srs: Trusted,
+    /// Whether the user of this run relies on that SRS.
+    pub relied: bool,
     named: Option<Address>,
 }
 
@@ -97,11 +106,34 @@ impl Contracts {
     pub fn load(args: &ContractArgs) -> Result<Self> {
         let (artefact, path) = load(&args.contract)?;
         let verifier = Deployable::verifier(&artefact, &path)?;
+        let srs = artefact.trusts(&path)?;
         Ok(Self {
             front: Deployable::front(&verifier.folder)?,
             verifier,
             artefact,
+            relied: args.trust.relies_on(&srs.fingerprint)?,
+            srs,
             named: args.model_verifier,
+        })
+    }
+
+    /// Says on stderr that proofs under the SRS convince nobody, if so.
+    pub fn warn(&self, ui: &Ui) {
+        if !self.relied || self.srs.ceremony.is_none() {
+            ui.note(format_args!(
+                "warning: the contract trusts the {}: {}",
+                self.srs, self.artefact.srs
+            ));
+        }
+    }
+
+    /// What `--json` says of the SRS.
+    pub fn srs_json(&self) -> Value {
+        json!({
+            "srs": self.srs.to_string(),
+            "srs_fingerprint": hex(&self.srs.fingerprint),
+            "srs_secure": self.srs.ceremony.is_some(),
+            "srs_relied_upon": self.relied,
         })
     }
 
@@ -142,22 +174,7 @@ impl Contracts {
 
     /// How the contract checks proofs of a model.
     pub fn mode(&self, set: &Verifying) -> Result<Mode> {
-        match &self.artefact.checks {
-            Checks::Aggregate => {
-                let instances = set.plan.statement.instances;
-                let protocol = protocol(&set.srs.params, &set.verifier.vk, instances);
-                Ok(Mode::Aggregated {
-                    key_digest: vk_digest(&protocol)?,
-                })
-            }
-            Checks::Direct { verifying_key, .. } if *verifying_key == set.verifier.digest() => {
-                Ok(Mode::Direct)
-            }
-            Checks::Direct { verifying_key, .. } => bail!(
-                "the contract checks proofs under verifying key {verifying_key}, the keys have {}; make a contract for them (`zkml evm generate --mode direct`)",
-                set.verifier.digest()
-            ),
-        }
+        mode(&self.artefact.checks, set)
     }
 
     /// What is registered for a model.
@@ -169,27 +186,28 @@ impl Contracts {
         commitment: Word,
     ) -> Result<Model> {
         let (graph, plan) = (&set.architecture.graph, &set.plan);
-        let code = &self.verifier.bytecode.runtime;
-        Ok(model(graph, plan, commitment.0, mode, verifier, code)?)
+        let contract = Contract {
+            address: verifier,
+            code: &self.verifier.bytecode.runtime,
+            slots: &self.artefact.slots()?,
+        };
+        Ok(model(graph, plan, commitment.0, mode, &contract)?)
     }
 }
 
 impl CallArgs {
-    /// The keys.
-    pub fn sets(&self, ui: &Ui) -> Result<Vec<Verifying>> {
-        let folders = self.keys.iter().cloned().map(KeyFolder);
-        folders
-            .map(|folder| folder.verifying(&SrsArgs::default(), ui))
-            .collect()
+    /// The models whose keys were given.
+    pub fn models(&self, ui: &Ui) -> Result<Vec<Known>> {
+        Known::load(&self.keys, &self.commitments, ui)
     }
 }
 
-/// The call that a proof is for; `sets` are the keys of its models.
+/// The call that a proof is for; `models` are those that it is about.
 pub fn call(
     contracts: &Contracts,
     places: &Places,
     submission: &Submission,
-    sets: &[Verifying],
+    models: &[Known],
     purpose: Purpose,
 ) -> Result<Call> {
     let Some(front) = &places.front else {
@@ -199,22 +217,13 @@ pub fn call(
             inferences: Vec::new(),
         });
     };
-    let claims = submission.claims();
+    let claims = submission.claims(&contracts.artefact.checks, models)?;
     let inferences = claims
         .iter()
-        .enumerate()
-        .map(|(index, claim)| {
-            let of_model = |set: &&Verifying| set.verifier.digest() == claim.verifying_key;
-            let Some(set) = sets.iter().find(of_model) else {
-                return Err(Refused(format!(
-                    "statement {index} was proven under verifying key {}, which none of --keys has",
-                    claim.verifying_key
-                ))
-                .into());
-            };
+        .map(|claim| {
             let verifier = places.verifier.address;
             let commitment = claim.statement.commitment;
-            let model = contracts.model(verifier, set, claim.mode, commitment)?;
+            let model = contracts.model(verifier, &claim.model.set, claim.mode, commitment)?;
             let (input, output) = encode(&model, claim.statement)?;
             Ok(Inference {
                 model_id: model_id(&model),

@@ -1,9 +1,14 @@
 //! The contracts that are deployed, and whether they stand on a chain.
 
 use super::record::Record;
-use crate::contract::Artefact;
+use crate::{
+    contract::{Artefact, Trusted},
+    keys::hex,
+    output::folder_of,
+};
 use anyhow::{bail, Context, Result};
 use std::path::{Path, PathBuf};
+use zkml_circuits::files::Name;
 use zkml_evm_verifier::{
     chain::{keccak256, Address, Node, B256},
     compile::Bytecode,
@@ -13,7 +18,7 @@ use zkml_evm_verifier::{
 /// A contract that can be deployed.
 pub struct Deployable {
     /// Its name.
-    pub name: String,
+    pub name: Name,
     /// Its code.
     pub bytecode: Bytecode,
     /// Where its records are kept.
@@ -37,7 +42,7 @@ impl Deployable {
         Ok(Self {
             name: artefact.contract.clone(),
             bytecode: artefact.bytecode().with_context(place)?,
-            folder: folder_of(path),
+            folder: folder_of(path).to_owned(),
         })
     }
 
@@ -45,7 +50,7 @@ impl Deployable {
     pub fn front(folder: &Path) -> Result<Self> {
         let artefact = model_verifier()?;
         Ok(Self {
-            name: artefact.contract_name.clone(),
+            name: artefact.contract_name.parse()?,
             bytecode: Bytecode {
                 creation: artefact.creation(),
                 runtime: artefact.runtime(),
@@ -140,29 +145,32 @@ impl Deployable {
 
 /// The artefact at a path, or in the folder at that path.
 pub fn load(path: &Path) -> Result<(Artefact, PathBuf)> {
-    let path = if path.is_dir() {
-        Artefact::files(path, crate::commands::evm::generate::CONTRACT).1
-    } else {
-        path.to_owned()
-    };
+    let path = artefact_path(path);
     Ok((Artefact::load(&path)?, path))
 }
 
-/// The folder that a file is in.
-fn folder_of(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        _ => PathBuf::from("."),
+/// The file at a path, or the artefact's in the folder at that path.
+pub fn artefact_path(path: &Path) -> PathBuf {
+    if path.is_dir() {
+        default_contract(path)
+    } else {
+        path.to_owned()
     }
 }
 
+/// The artefact of the name that `zkml evm generate` gives.
+fn default_contract(folder: &Path) -> PathBuf {
+    folder.join(format!("{}.json", crate::commands::evm::generate::CONTRACT))
+}
+
 /// Fails if the maker of the SRS could forge proofs that others would believe.
-pub fn check_srs(secure: bool, srs: &str, node: &Node, allow: bool) -> Result<()> {
-    if secure || allow || node.is_local() {
+pub fn check_srs(srs: &Trusted, relied: bool, node: &Node, allow: bool) -> Result<()> {
+    if relied || allow || node.is_local() {
         return Ok(());
     }
     bail!(
-        "refused on chain {}: {srs}. Whoever made it can forge proofs that the contract accepts. Make the keys with an SRS of a ceremony (`zkml setup --srs`, docs/onchain.md), or, for a test network, give --allow-insecure-srs",
-        node.chain_id()
+        "refused on chain {}: the contract trusts the {srs}. Whoever made it can forge proofs that the contract accepts. Make the keys with an SRS of a ceremony (`zkml setup --srs`, docs/onchain.md); if you rely on this one, say --trust-srs {}; or, for a test network, give --allow-insecure-srs",
+        node.chain_id(),
+        hex(&srs.fingerprint)
     )
 }

@@ -3,7 +3,7 @@
 use anyhow::{bail, Context, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use zkml_circuits::files::{read_bounded, write_atomic};
+use zkml_circuits::files::{read_bounded, write_atomic, Name};
 use zkml_evm_verifier::chain::{Address, B256};
 
 /// Largest record that is read.
@@ -14,7 +14,7 @@ const MAX_FILE: u64 = 1 << 16;
 #[serde(deny_unknown_fields)]
 pub struct Record {
     /// Its name.
-    pub contract: String,
+    pub contract: Name,
     /// The chain.
     pub chain_id: u64,
     /// Its address.
@@ -31,8 +31,8 @@ pub struct Record {
 
 impl Record {
     /// The file, in a folder.
-    pub fn path(folder: &Path, contract: &str, chain_id: u64) -> PathBuf {
-        folder.join(format!("{contract}.deployed-{chain_id}.json"))
+    pub fn path(folder: &Path, contract: &Name, chain_id: u64) -> PathBuf {
+        contract.in_folder(folder, &format!(".deployed-{chain_id}.json"))
     }
 
     /// Writes the file.
@@ -44,7 +44,7 @@ impl Record {
     }
 
     /// Reads the file of a folder, if there is one.
-    pub fn load(folder: &Path, contract: &str, chain_id: u64) -> Result<Option<Self>> {
+    pub fn load(folder: &Path, contract: &Name, chain_id: u64) -> Result<Option<Self>> {
         let path = Self::path(folder, contract, chain_id);
         let exists = path.try_exists();
         if !exists.with_context(|| path.display().to_string())? {
@@ -54,7 +54,7 @@ impl Record {
     }
 
     /// Reads a file, which must be about this contract and chain.
-    pub fn read(path: &Path, contract: &str, chain_id: u64) -> Result<Self> {
+    pub fn read(path: &Path, contract: &Name, chain_id: u64) -> Result<Self> {
         let place = || path.display().to_string();
         let text = read_bounded(path, MAX_FILE)?;
         let record: Self = serde_json::from_slice(&text).with_context(|| {
@@ -63,7 +63,7 @@ impl Record {
                 place()
             )
         })?;
-        if record.chain_id != chain_id || record.contract != contract {
+        if record.chain_id != chain_id || record.contract != *contract {
             bail!(
                 "{}: expected {contract} on chain {chain_id}, got {} on chain {}; the file was renamed",
                 place(),

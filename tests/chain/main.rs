@@ -12,6 +12,7 @@
 mod support;
 
 mod accounts;
+mod advisory;
 mod bounty;
 mod guide;
 mod refusals;

@@ -6,6 +6,7 @@ use crate::{
 };
 use serde_json::{json, Value};
 use std::fs;
+use zkml_circuits::files::{read_container, write_container, Kind};
 
 #[test]
 fn nodes_and_chains_are_checked() {
@@ -172,4 +173,69 @@ fn what_is_missing_is_said() {
     let anvil = Anvil::start(&[]);
     let again = evm_json(&anvil, &folder, &["deploy", "--yes"]);
     assert_eq!(again["verifier"]["already"], false);
+}
+
+/// What a proof's file says of its keys and its model is compared with them, so that a forged one registers nothing.
+#[test]
+fn a_forged_file_registers_nothing() {
+    let (anvil, folder) = (Anvil::start(&[]), copy());
+    evm_json(&anvil, &folder, &["deploy", "--yes"]);
+    let block = anvil.block();
+    let other = format!("0x{:064x}", 5);
+    // Public values are in the file as the field library writes them: one is taken from another place.
+    let digest = |bundle: &mut Value| {
+        let value = bundle["aggregate"]["instances"][0].clone();
+        bundle["aggregate"]["instances"][12] = value;
+    };
+    let claimed = |bundle: &mut Value| bundle["inner"][0]["key_digest"] = json!(other);
+    let weights =
+        |bundle: &mut Value| bundle["inner"][0]["statement"]["commitment"] = json!(other);
+    let good = fs::read(folder.path("aggregate.zkml")).unwrap();
+    let changes: [(&str, &dyn Fn(&mut Value)); 3] = [
+        ("a digest among the public values", &digest),
+        ("a digest beside them", &claimed),
+        ("other weights", &weights),
+    ];
+    for (what, change) in changes {
+        tamper(&folder, change);
+        for command in [&REGISTER[..], &VERIFY, &SUBMIT] {
+            let out = evm(&anvil, &folder, command);
+            assert_eq!(out.code, 3, "{what}: {}{}", out.stdout, out.stderr);
+        }
+        fs::write(folder.path("aggregate.zkml"), &good).unwrap();
+    }
+    // Without the weights the commitment is the user's to say, not the proof's.
+    fs::remove_file(folder.path("keys/weights.opening")).unwrap();
+    let out = evm(&anvil, &folder, &REGISTER);
+    assert_eq!(out.code, 1, "{}", out.stderr);
+    assert!(out.stderr.contains("--commitment"), "{}", out.stderr);
+    assert_eq!(anvil.block(), block, "nothing was sent");
+}
+
+/// A key that says of itself what it is for, and is another.
+#[test]
+fn an_aggregation_key_of_another_circuit_is_refused() {
+    let folder = copy();
+    let keys = folder.path("keys");
+    let key = folder.path("keys/aggregation-1.key");
+    let made = crate::scene::made().path("keys/aggregation-1.key");
+    let payload = read_container(made.as_ref(), Kind::AggregationKey, 1).unwrap();
+    let length = u64::from_le_bytes(payload[..8].try_into().unwrap()) as usize;
+    let (mut forged, first) = (payload.clone(), 8 + length + 10);
+    // A fixed column of the circuit is another's.
+    forged.copy_within(first + 64..first + 128, first);
+    write_container(key.as_ref(), Kind::AggregationKey, 1, &mut |out| {
+        out.write_all(&forged)
+    })
+    .unwrap();
+    let contract = folder.path("forged");
+    let generate = ["evm", "generate", "--mode", "aggregate", "--keys", &keys, "--out"];
+    let out = checked(Zkml::new().args(&generate).args(&[&contract]));
+    assert_eq!(out.code, 3, "{}", out.stderr);
+    assert!(
+        out.stderr.contains("is not the aggregation key of these circuits"),
+        "{}",
+        out.stderr
+    );
+    assert!(fs::metadata(contract).is_err());
 }

@@ -77,6 +77,7 @@ pub fn copy() -> Folder {
         "keys/config.json",
         "keys/verifying.key",
         "keys/verifying.srs",
+        "keys/weights.opening",
         "aggregate.zkml",
     ] {
         fs::copy(from.path(name), to.path(name)).unwrap();

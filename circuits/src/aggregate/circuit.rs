@@ -13,7 +13,7 @@ use super::{
     digest::assigned_vk_digest,
     ecc::{Chip, LoadedPoint, Loader},
     range::{rows, RangeCheck, RangeColumns, TABLE_BITS},
-    AggregateError, AggregationShape,
+    AggregateError, AggregationShape, Structure,
 };
 #[cfg(test)]
 use snark_verifier::halo2_base::halo2_proofs::plonk::Advice;
@@ -189,7 +189,8 @@ fn verify(
         let refused = |error| AggregateError::refused(index, error);
         // The key, and its size, are witnesses: one circuit for all keys of a shape.
         let protocol = snark.protocol.loaded_preprocessed_as_witness(loader, true);
-        let digest = assigned_vk_digest(loader, &protocol)?;
+        let structure = Structure::of(&snark.protocol)?;
+        let digest = assigned_vk_digest(loader, &structure, &protocol)?;
         statements.push(digest);
         let instances: Vec<Vec<_>> = snark
             .instances

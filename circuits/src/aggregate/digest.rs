@@ -1,12 +1,13 @@
 //! The digest of an inner verifying key, natively and in the circuit.
 //!
-//! `Poseidon(k, initial state of the transcript, x₀ mod r, y₀ mod r, x₁ mod r, …)` over the commitments to the
-//! fixed columns and the permutation, the identity as (0, 0). The hash is the one of the proofs'
+//! `Poseidon(structure, k, initial state of the transcript, x₀ mod r, y₀ mod r, x₁ mod r, …)` over the commitments
+//! to the fixed columns and the permutation, the identity as (0, 0). The hash is the one of the proofs'
 //! transcript, which separates lengths. The initial state is halo2's own hash of the whole
-//! verifying key; the commitments are hashed as well because the circuit computes with them, not
-//! with it.
+//! verifying key, which the circuit takes as it comes; the commitments are hashed as well because the circuit
+//! computes with them. The structure ([`Structure::word`]) is what the circuit does with them, a constant of the
+//! slot: without it a key would have the same digest in a slot of other gates, where it proves something else.
 
-use super::{curve::coordinates, ecc::Chip, ecc::Loader, AggregateError};
+use super::{curve::coordinates, ecc::Chip, ecc::Loader, AggregateError, Structure};
 use snark_verifier::{
     halo2_base::{
         halo2_proofs::halo2curves::{
@@ -16,7 +17,7 @@ use snark_verifier::{
         poseidon::hasher::spec::OptimizedPoseidonSpec,
         AssignedValue,
     },
-    loader::{halo2::Scalar, native::NativeLoader},
+    loader::{halo2::Scalar, native::NativeLoader, ScalarLoader},
     util::hash::Poseidon,
     verifier::plonk::PlonkProtocol,
 };
@@ -36,7 +37,8 @@ pub fn vk_digest(protocol: &PlonkProtocol<G1Affine>) -> Result<Fr, AggregateErro
         .ok_or(AggregateError::Protocol {
             reason: "it has no initial transcript state",
         })?;
-    let mut words = vec![Fr::from(protocol.domain.k as u64), state];
+    let structure = Structure::of(protocol)?.word();
+    let mut words = vec![structure, Fr::from(protocol.domain.k as u64), state];
     for point in &protocol.preprocessed {
         let (x, y) = coordinates(point).unwrap_or_default();
         words.extend([x.to_repr(), y.to_repr()].map(|bytes| {
@@ -50,9 +52,10 @@ pub fn vk_digest(protocol: &PlonkProtocol<G1Affine>) -> Result<Fr, AggregateErro
     Ok(hasher.squeeze())
 }
 
-/// The digest of a verifying key that the circuit has loaded.
+/// The digest of a verifying key that the circuit has loaded into a slot of this structure.
 pub(super) fn assigned_vk_digest(
     loader: &Loader,
+    structure: &Structure,
     protocol: &PlonkProtocol<G1Affine, Loader>,
 ) -> Result<AssignedValue<Fr>, AggregateError> {
     let (Some(state), Some(domain)) = (
@@ -63,7 +66,8 @@ pub(super) fn assigned_vk_digest(
             reason: "its key is not a witness",
         });
     };
-    let mut words: Vec<Scalar<G1Affine, Chip>> = vec![domain.k.clone(), state.clone()];
+    let structure = loader.load_const(&structure.word());
+    let mut words: Vec<Scalar<G1Affine, Chip>> = vec![structure, domain.k.clone(), state.clone()];
     for point in &protocol.preprocessed {
         let coordinates = {
             let (chip, point) = (loader.ecc_chip(), point.assigned());

@@ -23,8 +23,8 @@ use snark_verifier::{
 use snark_verifier_sdk::{halo2::gen_dummy_snark_from_protocol, Snark, SHPLONK};
 use std::path::Path;
 
-/// Version of the key file.
-const VERSION: u32 = 1;
+/// Version of the key file. Since 2 the digest of an inner key is of its slot's structure, too.
+const VERSION: u32 = 2;
 /// The range table needs this many rows and some.
 const MIN_K: u32 = super::range::TABLE_BITS + 1;
 /// Larger circuits are not tried.
@@ -182,6 +182,25 @@ impl AggregationKey {
         Ok(compile(srs, self.pk.get_vk(), config))
     }
 
+    /// What the key is for: shape, inner circuits, and where its columns break.
+    pub fn configuration(&self) -> Result<Vec<u8>, AggregateError> {
+        serde_json::to_vec(&self.header).map_err(|_| AggregateError::Protocol {
+            reason: "its header cannot be written down",
+        })
+    }
+
+    /// The verifying key's bytes.
+    pub fn verifying_key(&self) -> Result<Vec<u8>, AggregateError> {
+        let mut bytes = Vec::new();
+        self.pk
+            .get_vk()
+            .write(&mut bytes, SerdeFormat::RawBytes)
+            .map_err(|_| AggregateError::Protocol {
+                reason: "its verifying key cannot be written down",
+            })?;
+        Ok(bytes)
+    }
+
     pub(super) fn breaks(&self) -> Vec<usize> {
         self.header.breaks.clone()
     }
@@ -269,7 +288,7 @@ pub fn keygen(
 }
 
 /// Proofs of the right form that prove nothing: a key needs no more.
-fn dummies(protocols: &[PlonkProtocol<G1Affine>]) -> Result<Vec<Snark>, AggregateError> {
+pub(super) fn dummies(protocols: &[PlonkProtocol<G1Affine>]) -> Result<Vec<Snark>, AggregateError> {
     if protocols.is_empty() {
         return Err(AggregateError::Empty);
     }

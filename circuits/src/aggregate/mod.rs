@@ -32,7 +32,7 @@ pub use digest::vk_digest;
 pub use error::AggregateError;
 pub use field::{BITS, LIMBS};
 pub use key::{keygen, AggregationKey, AggregationShape};
-pub use prove::{check_snark, prove, verify, AggregateProof, Stage};
+pub use prove::{argue, check_snark, prove, verify, AggregateProof, Stage};
 pub use structure::Structure;
 
 use snark_verifier::{pcs::kzg::LimbsEncoding, verifier::plonk::PlonkVerifier};

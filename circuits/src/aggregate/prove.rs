@@ -14,7 +14,7 @@ use halo2_proofs::{
         ff::PrimeField,
     },
     poly::{commitment::ParamsProver, kzg::commitment::ParamsKZG},
-    transcript::TranscriptWriterBuffer,
+    transcript::{EncodedChallenge, TranscriptWrite, TranscriptWriterBuffer},
 };
 use rand::{Rng, RngCore};
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,7 @@ use snark_verifier_sdk::{
 use std::path::Path;
 
 /// Version of the proof file.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Steps of [`prove`], in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,21 +124,39 @@ pub fn prove(
     srs: &ParamsKZG<Bn256>,
     key: &AggregationKey,
     snarks: &[Snark],
-    mut rng: impl RngCore,
+    rng: impl RngCore,
     progress: &mut dyn FnMut(Stage),
 ) -> Result<AggregateProof, AggregateError> {
-    check_srs(srs, key.shape())?;
-    if snarks.len() != key.structures().len() {
-        return Err(AggregateError::Misfit {
-            what: "number of inner proofs".to_string(),
-            expected: key.structures().len().to_string(),
-            got: snarks.len().to_string(),
-        });
-    }
+    check_fit(srs, key, snarks)?;
     progress(Stage::CheckingProofs);
+    for (index, snark) in snarks.iter().enumerate() {
+        check_snark(srs, index, snark)?;
+    }
+    let mut transcript: EvmTranscript<G1Affine, NativeLoader, Vec<u8>, Vec<u8>> =
+        TranscriptWriterBuffer::<_, G1Affine, _>::init(Vec::new());
+    let instances = argue(srs, key, snarks, rng, &mut transcript, progress)?;
+    let proof = AggregateProof {
+        instances,
+        proof: transcript.finalize(),
+    };
+    progress(Stage::Verifying);
+    verify(srs, &key.protocol(srs)?, &proof)?;
+    Ok(proof)
+}
+
+/// Writes the argument that inner proofs lead to an accumulator; gives the public values. Neither the accumulator
+/// nor the argument is decided: of inner proofs that are wrong comes an argument that [`verify`] rejects.
+pub fn argue<Challenge: EncodedChallenge<G1Affine>>(
+    srs: &ParamsKZG<Bn256>,
+    key: &AggregationKey,
+    snarks: &[Snark],
+    mut rng: impl RngCore,
+    transcript: &mut impl TranscriptWrite<G1Affine, Challenge>,
+    progress: &mut dyn FnMut(Stage),
+) -> Result<Vec<Fr>, AggregateError> {
+    check_fit(srs, key, snarks)?;
     let mut accumulators = Vec::with_capacity(snarks.len());
-    for (index, (snark, structure)) in snarks.iter().zip(key.structures()).enumerate() {
-        structure.expect(&Structure::of(&snark.protocol)?, index)?;
+    for (index, snark) in snarks.iter().enumerate() {
         accumulators.extend(accumulators_of(srs, index, snark)?);
     }
     progress(Stage::ComputingWitness);
@@ -152,8 +170,6 @@ pub fn prove(
     )?;
     let instances = circuit.instances();
     progress(Stage::Proving);
-    let mut transcript: EvmTranscript<G1Affine, NativeLoader, Vec<u8>, Vec<u8>> =
-        TranscriptWriterBuffer::<_, G1Affine, _>::init(Vec::new());
     create_proof(
         srs,
         &key.pk,
@@ -161,15 +177,29 @@ pub fn prove(
         &circuit,
         &[&instances],
         rng,
-        &mut transcript,
+        transcript,
     )?;
-    let proof = AggregateProof {
-        instances,
-        proof: transcript.finalize(),
-    };
-    progress(Stage::Verifying);
-    verify(srs, &key.protocol(srs)?, &proof)?;
-    Ok(proof)
+    Ok(instances)
+}
+
+/// Whether these are proofs for the key, and the key is one for this SRS.
+fn check_fit(
+    srs: &ParamsKZG<Bn256>,
+    key: &AggregationKey,
+    snarks: &[Snark],
+) -> Result<(), AggregateError> {
+    check_srs(srs, key.shape())?;
+    if snarks.len() != key.structures().len() {
+        return Err(AggregateError::Misfit {
+            what: "number of inner proofs".to_string(),
+            expected: key.structures().len().to_string(),
+            got: snarks.len().to_string(),
+        });
+    }
+    for (index, (snark, structure)) in snarks.iter().zip(key.structures()).enumerate() {
+        structure.expect(&Structure::of(&snark.protocol)?, index)?;
+    }
+    Ok(())
 }
 
 /// Verifies an aggregate proof, its accumulator included. `protocol` is the key's.
@@ -205,11 +235,17 @@ pub fn check_snark(
     index: usize,
     snark: &Snark,
 ) -> Result<(), AggregateError> {
-    accumulators_of(srs, index, snark).map(|_| ())
+    let accumulators = accumulators_of(srs, index, snark)?;
+    <SHPLONK as AccumulationDecider<G1Affine, NativeLoader>>::decide_all(
+        &deciding_key(srs),
+        accumulators,
+    )
+    .map_err(|error| AggregateError::refused(index, error))
 }
 
 type Accumulator = KzgAccumulator<G1Affine, NativeLoader>;
 
+/// What decides an inner proof, not decided.
 pub(super) fn accumulators_of(
     srs: &ParamsKZG<Bn256>,
     index: usize,
@@ -229,8 +265,7 @@ pub(super) fn accumulators_of(
         return Err(rejected(format!("expected {expected} bytes, got {got}")));
     }
     type Verifier = PlonkSuccinctVerifier<SHPLONK>;
-    let key = deciding_key(srs);
-    let svk = key.svk();
+    let svk = deciding_key(srs).svk();
     let refused = |error| AggregateError::refused(index, error);
     let mut transcript = PoseidonTranscript::<NativeLoader, &[u8]>::from_spec(
         snark.proof.as_slice(),
@@ -238,14 +273,7 @@ pub(super) fn accumulators_of(
     );
     let proof = Verifier::read_proof(&svk, &snark.protocol, &snark.instances, &mut transcript)
         .map_err(refused)?;
-    let accumulators =
-        Verifier::verify(&svk, &snark.protocol, &snark.instances, &proof).map_err(refused)?;
-    <SHPLONK as AccumulationDecider<G1Affine, NativeLoader>>::decide_all(
-        &key,
-        accumulators.clone(),
-    )
-    .map_err(refused)?;
-    Ok(accumulators)
+    Verifier::verify(&svk, &snark.protocol, &snark.instances, &proof).map_err(refused)
 }
 
 /// The accumulation's own transcript; it is empty, since nothing here is blinded.

@@ -2,7 +2,10 @@
 
 use super::AggregateError;
 use blake2b_simd::Params;
-use halo2_proofs::halo2curves::bn256::{Fr, G1Affine};
+use halo2_proofs::halo2curves::{
+    bn256::{Fr, G1Affine},
+    ff::FromUniformBytes,
+};
 use serde::{Deserialize, Serialize};
 use snark_verifier::{util::arithmetic::Domain, verifier::plonk::PlonkProtocol};
 
@@ -59,6 +62,13 @@ impl Structure {
             points: protocol.num_witness.iter().sum::<usize>() + protocol.quotient.num_chunk() + 2,
             evaluations: protocol.evaluations.len(),
         })
+    }
+
+    /// The digest as a word of the field, which the digest of a key in a slot of this structure begins with.
+    pub(super) fn word(&self) -> Fr {
+        let mut wide = [0; 64];
+        wide[..32].copy_from_slice(&self.digest);
+        Fr::from_uniform_bytes(&wide)
     }
 
     /// Bytes of a proof.

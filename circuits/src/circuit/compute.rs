@@ -2,7 +2,7 @@
 //! hold elements; at the others they are whatever the identities demand.
 
 use crate::layout::{
-    Accumulator, Axis, Block, Emit, Excess, Home, Limb, Matrix, Plan, Range, Step, Tap, Term,
+    Accumulator, Axis, Emit, Excess, Home, Limb, Matrix, Plan, Range, Step, Tap, Term,
 };
 
 type Blocks = [Vec<u64>];
@@ -205,7 +205,7 @@ fn accumulate(
                 let each = terms
                     .iter()
                     .map(|t| i128::from(t.coefficient) * i128::from(term(blocks, t, i)));
-                *sum = i128::from(*constant) + each.sum::<i128>();
+                *sum = constant + each.sum::<i128>();
             }
         }
     }
@@ -257,8 +257,11 @@ fn write(
     sums: &[i128],
 ) -> Result<(), ()> {
     for (i, sum) in sums.iter().enumerate() {
-        let scaled = sum * i128::from(emit.factor) + i128::from(emit.half);
-        let divisor = i128::from(emit.divisor);
+        let scaled = sum
+            .checked_mul(emit.factor)
+            .and_then(|product| product.checked_add(emit.half))
+            .ok_or(())?;
+        let divisor = emit.divisor;
         let mut value = scaled.div_euclid(divisor);
         split(plan, blocks, &emit.remainder, i, scaled.rem_euclid(divisor))?;
         if let Some((matrix, segment, axis)) = &emit.bias {
@@ -281,10 +284,10 @@ fn write(
     Ok(())
 }
 
-fn size(block: &Block) -> i128 {
-    i128::from(block.range.size())
-}
+/// Values beyond ±2^62 are refused: whatever is computed from cells then fits 64 bits.
+const MAX_VALUE: i128 = 1 << 62;
 
+/// The limbs of a value, if the tables that they are looked up in have them.
 fn split(
     plan: &Plan,
     blocks: &mut Blocks,
@@ -292,10 +295,14 @@ fn split(
     index: usize,
     value: i128,
 ) -> Result<(), ()> {
+    if value.abs() > MAX_VALUE {
+        return Err(());
+    }
     let mut rest = value;
     for limb in limbs.iter().rev() {
         let digit = rest.div_euclid(i128::from(limb.base));
-        if !(0..size(&plan.blocks[limb.block])).contains(&digit) {
+        let size = plan.tables.size(plan.blocks[limb.block].range).ok_or(())?;
+        if !(0..i128::from(size)).contains(&digit) {
             return Err(());
         }
         rest -= digit * i128::from(limb.base);

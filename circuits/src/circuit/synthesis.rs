@@ -120,6 +120,12 @@ impl Assigner<'_, '_> {
                 .assign_fixed(columns.scalar_kind, row, Fr::from(2));
             self.region.assign_fixed(columns.constant, row, *value);
         }
+        // No gate reads it: it is there so that the key is that of the whole configuration, names and all.
+        self.region.assign_fixed(
+            columns.constant,
+            places.configuration,
+            self.plan.configuration,
+        );
         self.fixed_hash()
     }
 

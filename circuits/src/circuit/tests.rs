@@ -1,9 +1,11 @@
 //! The circuit against honest and cheating witnesses.
 
+mod attacks;
 mod blinding;
 mod cells;
 mod cheats;
 mod computed;
+mod enemy;
 mod fixtures;
 mod forge;
 mod honest;

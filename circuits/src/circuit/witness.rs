@@ -1,6 +1,9 @@
 //! The phase-1 witness: every data cell, words, hash cells, multiplicities.
 
-use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr};
+use halo2_proofs::{
+    arithmetic::Field,
+    halo2curves::{bn256::Fr, ff::PrimeField},
+};
 
 use super::compute;
 use crate::{
@@ -204,7 +207,7 @@ fn given(
         };
         let mut rest = i128::from(value) - i128::from(offset);
         for limb in limbs.iter().rev() {
-            let size = plan.blocks[limb.block].range.size();
+            let size = plan.tables.size(plan.blocks[limb.block].range).unwrap_or(0);
             let digit = rest.div_euclid(i128::from(limb.base));
             rest -= digit * i128::from(limb.base);
             if !(0..i128::from(size)).contains(&digit) {
@@ -235,8 +238,8 @@ fn pack(packing: &Packing, columns: usize, blocks: &[Vec<u64>], words: &mut [Fr]
             let stored = lane
                 .limbs
                 .iter()
-                .map(|limb| limb.base * blocks[limb.block][at]);
-            Fr::from(stored.sum::<u64>())
+                .map(|limb| u128::from(limb.base) * u128::from(blocks[limb.block][at]));
+            Fr::from_u128(stored.sum())
         });
     }
 }

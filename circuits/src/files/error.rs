@@ -51,7 +51,7 @@ pub enum FileError {
         got: String,
     },
     /// The right kind, in a format that this program does not read.
-    #[error("{}: expected {} of format version {expected}, got version {got}; make the file again with this version of zkml", path.display(), kind.name())]
+    #[error("{}: expected {} of format version {expected}, got version {got}; {}", path.display(), kind.name(), kind.renewal(*expected, *got))]
     WrongVersion {
         /// The file.
         path: PathBuf,

@@ -67,6 +67,21 @@ impl Kind {
         }
     }
 
+    /// What to do about a file of the format version `got`, where another is expected.
+    pub(super) fn renewal(self, expected: u32, got: u32) -> String {
+        if got > expected {
+            return "it was made by a later version of zkml: use that one".into();
+        }
+        let again = match self {
+            Kind::ProvingKey | Kind::VerifyingKey | Kind::Opening => "run `zkml setup` again",
+            Kind::Proof | Kind::Statement | Kind::Snark => "run `zkml prove` again",
+            Kind::AggregationKey => "delete it, and run `zkml aggregate` again",
+            Kind::AggregationProof => "run `zkml aggregate` again",
+            Kind::Srs => "run `zkml srs import` again",
+        };
+        format!("it was made by an earlier version of zkml: {again}")
+    }
+
     /// The name that belongs to four bytes of a file.
     pub(super) fn name_of_tag(tag: [u8; 4]) -> String {
         match Self::ALL.iter().find(|kind| kind.tag() == tag) {

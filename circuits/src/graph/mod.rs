@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 /// A closed interval of integers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Interval {
     /// Smallest value.
     pub lo: i64,
@@ -57,6 +58,7 @@ pub enum Visibility {
 /// A tensor's declaration. Values live apart ([`Weights`], the executor's trace), so that a
 /// graph is the architecture and nothing of the weights but their widths.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Tensor {
     /// Name in the source model, for messages.
     pub name: String,
@@ -71,6 +73,7 @@ pub struct Tensor {
 
 /// `clamp(v, lo, hi)`; `hi = None` is +∞ (ReLU).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Clamp {
     /// Lower bound.
     pub lo: i64,
@@ -80,6 +83,7 @@ pub struct Clamp {
 
 /// Geometry of a two-dimensional window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Window {
     /// Kernel height and width.
     pub kernel: [usize; 2],
@@ -91,7 +95,7 @@ pub struct Window {
 
 /// The operations. Closed: a new one must be met by every `match` in the crate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Op {
     /// `y[o] = clamp(rd(Σ_{c,i,j} w[o,c,i,j]·x[c, ..], div) + bias[o])`.
     /// `x: [C,H,W]`, `w: [O,C/groups,kh,kw]`, `bias: [O]`, `y: [O,H',W']`.
@@ -268,6 +272,7 @@ pub enum Op {
 
 /// A function on integers, by its values: public, part of the architecture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Table {
     /// What it approximates, for `inspect`.
     pub name: String,
@@ -296,6 +301,7 @@ impl Table {
 
 /// One computed tensor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Node {
     /// Name in the source model, for messages and `inspect`.
     pub name: String,
@@ -309,6 +315,7 @@ pub struct Node {
 
 /// A model's architecture: tensors and nodes in topological order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Graph {
     /// The fixed-point scale: real value = integer / scale.
     pub scale: i64,

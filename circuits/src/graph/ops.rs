@@ -1,5 +1,6 @@
 //! What each operation reads, the shape that it gives, and rounding.
 
+mod bounds;
 mod validate;
 
 use super::{Clamp, Graph, Interval, Op, Table, Tensor, TensorId, Window};
@@ -13,6 +14,9 @@ pub const MAX_DATA_ELEMENTS: usize = 1 << 22;
 
 /// Largest number of elements of all tensors of a graph together.
 pub const MAX_TOTAL_ELEMENTS: usize = 1 << 28;
+
+/// The largest scale.
+pub const MAX_SCALE: i64 = 1 << 40;
 
 /// A graph that breaks one of the rules on [`Op`].
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -157,6 +161,11 @@ impl Window {
             side(height, top, bottom, self.kernel[0], self.stride[0])?,
             side(width, left, right, self.kernel[1], self.stride[1])?,
         ])
+    }
+
+    /// What a sum of windows is divided by for their average.
+    pub fn divisor(&self) -> i64 {
+        i64::try_from(self.area()).unwrap_or(i64::MAX)
     }
 
     /// Kernel height × width.
@@ -331,7 +340,7 @@ impl Op {
             | Op::Mul { div, .. }
             | Op::MatMul { div, .. }
             | Op::ReduceSum { div, .. } => *div,
-            Op::AvgPool { window, .. } => i64::try_from(window.area()).unwrap_or(i64::MAX),
+            Op::AvgPool { window, .. } => window.divisor(),
             _ => 1,
         }
     }

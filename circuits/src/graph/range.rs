@@ -22,6 +22,9 @@ use step::Step;
 /// Activations and inputs lie in `[-2^40, 2^40 - 1]`.
 pub const MAX_ACTIVATION_BITS: u32 = 40;
 
+/// Weights lie in `[-2^60, 2^60 - 1]`: sums of 2^26 products with activations fit 128 bits.
+pub const MAX_WEIGHT_BITS: u32 = 60;
+
 /// Accumulators stay below 2^120: far below half the BN254 scalar field (2^253), and within the
 /// executor's 128-bit arithmetic.
 pub const MAX_ACCUMULATOR_BITS: u32 = 120;

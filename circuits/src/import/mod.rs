@@ -68,6 +68,7 @@ pub enum Layout {
 
 /// An input or output as the source file declares it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Port {
     /// Name in the file (an index in zkml's).
     pub name: String,
@@ -89,6 +90,7 @@ impl Port {
 
 /// What is known of the file that a model came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Source {
     /// Its format.
     pub format: Format,

@@ -107,7 +107,9 @@ fn parse(
             Ok(vec![integers(&tensor.name, &array.values, scale(0))?])
         }
         Some("json") => {
-            let reals = json::parse(bytes, graph.inputs.len())?;
+            let sizes = graph.inputs.iter().filter_map(|id| graph.tensors.get(id.0));
+            let most = sizes.filter_map(|t| elements(&t.shape)).sum();
+            let reals = json::parse(bytes, graph.inputs.len(), most)?;
             let name = |at: usize| {
                 let id = graph.inputs.get(at);
                 id.and_then(|id| graph.tensors.get(id.0))

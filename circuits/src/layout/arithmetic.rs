@@ -1,13 +1,21 @@
 //! The vocabulary of identities: sums, products, powers and folds of operands.
 
-use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr};
+use halo2_proofs::{
+    arithmetic::Field,
+    halo2curves::{bn256::Fr, ff::PrimeField},
+};
 
 use super::{
     block::{BlockId, Variable},
     builder::Builder,
     home::Limb,
     program::Operand,
+    LayoutError,
 };
+use crate::graph::Interval;
+
+/// Values that limbs hold, so far as is known before tables are made, lie within ±2^62.
+const MAX_HELD_BITS: u32 = 62;
 
 impl Builder<'_> {
     /// A constant.
@@ -15,8 +23,8 @@ impl Builder<'_> {
         self.program.constant(value)
     }
 
-    /// A small signed constant.
-    pub fn integer(&mut self, value: i64) -> Operand {
+    /// A signed constant.
+    pub fn integer(&mut self, value: i128) -> Operand {
         self.program.constant(signed(value))
     }
 
@@ -60,7 +68,7 @@ impl Builder<'_> {
     }
 
     /// `Σ factor·value`.
-    pub fn combine(&mut self, terms: impl IntoIterator<Item = (i64, Operand)>) -> Operand {
+    pub fn combine(&mut self, terms: impl IntoIterator<Item = (i128, Operand)>) -> Operand {
         let mut sum = None;
         for (factor, value) in terms {
             sum = match (sum, factor) {
@@ -86,16 +94,44 @@ impl Builder<'_> {
     pub fn value(
         &mut self,
         limbs: &[Limb],
-        offset: i64,
+        offset: i128,
         limb: impl Fn(BlockId) -> Operand,
         ones: Operand,
     ) -> Operand {
-        let terms: Vec<(i64, Operand)> = limbs
+        let terms: Vec<(i128, Operand)> = limbs
             .iter()
-            .map(|l| (l.base as i64, limb(l.block)))
+            .map(|l| (l.base.into(), limb(l.block)))
             .chain([(offset, ones)])
             .collect();
         self.combine(terms)
+    }
+
+    /// An interval of values that limbs can hold; an error about the node being lowered if there are none.
+    pub fn interval(
+        &self,
+        what: &'static str,
+        lo: i128,
+        hi: i128,
+    ) -> Result<Interval, LayoutError> {
+        let limit = 1i128 << MAX_HELD_BITS;
+        match (i64::try_from(lo), i64::try_from(hi)) {
+            (Ok(low), Ok(high)) if -limit <= lo && hi <= limit => {
+                Ok(Interval { lo: low, hi: high })
+            }
+            _ => Err(LayoutError::Overflow {
+                node: self.node.clone(),
+                what,
+                lo,
+                hi,
+            }),
+        }
+    }
+
+    /// A constant of an identity that 128 bits hold; an error about the node being lowered if they do not.
+    pub fn exactly(&self, constant: Option<i128>) -> Result<i128, LayoutError> {
+        constant.ok_or_else(|| LayoutError::Constant {
+            node: self.node.clone(),
+        })
     }
 
     /// `z^exponent`.
@@ -142,8 +178,9 @@ impl Builder<'_> {
 }
 
 /// A signed integer in the field.
-pub fn signed(value: i64) -> Fr {
-    let magnitude = Fr::from(value.unsigned_abs());
+pub fn signed(value: impl Into<i128>) -> Fr {
+    let value = value.into();
+    let magnitude = Fr::from_u128(value.unsigned_abs());
     if value < 0 {
         -magnitude
     } else {

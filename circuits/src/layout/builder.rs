@@ -9,7 +9,7 @@ use super::{
     pack::{Lane, Statement},
     program::{Operand, Program},
     tables::Tables,
-    weights::Matrix,
+    weights::{stored_ranges, Matrix, WeightHome},
     LayoutError, NodeReport, Shape, Step, Visibilities,
 };
 use crate::{
@@ -17,8 +17,8 @@ use crate::{
     hash::Poseidon,
 };
 
-/// Segments of weights, their range, and their cells.
-pub type LaidWeights = (Vec<Vec<Option<(TensorId, usize)>>>, Interval, Matrix);
+/// Segments of weights, and their cells.
+pub type LaidWeights = (Vec<Vec<Option<(TensorId, usize)>>>, Matrix);
 
 /// A layout in the making.
 pub struct Builder<'g> {
@@ -42,8 +42,12 @@ pub struct Builder<'g> {
     pub program: Program,
     /// The statement.
     pub statement: Statement,
-    /// Weights laid out so far: segments, range, cells.
+    /// Weights laid out so far: segments, cells.
     pub matrices: Vec<LaidWeights>,
+    /// The interval that each weight tensor is stored in.
+    pub stored_ranges: Vec<Interval>,
+    /// Where weights have their cells.
+    pub weight_homes: Vec<Vec<WeightHome>>,
     /// Weight segments to commit to, by their rows.
     pub committed: BTreeMap<usize, Vec<Lane>>,
     /// Blocks of so many elements whose other cells hold zero.
@@ -84,6 +88,8 @@ impl<'g> Builder<'g> {
             program: Program::default(),
             statement: Statement::new(),
             matrices: Vec::new(),
+            stored_ranges: stored_ranges(graph),
+            weight_homes: vec![Vec::new(); graph.tensors.len()],
             committed: BTreeMap::new(),
             zero_padded: Vec::new(),
             node: String::new(),

@@ -148,6 +148,7 @@ impl Builder<'_> {
             reports: self.reports,
             usage,
             rows,
+            configuration: Fr::ZERO,
         })
     }
 

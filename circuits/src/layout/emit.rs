@@ -8,6 +8,7 @@ use super::{
     block::{BlockId, Gate, Geometry, Range},
     builder::Builder,
     home::{Home, Limb},
+    needed::Needed,
     weights::Matrix,
     LayoutError,
 };
@@ -135,7 +136,7 @@ pub enum Accumulator {
         /// Summands.
         terms: Vec<Term>,
         /// Added to every cell.
-        constant: i64,
+        constant: i128,
     },
 }
 
@@ -159,11 +160,11 @@ pub struct Emit {
     /// Geometry of all blocks.
     pub geometry: Geometry,
     /// Factor of the accumulator.
-    pub factor: i64,
+    pub factor: i128,
     /// Added before dividing.
-    pub half: i64,
+    pub half: i128,
     /// Divisor.
-    pub divisor: i64,
+    pub divisor: i128,
     /// Bias: matrix, segment, axis.
     pub bias: Option<(Matrix, usize, Axis)>,
     /// Limbs of the kept value.
@@ -178,11 +179,11 @@ pub struct Emit {
 
 impl Emit {
     /// `p − offset` as a combination of block folds.
-    pub fn folds(&self) -> Vec<(i64, BlockId)> {
-        let signed = |limbs: &[Limb], sign: i64| -> Vec<(i64, BlockId)> {
+    pub fn folds(&self) -> Vec<(i128, BlockId)> {
+        let signed = |limbs: &[Limb], sign: i128| -> Vec<(i128, BlockId)> {
             limbs
                 .iter()
-                .map(|limb| (sign * limb.base as i64, limb.block))
+                .map(|limb| (sign * i128::from(limb.base), limb.block))
                 .collect()
         };
         let mut folds = signed(&self.kept, 1);
@@ -210,7 +211,8 @@ pub struct Output {
     pub geometry: Geometry,
     /// Divisor of the accumulator (1: exact).
     pub div: i64,
-    /// Interval before the clamp, of every cell.
+    /// Interval before the clamp that is declared for every cell. It decides about sizes alone: no cells hold
+    /// what is beyond them, and no value that cells hold may go without its clamp.
     pub pre: Interval,
     /// Clamp.
     pub clamp: Option<Clamp>,
@@ -231,20 +233,22 @@ impl Builder<'_> {
             bias,
             packed,
         } = output;
-        let (factor, half, divisor) = match div {
+        let (factor, half, divisor) = match i128::from(div) {
             1 => (1, 0, 1),
             even if even % 2 == 0 => (1, even / 2, even),
             odd => (2, odd, 2 * odd),
         };
-        // A clamp that no value reaches is none.
-        let clamp = clamp.filter(|c| pre.lo < c.lo || c.hi.is_some_and(|hi| pre.hi > hi));
-        let (kept, offset, excess) = match clamp {
-            None => {
+        let (kept, offset, excess) = match self.needed(pre, clamp, packed) {
+            Needed::Nothing => {
                 let values = span(pre.lo, pre.hi);
                 let limbs = self.limbs("output", values, packed, geometry)?;
                 (limbs, pre.lo, Excess::None)
             }
-            Some(clamp) => {
+            Needed::Exact(sizes) => {
+                let limbs = self.limbs_of(&sizes, geometry);
+                (limbs, pre.lo, Excess::None)
+            }
+            Needed::Gate(clamp) => {
                 let below = clamp.lo.saturating_sub(pre.lo).max(0) as u64;
                 let (kept, limbs) = match clamp.hi {
                     Some(hi) => {
@@ -262,7 +266,9 @@ impl Builder<'_> {
         let remainder = if divisor == 1 {
             Vec::new()
         } else {
-            self.exact_limbs("remainder", divisor as u64, geometry)?
+            let values =
+                u64::try_from(divisor).map_err(|_| self.too_wide("remainder", u64::MAX))?;
+            self.exact_limbs("remainder", values, geometry)?
         };
         Ok(Emit {
             geometry,

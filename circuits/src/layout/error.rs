@@ -43,6 +43,24 @@ pub enum LayoutError {
         /// Shape: k.
         k: u32,
     },
+    /// Values that no limbs hold.
+    #[error("node '{node}': {what} may lie anywhere in [{lo}, {hi}], limbs hold ±2^62; use narrower ranges or smaller factors")]
+    Overflow {
+        /// Node name.
+        node: String,
+        /// Which values.
+        what: &'static str,
+        /// Smallest possible value.
+        lo: i128,
+        /// Largest possible value.
+        hi: i128,
+    },
+    /// A constant of an identity that is too large.
+    #[error("node '{node}': the constant of its identity has more than 127 bits; use narrower ranges or smaller factors")]
+    Constant {
+        /// Node name.
+        node: String,
+    },
     /// A gate that the shape leaves out.
     #[error("the model needs gates that this shape leaves out; use a shape with {needed:?}")]
     NoGate {
@@ -56,6 +74,16 @@ pub enum LayoutError {
         max_k: u32,
         /// Why the last one failed.
         last: String,
+    },
+    /// The search for a shape takes too long for so few weights.
+    #[error("no layout found in time: the model has {elements} elements for {weights} weights, and none of the {tried} shapes that were tried holds them; a file that holds so little may ask for so much: use smaller tensors")]
+    Search {
+        /// Elements of all tensors.
+        elements: usize,
+        /// Those of weights.
+        weights: usize,
+        /// Shapes that were tried.
+        tried: usize,
     },
     /// A graph that breaks its own invariants.
     #[error("invalid graph: {0}")]

@@ -13,9 +13,11 @@ mod emit;
 mod error;
 mod home;
 mod lower;
+mod needed;
 mod pack;
 mod planner;
 pub mod program;
+pub(crate) mod repairs;
 mod rows;
 mod tables;
 mod weights;
@@ -33,6 +35,7 @@ pub use tables::Tables;
 pub use weights::Matrix;
 
 use crate::graph::{Graph, TensorId, Visibility};
+use halo2_proofs::halo2curves::bn256::Fr;
 use serde::{Deserialize, Serialize};
 
 /// Interleaved row tracks.
@@ -40,6 +43,7 @@ pub const SLOTS: usize = 4;
 
 /// What the columns and gates depend on. Models of one shape share one constraint system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Shape {
     /// log₂ of the rows.
     pub k: u32,
@@ -53,7 +57,6 @@ pub struct Shape {
     pub clamps: Clamps,
     /// Whether tables, hash and scalar program share the columns of the one data column, below it: fewer
     /// commitments on more rows ([`Rows`]).
-    #[serde(default)]
     pub stacked: bool,
 }
 
@@ -69,7 +72,6 @@ pub struct Clamps {
     /// Of values with two limbs.
     pub wide: bool,
     /// Products of two cells.
-    #[serde(default)]
     pub product: bool,
 }
 
@@ -206,6 +208,7 @@ impl Shape {
 
 /// What of a model's inputs and outputs is seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Visibilities {
     /// Of each input; missing entries are public.
     pub inputs: Vec<Visibility>,
@@ -325,6 +328,8 @@ pub struct Plan {
     pub usage: Usage,
     /// Where its parts stand.
     pub rows: Rows,
+    /// Digest of the configuration that the layout is of, which its key commits to; zero for a graph alone.
+    pub configuration: Fr,
 }
 
 /// Rows used of each resource, against what the shape offers.

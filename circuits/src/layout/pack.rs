@@ -16,10 +16,11 @@ use super::{
     builder::Builder,
     home::Limb,
     program::Operand,
+    repairs::{undone, Repair},
     LayoutError,
 };
 use crate::{
-    graph::{TensorId, Visibility},
+    graph::{Interval, TensorId, Visibility},
     hash::Domain,
 };
 
@@ -281,7 +282,8 @@ impl Builder<'_> {
         });
     }
 
-    /// Exposes a tensor whose home is packed ([`Builder::is_packed`]).
+    /// Exposes a tensor whose home is packed ([`Builder::is_packed`]). Its declared range must be within what
+    /// words hold: two tensors of that range then have different words.
     pub fn expose(
         &mut self,
         tensor: TensorId,
@@ -289,7 +291,20 @@ impl Builder<'_> {
         limbs: &[Limb],
         offset: i64,
         geometry: Geometry,
-    ) -> Exposed {
+    ) -> Result<Exposed, LayoutError> {
+        let range = self.graph.tensors[tensor.0].range;
+        let stated = visibility != Visibility::Private && !undone(Repair::Zero);
+        if stated && !self.in_words(range, offset, limbs) {
+            return Err(self.unsupported(
+                format!(
+                    "values in [{}, {}] in words of {} bits from {offset} on",
+                    range.lo,
+                    range.hi,
+                    self.packed_bits(limbs)
+                ),
+                "declare a range that its words hold",
+            ));
+        }
         let first = self.statement.instances;
         let shown = (visibility != Visibility::Private).then_some(first);
         let packing = shown.map(|_| self.statement.packings.len());
@@ -309,13 +324,23 @@ impl Builder<'_> {
                 self.pack_group(lanes, geometry.rows, geometry.variable, Some(message));
             }
         }
-        Exposed {
+        Ok(Exposed {
             tensor,
             visibility,
             packing,
             offset,
             instance: shown,
+        })
+    }
+
+    /// Whether all of a range, and the zero or the offset that stands for no element, is in the bits that
+    /// these limbs take in a word.
+    pub fn in_words(&self, range: Interval, offset: i64, limbs: &[Limb]) -> bool {
+        if undone(Repair::Words) {
+            return true;
         }
+        let above = (1i128 << self.packed_bits(limbs).min(WORD_BITS.min(126))) - 1;
+        offset <= range.lo && i128::from(range.hi.max(0)) - i128::from(offset) <= above
     }
 
     /// Geometry of a tensor of `elements` values of `bits` bits that will be packed: as many
@@ -337,6 +362,23 @@ impl Builder<'_> {
         64 - (values.next_power_of_two() - 1).leading_zeros().min(63)
     }
 
+    /// What limbs of this offset hold for `value`.
+    pub fn digits(&self, value: i64, offset: i64, limbs: &[Limb]) -> Result<Vec<u64>, LayoutError> {
+        let stored = i128::from(value) - i128::from(offset);
+        let mut rest = u64::try_from(stored).map_err(|_| {
+            self.unsupported(
+                format!("{value} in a tensor of values from {offset} on"),
+                "use ranges that hold the constants beside them",
+            )
+        })?;
+        let mut digits = vec![0u64; limbs.len()];
+        for (digit, limb) in digits.iter_mut().zip(limbs).rev() {
+            *digit = rest / limb.base;
+            rest %= limb.base;
+        }
+        Ok(digits)
+    }
+
     /// The stored limbs that mean zero at `positions` become constants.
     pub fn fix_zero(
         &mut self,
@@ -347,18 +389,13 @@ impl Builder<'_> {
         if positions.is_empty() {
             return Ok(());
         }
-        if !self.held(offset, limbs).contains(0) {
+        if !self.held(offset, limbs)?.contains(0) {
             return Err(self.unsupported(
                 "padding a tensor whose range excludes zero",
                 "pad before the activation",
             ));
         }
-        let mut rest = offset.unsigned_abs();
-        let mut values = vec![0u64; limbs.len()];
-        for (value, limb) in values.iter_mut().zip(limbs).rev() {
-            *value = rest / limb.base;
-            rest %= limb.base;
-        }
+        let values = self.digits(0, offset, limbs)?;
         let cells = limbs
             .iter()
             .zip(values)

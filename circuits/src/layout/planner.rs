@@ -13,7 +13,7 @@ use super::{Clamps, LayoutError, Plan, Shape, Visibilities, SLOTS, WORD_BITS};
 use crate::{
     circuit::Columns,
     gas,
-    graph::{Graph, Node, Op, TensorId},
+    graph::{ops::elements, Graph, Node, Op, Role, Tensor, TensorId},
     hash::Poseidon,
 };
 
@@ -111,6 +111,10 @@ pub const DATA_COLUMNS: [usize; 22] = [
 ];
 /// More data columns are never the cheapest to verify in a contract or another circuit.
 const MOST_TO_VERIFY: usize = 20;
+/// Elements that a search may lay out, over all shapes that it tries: so many for each weight, which a file has to
+/// hold, and at least those of a few seconds. What a file only declares costs it nothing.
+const SEARCH_PER_WEIGHT: usize = 1 << 9;
+const SEARCH: usize = 1 << 23;
 /// Public values that [`Goal::Direct`] reckons with: they hardly depend on the shape.
 const TYPICAL_INSTANCES: usize = 40;
 /// Gas that [`Goal::Direct`] pays to save the prover a second.
@@ -230,12 +234,51 @@ impl Least {
     }
 }
 
+/// How much a search has laid out, and may.
+struct Search {
+    elements: usize,
+    weights: usize,
+    tried: usize,
+}
+
+impl Search {
+    fn new(graph: &Graph) -> Self {
+        let size = |tensor: &Tensor| elements(&tensor.shape).unwrap_or(0);
+        let weights = graph.tensors.iter().filter(|t| t.role == Role::Weight);
+        Self {
+            elements: graph.tensors.iter().map(size).sum(),
+            weights: weights.map(size).sum(),
+            tried: 0,
+        }
+    }
+
+    /// Counts one more shape.
+    fn next(&mut self) -> Result<(), LayoutError> {
+        let most = SEARCH.max(self.weights.saturating_mul(SEARCH_PER_WEIGHT));
+        if self.elements.saturating_mul(self.tried + 1) > most {
+            let Self {
+                elements,
+                weights,
+                tried,
+            } = *self;
+            return Err(LayoutError::Search {
+                elements,
+                weights,
+                tried,
+            });
+        }
+        self.tried += 1;
+        Ok(())
+    }
+}
+
 /// The cheapest shape that the model fits.
 pub fn choose(graph: &Graph, visibilities: &Visibilities, goal: Goal) -> Result<Plan, LayoutError> {
     let mut last = None;
     let product = |node: &Node| matches!(node.op, Op::Mul { .. } | Op::Div { .. });
     let products = graph.nodes.iter().any(product);
     let least = Least::of(graph);
+    let mut search = Search::new(graph);
     // Layouts depend on which gates there are only where caps share a column: what is known of each, the gates
     // that it needs.
     let mut known: HashMap<Shape, Option<Clamps>> = HashMap::new();
@@ -257,6 +300,7 @@ pub fn choose(graph: &Graph, visibilities: &Visibilities, goal: Goal) -> Result<
         if known.get(&layout).is_some_and(without_gate) {
             continue;
         }
+        search.next()?;
         match Plan::new(graph, visibilities, shape) {
             Ok(plan) => return Ok(plan),
             // No shape makes an unsupported operation provable.

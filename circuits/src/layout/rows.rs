@@ -28,6 +28,8 @@ pub struct Rows {
     pub scalar: usize,
     /// Row of the first constant; the others are above it.
     pub constant: usize,
+    /// The last row that can be used, whose constant nothing reads: there is the configuration's digest.
+    pub configuration: usize,
     /// A row that holds no data, nor do its neighbours. Columns that a model does not use are one here, so
     /// that no commitment of a key is the identity, which neither the aggregation circuit nor a checked
     /// file admits.
@@ -64,6 +66,7 @@ impl Rows {
                 hash: 0,
                 scalar: 0,
                 constant,
+                configuration: active,
                 idle: active - 3,
                 spare: active.saturating_sub(usage.table_rows),
             });
@@ -87,6 +90,7 @@ impl Rows {
             hash,
             scalar: data,
             constant,
+            configuration: active,
             idle: data - SLOTS,
             spare: active
                 .checked_sub(needed)

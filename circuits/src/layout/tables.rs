@@ -140,6 +140,14 @@ impl Tables {
         }
     }
 
+    /// What cells of a range are below: the size of its table, which may be larger than asked for.
+    pub fn size(&self, range: Range) -> Option<u64> {
+        match range {
+            Range::Exact(_) | Range::AtLeast(_) => self.sizes.get(self.tag(range)?).copied(),
+            Range::Function(function) => Some(function.size),
+        }
+    }
+
     /// First table row of a tag.
     pub fn first_row(&self, tag: usize) -> usize {
         let sizes = self.sizes.iter().map(|size| *size as usize);

@@ -1,14 +1,19 @@
 //! Weight matrices: rows of weights in segments, committed to by C.
+//!
+//! A weight has one home, its cells where it was laid out first, and C commits to those. Where another layer
+//! reads it in another arrangement its cells are copies: W is the same W whoever reads it. Tensors that share
+//! a matrix are stored alike, and so are those that share one with them, for cells to be copied as they are.
 
 use super::{
-    block::{Geometry, Variable},
+    block::{Cell, Geometry, Variable},
     builder::Builder,
     home::Limb,
     pack::Statement,
     program::Operand,
+    repairs::{undone, Repair},
     LayoutError, Step,
 };
-use crate::graph::{Interval, TensorId};
+use crate::graph::{Graph, Interval, Role, TensorId};
 
 /// Weights laid out as segments (one per input term) of channels.
 #[derive(Clone, Debug)]
@@ -23,33 +28,76 @@ pub struct Matrix {
     pub channels: usize,
 }
 
+/// Where the weights of a tensor are: limbs, and for each element its place in them.
+#[derive(Clone, Debug)]
+pub struct WeightHome {
+    limbs: Vec<Limb>,
+    places: Vec<Option<usize>>,
+}
+
+/// The interval that each weight tensor is stored in: the smallest signed one of whole bits that holds the
+/// declared ranges of all tensors that any chain of nodes puts into matrices with it.
+pub fn stored_ranges(graph: &Graph) -> Vec<Interval> {
+    // Each tensor's way to the one that stands for its group.
+    let mut way: Vec<usize> = (0..graph.tensors.len()).collect();
+    fn end(way: &[usize], mut at: usize) -> usize {
+        while let Some(&next) = way.get(at).filter(|next| **next != at) {
+            at = next;
+        }
+        at
+    }
+    for node in &graph.nodes {
+        let group = node.op.weight_operands();
+        for (a, b) in group.iter().zip(group.iter().skip(1)) {
+            let [a, b] = [a, b].map(|id| end(&way, id.0));
+            // To the smaller one: ways have an end.
+            if let Some(step) = way.get_mut(a.max(b)) {
+                *step = a.min(b);
+            }
+        }
+    }
+    let ends: Vec<usize> = (0..way.len()).map(|at| end(&way, at)).collect();
+    let mut ranges = vec![Interval { lo: -1, hi: 0 }; way.len()];
+    for (tensor, &end) in graph.tensors.iter().zip(&ends) {
+        if let Some(all) = ranges.get_mut(end).filter(|_| tensor.role == Role::Weight) {
+            *all = all.union(tensor.range);
+        }
+    }
+    let signed = |widest: Interval| {
+        let mut bound = 1i64;
+        // Declared ranges are far from the end of 64 bits (`Graph::validate`).
+        while bound < i64::MAX / 2 && (widest.lo < -bound || widest.hi >= bound) {
+            bound *= 2;
+        }
+        Interval {
+            lo: -bound,
+            hi: bound - 1,
+        }
+    };
+    ends.into_iter().map(|end| signed(ranges[end])).collect()
+}
+
 impl Builder<'_> {
-    /// Lays out `segments` of weights with values in `range`, zero where there is none, and marks
-    /// them for C; once.
+    /// Lays out `segments` of weights, zero where there is none, and marks those for C that have no cells yet.
     pub fn weights(
         &mut self,
         segments: &[Vec<Option<(TensorId, usize)>>],
-        range: Interval,
     ) -> Result<Matrix, LayoutError> {
         // Runs of a batch read the same weights.
-        let laid = self
-            .matrices
-            .iter()
-            .find(|laid| laid.0 == segments && laid.1 == range);
-        if let Some((_, _, matrix)) = laid {
+        if let Some((_, matrix)) = self.matrices.iter().find(|laid| laid.0 == segments) {
             return Ok(matrix.clone());
         }
-        let matrix = self.lay_weights(segments, range)?;
-        self.matrices
-            .push((segments.to_vec(), range, matrix.clone()));
+        let matrix = self.lay_weights(segments)?;
+        self.matrices.push((segments.to_vec(), matrix.clone()));
         Ok(matrix)
     }
 
     fn lay_weights(
         &mut self,
         segments: &[Vec<Option<(TensorId, usize)>>],
-        range: Interval,
     ) -> Result<Matrix, LayoutError> {
+        let any = segments.iter().flatten().flatten().next();
+        let range = any.map_or(Interval { lo: -1, hi: 0 }, |(id, _)| self.weight_range(*id));
         let last = |segment: &Vec<Option<_>>| segment.iter().rposition(Option::is_some);
         let channels = segments.iter().filter_map(last).max().map_or(0, |c| c + 1);
         let geometry = Geometry {
@@ -61,13 +109,23 @@ impl Builder<'_> {
         let limbs = self.limbs("weight", values, true, geometry)?;
         let width = geometry.rows * self.shape.data;
         let mut elements = Vec::with_capacity(width * segments.len());
-        let mut pads = Vec::new();
-        for segment in segments {
+        let (mut pads, mut copies) = (Vec::new(), Vec::new());
+        // Segments that are nothing but copies are in C already.
+        let mut fresh = vec![false; segments.len()];
+        for (s, segment) in segments.iter().enumerate() {
             for o in 0..width {
-                let weight = segment.get(o).copied().flatten();
-                if weight.is_none() {
+                let at = elements.len();
+                let mut weight = segment.get(o).copied().flatten();
+                match weight {
                     // A padding weight is zero: it would be a channel of its own otherwise.
-                    pads.push(elements.len());
+                    None => pads.push(at),
+                    Some((id, element)) => match self.weight_home(id, element, &limbs, at)? {
+                        None => fresh[s] = true,
+                        Some(known) => {
+                            copies.extend(known);
+                            weight = None;
+                        }
+                    },
                 }
                 elements.push(weight);
             }
@@ -77,10 +135,14 @@ impl Builder<'_> {
             offset: range.lo,
             elements,
         });
+        if !copies.is_empty() {
+            self.steps.push(Step::Gather { copies });
+        }
         self.fix_zero(&limbs, range.lo, &pads)?;
         let zero = range.lo.unsigned_abs();
         let lanes: Vec<_> = self
             .lanes(&limbs, geometry.segments, channels, zero)
+            .filter(|lane| fresh[lane.segment])
             .collect();
         self.committed
             .entry(geometry.rows)
@@ -103,20 +165,62 @@ impl Builder<'_> {
         }
     }
 
-    /// The smallest interval of committed width that holds all of `tensors`.
-    pub fn weight_range(&self, tensors: &[TensorId]) -> Interval {
-        let widest = tensors
+    /// The interval that a weight tensor is stored in.
+    pub fn weight_range(&self, id: TensorId) -> Interval {
+        let range = self.stored_ranges.get(id.0).copied();
+        range.unwrap_or(Interval { lo: -1, hi: 0 })
+    }
+
+    /// Where a weight that is to stand at `at` has its cells already: `(copy, home)` of each limb. If it has
+    /// none, these become its home.
+    fn weight_home(
+        &mut self,
+        id: TensorId,
+        element: usize,
+        limbs: &[Limb],
+        at: usize,
+    ) -> Result<Option<Vec<(Cell, Cell)>>, LayoutError> {
+        let missing = || LayoutError::Graph(format!("tensor {} has no element {element}", id.0));
+        let count = self
+            .graph
+            .tensors
+            .get(id.0)
+            .map(|t| t.shape.iter().product());
+        let homes = self.weight_homes.get_mut(id.0).ok_or_else(missing)?;
+        let tied = !undone(Repair::Sharing);
+        let known = homes
             .iter()
-            .map(|id| self.graph.tensors[id.0].range)
-            .fold(Interval { lo: -1, hi: 0 }, Interval::union);
-        let mut bound = 1i64;
-        while widest.lo < -bound || widest.hi >= bound {
-            bound = bound.saturating_mul(2);
+            .filter(|_| tied)
+            .find_map(|home| Some((home, (*home.places.get(element)?)?)));
+        if let Some((home, place)) = known {
+            let alike = |(a, b): (&Limb, &Limb)| a.base == b.base;
+            if home.limbs.len() != limbs.len() || !home.limbs.iter().zip(limbs).all(alike) {
+                return Err(LayoutError::Graph(format!(
+                    "tensor {} is stored in two forms",
+                    id.0
+                )));
+            }
+            let cell = |limb: &Limb, index| Cell {
+                block: limb.block,
+                index,
+            };
+            let pairs = limbs.iter().zip(&home.limbs);
+            let copies = pairs.map(|(to, from)| (cell(to, at), cell(from, place)));
+            return Ok(Some(copies.collect()));
         }
-        Interval {
-            lo: -bound,
-            hi: bound - 1,
-        }
+        let own = homes.iter_mut().find(|home| home.limbs == limbs);
+        let home = match own {
+            Some(home) => home,
+            None => {
+                homes.push(WeightHome {
+                    limbs: limbs.to_vec(),
+                    places: vec![None; count.unwrap_or(0)],
+                });
+                homes.last_mut().ok_or_else(missing)?
+            }
+        };
+        *home.places.get_mut(element).ok_or_else(missing)? = Some(at);
+        Ok(None)
     }
 
     /// Fold of a segment, with the offset.
@@ -124,7 +228,7 @@ impl Builder<'_> {
         let ones = self.ones(Variable::Channel, matrix.geometry.rows * self.shape.data);
         self.value(
             &matrix.limbs,
-            matrix.offset,
+            matrix.offset.into(),
             |block| Operand::Fold { block, segment },
             ones,
         )
@@ -147,7 +251,7 @@ impl Builder<'_> {
         let index = segment * matrix.geometry.rows * self.shape.data + channel;
         self.value(
             &matrix.limbs,
-            matrix.offset,
+            matrix.offset.into(),
             |block| Operand::Cell { block, index },
             one,
         )

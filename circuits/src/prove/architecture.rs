@@ -2,18 +2,23 @@
 
 use std::{path::Path, sync::Arc};
 
+use blake2b_simd::Params;
+use halo2_proofs::halo2curves::{bn256::Fr, ff::FromUniformBytes};
 use serde::{Deserialize, Serialize};
 
 use super::{ProveError, Transcript};
 use crate::{
     files::{read_bounded, write_atomic},
-    graph::Graph,
+    graph::{
+        ops::{elements, MAX_SCALE},
+        Graph,
+    },
     import::Source,
     layout::{self, Goal, Plan, Shape, Visibilities},
 };
 
 /// Version of the file format.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 /// Largest architecture file that is read.
 const MAX_FILE: u64 = 64 << 20;
 
@@ -47,7 +52,7 @@ impl Architecture {
         goal: Goal,
     ) -> Result<(Self, Arc<Plan>), ProveError> {
         check_visibilities(&graph, &visibilities)?;
-        let plan = layout::choose(&graph, &visibilities, goal)?;
+        let mut plan = layout::choose(&graph, &visibilities, goal)?;
         let architecture = Self {
             version: VERSION,
             optimised_for: goal,
@@ -56,6 +61,7 @@ impl Architecture {
             source,
             graph,
         };
+        plan.configuration = architecture.digest()?;
         Ok((architecture, Arc::new(plan)))
     }
 
@@ -63,14 +69,24 @@ impl Architecture {
     pub fn plan(&self) -> Result<Arc<Plan>, ProveError> {
         self.graph
             .validate()
+            .and_then(|()| self.graph.check_ranges())
             .map_err(|error| ProveError::Invalid(error.to_string()))?;
+        check_ports(&self.source, &self.graph)?;
         check_visibilities(&self.graph, &self.visibilities)?;
         check_shape(&self.shape)?;
-        Ok(Arc::new(Plan::new(
-            &self.graph,
-            &self.visibilities,
-            self.shape,
-        )?))
+        let mut plan = Plan::new(&self.graph, &self.visibilities, self.shape)?;
+        plan.configuration = self.digest()?;
+        Ok(Arc::new(plan))
+    }
+
+    /// Digest of everything that the file says, which the verifying key commits to: a scale, a name or a range
+    /// that no constraint reads decides what a reader makes of a statement. It is of the JSON without spaces, in
+    /// the order of the fields.
+    pub fn digest(&self) -> Result<Fr, ProveError> {
+        let text =
+            serde_json::to_vec(self).map_err(|error| ProveError::Invalid(error.to_string()))?;
+        let hash = Params::new().personal(b"zkml config").hash(&text);
+        Ok(Fr::from_uniform_bytes(hash.as_array()))
     }
 
     /// The transcript that proofs have unless another is asked for.
@@ -98,22 +114,56 @@ impl Architecture {
             got,
         };
         let bytes = read_bounded(path, MAX_FILE)?;
-        let architecture: Self = serde_json::from_slice(&bytes).map_err(|error| {
+        let malformed = |error: serde_json::Error| {
             content(
                 &format!("line {}, column {}", error.line(), error.column()),
                 "an architecture written by `zkml setup` (config.json)",
                 error.to_string(),
             )
-        })?;
-        if architecture.version != VERSION {
-            return Err(content(
-                "version",
-                &VERSION.to_string(),
-                architecture.version.to_string(),
-            ));
+        };
+        // What another version has fields for is not to be told from damage, so the version comes first.
+        let Versioned { version } = serde_json::from_slice(&bytes).map_err(malformed)?;
+        if version != VERSION {
+            let of = match version < VERSION {
+                true => "made by an earlier version of zkml, run `zkml setup` again",
+                false => "made by a later version of zkml, use that one",
+            };
+            let got = format!("{version} ({of})");
+            return Err(content("version", &VERSION.to_string(), got));
         }
-        Ok(architecture)
+        serde_json::from_slice(&bytes).map_err(malformed)
     }
+}
+
+/// The one field that files of all versions have.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
+fn check_ports(source: &Source, graph: &Graph) -> Result<(), ProveError> {
+    for (name, ports, ids) in [
+        ("input", &source.inputs, &graph.inputs),
+        ("output", &source.outputs, &graph.outputs),
+    ] {
+        if ports.len() != ids.len() {
+            return Err(ProveError::Invalid(format!(
+                "source: expected {} {name}s, as the graph has, got {}",
+                ids.len(),
+                ports.len()
+            )));
+        }
+        for (index, port) in ports.iter().enumerate() {
+            let scale = port.scale_or(graph.scale);
+            if !(1..=MAX_SCALE).contains(&scale) || elements(&port.shape).is_none() {
+                return Err(ProveError::Invalid(format!(
+                    "source, {name} {index}: expected a scale of 1 to 2^40 and a shape of at most 2^26 elements, got {scale} and {:?}",
+                    port.shape
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn check_visibilities(graph: &Graph, visibilities: &Visibilities) -> Result<(), ProveError> {

@@ -17,7 +17,8 @@ use crate::{
     srs::{Provenance, Srs},
 };
 
-const VERSION: u32 = 1;
+/// Since 2 a key commits to its configuration.
+const VERSION: u32 = 2;
 
 /// A model's proving key, with what it belongs to.
 pub struct Keys {
@@ -204,8 +205,8 @@ fn split<'a>(
         .ok_or_else(|| content("a shorter file".into()))?;
     let provenance: Provenance =
         serde_json::from_slice(provenance).map_err(|error| content(error.to_string()))?;
-    if !provenance.fits(srs) {
-        return Err(content("the provenance of another SRS".into()));
+    if let Some(contradiction) = provenance.contradiction(srs) {
+        return Err(content(contradiction));
     }
     Ok((*srs, provenance, key))
 }

@@ -8,11 +8,13 @@ use halo2_proofs::{
 };
 use rand::rngs::OsRng;
 
-use super::ProveError;
+use super::{Architecture, ProveError, Word};
 use crate::{
+    circuit::{Witness, WitnessError},
     files::{read_container, write_secret_container, Kind},
-    graph::Weights,
+    graph::{exec, ops::GraphError, TensorId, Weights},
     import::without_numbers,
+    layout::{Plan, Statement},
 };
 
 const VERSION: u32 = 1;
@@ -40,6 +42,46 @@ impl Opening {
             salt: Fr::random(OsRng),
             weights,
         }
+    }
+
+    /// The commitment C that every proof with this opening states. It does not depend on the input, so any input
+    /// will do.
+    ///
+    /// # Errors
+    /// If the weights are not those of the model.
+    pub fn commitment(&self, architecture: &Architecture, plan: &Plan) -> Result<Word, ProveError> {
+        let graph = &architecture.graph;
+        let any_input = |id: &TensorId| {
+            let tensor = graph.tensor(*id, "the list of inputs")?;
+            let value = 0i64.clamp(tensor.range.lo, tensor.range.hi);
+            Ok(vec![value; tensor.shape.iter().product()])
+        };
+        let inputs = graph
+            .inputs
+            .iter()
+            .map(any_input)
+            .collect::<Result<Vec<_>, GraphError>>()
+            .map_err(|error| ProveError::Invalid(error.to_string()))?;
+        // The weights come from a file: this says what is wrong with them.
+        exec::run(graph, &self.weights, &inputs)?;
+        let values = |id: TensorId| {
+            let input = graph.inputs.iter().position(|input| *input == id);
+            input
+                .and_then(|input| inputs.get(input))
+                .or_else(|| self.weights.get(&id))
+                .map(Vec::as_slice)
+        };
+        let names = |node: usize| {
+            let node = graph.nodes.get(node);
+            node.map_or_else(String::new, |node| node.name.clone())
+        };
+        let mut salts = vec![self.salt];
+        salts.resize_with(plan.statement.messages.len(), Default::default);
+        let witness = Witness::new(plan, &names, &values, salts, Fr::zero())?;
+        let word = witness.instances.get(Statement::COMMITMENT).copied();
+        Ok(Word(word.ok_or_else(|| {
+            WitnessError::Layout("the circuit states no commitment".into())
+        })?))
     }
 
     /// Writes the opening, readable by its owner only.

@@ -123,10 +123,14 @@ fn check_outputs(
             .iter()
             .zip(expected)
             .all(|(position, value)| {
-                let stored = home.limbs.iter().fold(home.offset, |sum, limb| {
-                    sum + (limb.base * witness.blocks[limb.block][*position]) as i64
-                });
-                stored == *value
+                let stored = home
+                    .limbs
+                    .iter()
+                    .fold(i128::from(home.offset), |sum, limb| {
+                        let cell = witness.blocks[limb.block][*position];
+                        sum + i128::from(limb.base) * i128::from(cell)
+                    });
+                stored == i128::from(*value)
             });
         if !same {
             let name = graph.tensors[id.0].name.clone();

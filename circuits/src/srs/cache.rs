@@ -9,14 +9,16 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rand::rngs::OsRng;
 use rand::RngCore;
 
-use super::{check_k, hex, Check, Progress, Provenance, Srs, SrsError};
-use crate::files::{write_atomic_new, FileError};
+use super::{check_k, fingerprint, hex, secret_of, Check, Progress, Provenance, Srs, SrsError};
+use crate::files::{read_bounded, write_atomic_new, FileError};
+use halo2_proofs::halo2curves::bn256::G2Affine;
+use halo2_proofs::halo2curves::group::Curve;
 
 const SEED_FILE: &str = "dev.seed";
 /// Longest seed file that is read: 64 hexadecimal digits and some white space.
@@ -31,7 +33,7 @@ pub fn cached(folder: &Path, k: u32, progress: Progress<'_>) -> Result<Srs, SrsE
     fs::create_dir_all(folder).map_err(FileError::io(folder, "make the cache folder"))?;
     let seed = seed_of(folder)?;
     match Srs::load_checked(&path, Check::Points) {
-        Ok(srs) if srs.k() == k && srs.provenance == Provenance::of_seed(&seed) => return Ok(srs),
+        Ok(srs) if srs.k() == k && belongs_to(&srs, seed) => return Ok(srs),
         Ok(_) => {
             tracing::warn!(path = %path.display(), "SRS of another secret or size: made again")
         }
@@ -41,6 +43,22 @@ pub fn cached(folder: &Path, k: u32, progress: Progress<'_>) -> Result<Srs, SrsE
     let srs = Srs::development_from_seed(k, seed, progress)?;
     srs.save(&path)?;
     Ok(srs)
+}
+
+/// Names the secret that all development SRSs of a cache folder share, if it has one.
+pub fn cached_secret(folder: &Path) -> Result<Option<[u8; 32]>, SrsError> {
+    Ok(read_seed(&folder.join(SEED_FILE))?.map(secret_name))
+}
+
+/// Whether label and points are those of a seed.
+fn belongs_to(srs: &Srs, seed: [u8; 32]) -> bool {
+    srs.provenance == Provenance::of_seed(&seed) && srs.fingerprint() == secret_name(seed)
+}
+
+fn secret_name(seed: [u8; 32]) -> [u8; 32] {
+    let generator = G2Affine::generator();
+    let secret = (generator * secret_of(seed)).to_affine();
+    fingerprint(&generator, &secret)
 }
 
 /// Where development SRSs are kept unless something else is asked for: `$ZKML_CACHE`, else
@@ -83,14 +101,11 @@ fn seed_of(folder: &Path) -> Result<[u8; 32], SrsError> {
 }
 
 fn read_seed(path: &Path) -> Result<Option<[u8; 32]>, SrsError> {
-    let mut text = Vec::new();
-    let read =
-        fs::File::open(path).and_then(|file| file.take(MAX_SEED_FILE_LEN).read_to_end(&mut text));
-    match read {
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(FileError::io(path, "read")(error).into()),
-    }
+    let text = match read_bounded(path, MAX_SEED_FILE_LEN) {
+        Ok(text) => text,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
     parse_seed(&text)
         .map(Some)
         .ok_or_else(|| SrsError::Malformed {

@@ -79,6 +79,26 @@ pub(super) fn of_secret(fingerprint: &[u8; 32]) -> Option<&'static Ceremony> {
     KNOWN.iter().find(|known| known.fingerprint == digits)
 }
 
+/// The ceremony that a label of this name and digest speaks of.
+pub(super) fn claimed(name: &str, digest: &FileDigest) -> Option<&'static Ceremony> {
+    let digits = digest.to_string();
+    KNOWN.iter().find(|known| {
+        let mut files = known.files.iter();
+        files.any(|file| file.0 == name || file.1 == digits) || name.contains(known.name)
+    })
+}
+
+/// The name of the ceremony that a text speaks of.
+pub fn named_in(text: &str) -> Option<&'static str> {
+    let known = KNOWN.iter().find(|known| text.contains(known.name));
+    known.map(|known| known.name)
+}
+
+/// The name of the ceremony with this secret.
+pub fn name_of_secret(fingerprint: &[u8; 32]) -> Option<&'static str> {
+    of_secret(fingerprint).map(|known| known.name)
+}
+
 /// The published name of a file with this digest.
 pub(super) fn name_of(digest: &FileDigest) -> Option<&'static str> {
     let digits = digest.to_string();
@@ -99,7 +119,7 @@ fn files() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::srs::{fingerprint_of, Provenance, Trust};
+    use crate::srs::{fingerprint, Provenance, Trust};
     use halo2_proofs::halo2curves::bn256::{Fq, Fq2, G2Affine, G2};
     use halo2_proofs::halo2curves::ff::PrimeField;
     use halo2_proofs::halo2curves::group::cofactor::CofactorGroup;
@@ -118,7 +138,7 @@ mod tests {
         let (x, y) = (Fq2::new(x0, x1), Fq2::new(y0, y1));
         let point = G2Affine::from_xy(x, y).unwrap();
         assert!(bool::from(G2::from(point).is_torsion_free()));
-        fingerprint_of(&G2Affine::generator(), &point)
+        fingerprint(&G2Affine::generator(), &point)
     }
 
     #[test]
@@ -174,6 +194,33 @@ mod tests {
         assert_eq!(read.trust(), Trust::Unverified);
         let claimed = written.replacen("\"name\"", "\"accepted\":true,\"name\"", 1);
         assert!(serde_json::from_str::<Provenance>(&claimed).is_err());
+
+        // A label is compared with what the points say.
+        assert_eq!(pinned.contradiction(&hermez()), None);
+        assert_eq!(other.contradiction(&[7; 32]), None);
+        assert!(other.contradiction(&[8; 32]).is_some());
+        let (name, digits) = HERMEZ.files[6];
+        for (name, digest) in [
+            (name, FileDigest([1; 64])),
+            ("c.ptau", digits.parse().unwrap()),
+            ("the Hermez Powers of Tau", FileDigest([1; 64])),
+        ] {
+            let label = |fingerprint| Provenance::Ceremony {
+                name: name.into(),
+                digest,
+                fingerprint,
+                accepted: false,
+            };
+            assert_eq!(label(hermez()).contradiction(&hermez()), None);
+            let got = label([7; 32]).contradiction(&[7; 32]).unwrap();
+            assert!(
+                got.contains(HERMEZ.name) && got.contains(&hex::show(&[7; 32])),
+                "{got}"
+            );
+        }
+        let development = Provenance::of_seed(&[1; 32]);
+        assert!(development.contradiction(&hermez()).is_some());
+        assert_eq!(development.contradiction(&[7; 32]), None);
 
         let mut development = Provenance::of_seed(&[1; 32]);
         development.accept(&[[7; 32]]);

@@ -39,6 +39,14 @@ pub enum SrsError {
         /// Which check failed.
         fault: &'static str,
     },
+    /// What the file says of its origin is not what its points say.
+    #[error("{}: its label contradicts its points: it has {contradiction}; do not use it, and get it again from a source you trust", path.display())]
+    Label {
+        /// The file.
+        path: PathBuf,
+        /// Both.
+        contradiction: String,
+    },
     /// Another file than the one that was asked for.
     #[error("{}: not the file {whose}: expected BLAKE2b {expected}, got {got}; get it again, or rename it if it is another file", path.display())]
     WrongDigest {

@@ -22,7 +22,7 @@ use halo2_proofs::SerdeFormat;
 
 use super::parts::Parts;
 use super::points::{read_g2, read_points, Place, G1_LEN, G2_LEN};
-use super::{fingerprint_of, FileDigest, Provenance, Srs, SrsError, MAX_K, MIN_K};
+use super::{fingerprint, FileDigest, Provenance, Srs, SrsError, MAX_K, MIN_K};
 use crate::files::{write_container, ContainerReader, Kind};
 
 /// Version of the format above.
@@ -68,7 +68,7 @@ pub(super) fn load(path: &Path) -> Result<(Parts, Provenance), SrsError> {
         s_g2: read_g2(&mut reader, "s_g2", place)?,
     };
     reader.finish()?;
-    let provenance = head.origin.provenance(&parts.g2, &parts.s_g2);
+    let provenance = head.origin.provenance(&parts.g2, &parts.s_g2, place)?;
     Ok((parts, provenance))
 }
 
@@ -82,8 +82,8 @@ pub(super) fn glance(path: &Path) -> Result<(u32, Provenance, [u8; 32]), SrsErro
         .map_err(|error| place.unreadable(error))?;
     let g2 = read_g2(&mut file, "g2", place)?;
     let s_g2 = read_g2(&mut file, "s_g2", place)?;
-    let provenance = head.origin.provenance(&g2, &s_g2);
-    Ok((head.k, provenance, fingerprint_of(&g2, &s_g2)))
+    let provenance = head.origin.provenance(&g2, &s_g2, place)?;
+    Ok((head.k, provenance, fingerprint(&g2, &s_g2)))
 }
 
 /// What stands before the points.
@@ -99,16 +99,24 @@ enum Origin {
 }
 
 impl Origin {
-    fn provenance(self, g2: &G2Affine, s_g2: &G2Affine) -> Provenance {
-        match self {
+    fn provenance(
+        self,
+        g2: &G2Affine,
+        s_g2: &G2Affine,
+        place: Place<'_>,
+    ) -> Result<Provenance, SrsError> {
+        let fingerprint = fingerprint(g2, s_g2);
+        let provenance = match self {
             Origin::Development(seed_digest) => Provenance::Development { seed_digest },
             Origin::Ceremony(name, digest) => Provenance::Ceremony {
                 name,
                 digest,
-                fingerprint: fingerprint_of(g2, s_g2),
+                fingerprint,
                 accepted: false,
             },
-        }
+        };
+        place.label(&provenance, &fingerprint)?;
+        Ok(provenance)
     }
 }
 

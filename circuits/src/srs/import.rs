@@ -17,8 +17,7 @@ use super::map::{Format, Lagrange, Map};
 use super::parts::Parts;
 use super::points::{read_blocks, read_g2, Place};
 use super::{
-    ceremony, check_k, fingerprint_of, format, ptau, FileDigest, Progress, Provenance, Srs,
-    SrsError,
+    ceremony, check_k, fingerprint, format, ptau, FileDigest, Progress, Provenance, Srs, SrsError,
 };
 use crate::files::open_regular;
 
@@ -72,12 +71,14 @@ pub(super) fn import(
         .check_generators()
         .and_then(|()| parts.check_structure(&mut OsRng))
         .map_err(|fault| SrsError::structure(path, fault))?;
+    let fingerprint = fingerprint(&parts.g2, &parts.s_g2);
     let provenance = Provenance::Ceremony {
         name: ceremony::name_of(&digest).map_or_else(|| name_of(path), str::to_owned),
         digest,
-        fingerprint: fingerprint_of(&parts.g2, &parts.s_g2),
+        fingerprint,
         accepted: false,
     };
+    place.label(&provenance, &fingerprint)?;
     Ok(Srs {
         params: parts.assemble(),
         provenance,
@@ -110,7 +111,7 @@ pub(super) fn glance(path: &Path) -> Result<Glance, SrsError> {
     Ok(Glance {
         format: map.format(),
         k: map.k(),
-        fingerprint: fingerprint_of(&g2, &s_g2),
+        fingerprint: fingerprint(&g2, &s_g2),
         provenance: None,
     })
 }

@@ -32,7 +32,7 @@ mod ptau;
 use std::path::Path;
 
 use blake2b_simd::Params as Blake2b;
-use halo2_proofs::halo2curves::bn256::{Bn256, G2Affine};
+use halo2_proofs::halo2curves::bn256::{Bn256, Fr, G2Affine};
 use halo2_proofs::poly::commitment::Params;
 use halo2_proofs::poly::kzg::commitment::ParamsKZG;
 use halo2_proofs::SerdeFormat;
@@ -40,7 +40,8 @@ use rand::rngs::OsRng;
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 
-pub use cache::{cached, default_cache_folder};
+pub use cache::{cached, cached_secret, default_cache_folder};
+pub use ceremony::{name_of_secret, named_in};
 pub use error::SrsError;
 pub use import::{Glance, Import};
 pub use map::Format;
@@ -95,10 +96,8 @@ impl Srs {
         progress: Progress<'_>,
     ) -> Result<Self, SrsError> {
         check_k(k)?;
-        // Drawn for the largest size, so that the secret suits, and is the same for, every size.
-        let tau = development::draw_secret(MAX_K, &mut ChaCha20Rng::from_seed(seed));
         Ok(Self {
-            params: development::generate(k, tau, progress),
+            params: development::generate(k, secret_of(seed), progress),
             provenance: Provenance::of_seed(&seed),
         })
     }
@@ -111,7 +110,7 @@ impl Srs {
     /// Identifies the secret behind the SRS: parameters of one fingerprint fit together, whatever
     /// their sizes.
     pub fn fingerprint(&self) -> [u8; 32] {
-        fingerprint_of(&self.params.g2(), &self.params.s_g2())
+        fingerprint(&self.params.g2(), &self.params.s_g2())
     }
 
     /// Writes the SRS to a file, which is there whole or not at all.
@@ -153,7 +152,7 @@ impl Srs {
 }
 
 /// Identifies a secret by the points that it has in G2.
-fn fingerprint_of(g2: &G2Affine, s_g2: &G2Affine) -> [u8; 32] {
+pub fn fingerprint(g2: &G2Affine, s_g2: &G2Affine) -> [u8; 32] {
     use halo2_proofs::SerdeCurveAffine;
     let mut hasher = Blake2b::new().hash_length(32).to_state();
     for point in [g2, s_g2] {
@@ -163,6 +162,12 @@ fn fingerprint_of(g2: &G2Affine, s_g2: &G2Affine) -> [u8; 32] {
     let mut fingerprint = [0; 32];
     fingerprint.copy_from_slice(hasher.finalize().as_bytes());
     fingerprint
+}
+
+/// The secret that belongs to a seed. It is drawn for the largest size, so that it suits, and is the same for,
+/// every size.
+fn secret_of(seed: [u8; 32]) -> Fr {
+    development::draw_secret(MAX_K, &mut ChaCha20Rng::from_seed(seed))
 }
 
 /// Refuses sizes outside the supported range.

@@ -12,7 +12,7 @@ use halo2_proofs::halo2curves::group::prime::PrimeCurveAffine;
 use halo2_proofs::halo2curves::serde::SerdeObject;
 use rayon::prelude::*;
 
-use super::SrsError;
+use super::{Provenance, SrsError};
 use crate::files::FileError;
 
 pub(super) const G1_LEN: usize = 64;
@@ -38,6 +38,17 @@ impl Place<'_> {
             place: place.into(),
             expected: expected.into(),
             got: got.into(),
+        }
+    }
+
+    /// Refuses a label that the points contradict.
+    pub(super) fn label(self, label: &Provenance, fingerprint: &[u8; 32]) -> Result<(), SrsError> {
+        match label.contradiction(fingerprint) {
+            None => Ok(()),
+            Some(contradiction) => Err(SrsError::Label {
+                path: self.0.to_owned(),
+                contradiction,
+            }),
         }
     }
 

@@ -110,12 +110,38 @@ impl Provenance {
         }
     }
 
-    /// Whether this can be the provenance of the SRS with that fingerprint.
-    pub fn fits(&self, of_srs: &[u8; 32]) -> bool {
+    /// What it claims that the points with that fingerprint contradict, if anything: which SRS it is follows from
+    /// its points alone, and a label that says something else is no mere comment.
+    pub fn contradiction(&self, of_points: &[u8; 32]) -> Option<String> {
+        let pinned = ceremony::of_secret(of_points).map(|known| known.name);
         match self {
-            Self::Development { .. } => true,
-            Self::Ceremony { fingerprint, .. } => fingerprint == of_srs,
+            Self::Development { .. } => pinned.map(|known| {
+                format!("the label of a development SRS, for the points of the {known}")
+            }),
+            Self::Ceremony { fingerprint, .. } if fingerprint != of_points => Some(format!(
+                "the provenance of another SRS: it names fingerprint {}, the points have {}",
+                hex::show(fingerprint),
+                hex::show(of_points)
+            )),
+            Self::Ceremony { name, digest, .. } => {
+                let claimed = ceremony::claimed(name, digest)?.name;
+                (pinned != Some(claimed)).then(|| {
+                    format!(
+                        "the label of a file of the {claimed} (\"{}\", BLAKE2b {}), for points of another secret, with fingerprint {}",
+                        name.escape_debug(),
+                        short(&digest.0),
+                        hex::show(of_points)
+                    )
+                })
+            }
         }
+    }
+
+    /// The same without the word of the user of this run: what may be written to a file.
+    pub fn without_word(&self) -> Self {
+        let mut label = self.clone();
+        label.accept(&[]);
+        label
     }
 }
 

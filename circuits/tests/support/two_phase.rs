@@ -1,8 +1,8 @@
 //! A small two-phase circuit of the same kind as a model circuit: one instance column, data columns
 //! committed before a challenge, and a fold of them by that challenge committed after it.
 //!
-//! It proves knowledge of `width` columns of data that fold to the public value
-//! `instances[0] = Σ data`, row by row. `width` sets the number of commitments.
+//! It proves knowledge of `width` columns of data that fold to the public value `Σ data` (the first, unless `at` says
+//! otherwise), row by row. `width` sets the number of commitments.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 use halo2_proofs::{
@@ -67,6 +67,8 @@ pub struct TwoPhase {
     pub data: Vec<Vec<u64>>,
     /// Public values beside the sum.
     pub extra: Vec<Fr>,
+    /// Where the sum stands among the public values.
+    pub at: usize,
 }
 
 impl TwoPhase {
@@ -85,14 +87,15 @@ impl TwoPhase {
             scale,
             data,
             extra,
+            at: 0,
         }
     }
 
     /// The public values.
     pub fn instances(&self) -> Vec<Fr> {
         let sum: u64 = self.data.iter().flatten().sum();
-        let mut instances = vec![Fr::from(sum * self.scale)];
-        instances.extend(&self.extra);
+        let mut instances = self.extra.clone();
+        instances.insert(self.at, Fr::from(sum * self.scale));
         instances
     }
 }
@@ -198,9 +201,10 @@ impl Circuit<Fr> for TwoPhase {
             },
         )?;
         let _ = first;
-        layouter.constrain_instance(last, config.instance, 0);
+        layouter.constrain_instance(last, config.instance, self.at);
         for (i, cell) in extra.into_iter().enumerate() {
-            layouter.constrain_instance(cell, config.instance, i + 1);
+            let row = i + usize::from(i >= self.at);
+            layouter.constrain_instance(cell, config.instance, row);
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use revm::primitives::Address;
 use serde::Deserialize;
 use std::path::Path;
 use zeroize::Zeroizing;
+use zkml_circuits::files::read_bounded;
 
 /// Largest keystore file that is read.
 const MAX_KEYSTORE: u64 = 1 << 16;
@@ -95,15 +96,8 @@ fn key_error(path: &Path, reason: String) -> ChainError {
 
 /// Fails if the file would make the library that opens it panic, or ask for memory without bound.
 fn check_keystore(path: &Path) -> Result<(), ChainError> {
-    let io = |error: std::io::Error| key_error(path, error.to_string());
-    let size = std::fs::metadata(path).map_err(io)?.len();
-    if size > MAX_KEYSTORE {
-        return Err(key_error(
-            path,
-            format!("expected a keystore of at most {MAX_KEYSTORE} bytes, got {size}"),
-        ));
-    }
-    let text = std::fs::read(path).map_err(io)?;
+    let text = read_bounded(path, MAX_KEYSTORE)
+        .map_err(|error| key_error(path, format!("keystore: {error}")))?;
     let keystore: Keystore = serde_json::from_slice(&text).map_err(|error| {
         // serde_json quotes what it found; where it stands is enough.
         let (line, column) = (error.line(), error.column());

@@ -1,17 +1,18 @@
-//! The generator's lines read one by one: what must be there, and the checks that it lacks.
+//! The generator's statements read one by one: what must be there, and the checks that it lacks.
 
 use super::{
     expect,
-    runs::{read, Read, Run, POINT_CHECK},
+    runs::{checks_point, read, Read, Run},
     CodegenError, Failure,
 };
-use crate::calldata::Layout;
+use crate::{
+    calldata::Layout,
+    yul::{each, parse, Expr, NotUnderstood, Op, Statement},
+};
 
-/// The lines of the assembly's constants and functions, and of the verification itself, without what
+/// The statements of the assembly's constants and functions, and of the verification itself, without what
 /// stands around them.
-pub(super) fn entry<'a>(
-    lines: &'a [&'a str],
-) -> Result<(&'a [&'a str], &'a [&'a str]), CodegenError> {
+pub(super) fn entry(lines: &[&str]) -> Result<(Vec<Statement>, Vec<Statement>), CodegenError> {
     const BEFORE: [&str; 10] = [
         "// SPDX-License-Identifier: MIT",
         "pragma solidity 0.8.19;",
@@ -46,16 +47,12 @@ pub(super) fn entry<'a>(
         matching(before, &BEFORE),
     )?;
     expect("lines at the end", AFTER.len(), matching(after, &AFTER))?;
-    let first = inner
-        .iter()
-        .position(|line| line.contains("calldataload("))
-        .unwrap_or(0);
-    // A point is read in a block of its own, a scalar is not.
-    let first = match first.checked_sub(1).and_then(|at| inner.get(at)) {
-        Some(&"{") => first - 1,
-        _ => first,
-    };
-    Ok(inner.split_at(first))
+    let mut statements = parse(&inner.join("\n"))?;
+    let constant =
+        |statement: &Statement| matches!(statement, Statement::Let(..) | Statement::Function(..));
+    let first = statements.iter().position(|statement| !constant(statement));
+    let body = statements.split_off(first.unwrap_or(statements.len()));
+    Ok((statements, body))
 }
 
 /// What was rewritten, to be compared with what the verifying key says.
@@ -84,20 +81,16 @@ impl Count {
 
 /// The verification with the checks that it lacks and its verdict.
 pub(super) fn complete(
-    lines: &[&str],
+    statements: &[Statement],
     layout: Layout,
     accumulators: usize,
-) -> Result<Vec<String>, CodegenError> {
+) -> Result<Vec<Statement>, CodegenError> {
     let mut count = Count::default();
-    let mut out: Vec<String> = Vec::with_capacity(lines.len());
+    let mut out: Vec<Statement> = Vec::with_capacity(statements.len());
     let mut checked = 0;
     let mut pending: Option<Run> = None;
-    let mut rest = lines;
-    while let Some(line) = rest.first() {
-        let next = read(rest);
-        let taken = next.as_ref().map_or(1, |(_, taken)| *taken);
-        rest = rest.get(taken..).unwrap_or_default();
-        if let Some((run, _)) = next {
+    for statement in statements {
+        if let Some(run) = read(statement) {
             match run.what {
                 Read::Scalars => count.scalars += 1,
                 Read::Points => count.points += 1,
@@ -118,41 +111,52 @@ pub(super) fn complete(
             out.extend(run.code());
             checked = out.len();
         }
-        if let Some(result) = pairing_result(line) {
+        if let Some(result) = pairing_result(statement) {
             count.pairings += 1;
             // An account without code succeeds and returns nothing.
-            out.push(format!(
-                "let paired := and(eq(returndatasize(), 0x20), eq(mload({result}), 1))"
-            ));
-        } else {
-            count.reductions += line.matches("mod(calldataload(").count();
-            out.push(line.to_string());
-            if *line == POINT_CHECK {
-                count.points += 1;
-                // Its block ends with the next line.
-                checked = out.len() + 1;
-            }
+            out.extend(parse(&format!(
+                "let paired := and(eq(returndatasize(), 0x20), eq(mload({result:#x}), 1))"
+            ))?);
+            continue;
+        }
+        let mut points = 0;
+        each(std::slice::from_ref(statement), &mut |inner, _| {
+            points += usize::from(checks_point(inner));
+            let from_calldata = |part: &Expr| matches!(part, Expr::Call(Op::CallDataLoad, _));
+            let reads = inner
+                .expressions()
+                .iter()
+                .any(|expr| expr.any(from_calldata));
+            count.reductions += usize::from(reads);
+        });
+        out.push(statement.clone());
+        if points > 0 {
+            count.points += points;
+            checked = out.len();
         }
     }
     count.check(layout, accumulators)?;
-    let checked = checked.min(out.len());
-    let fail_unless =
-        |what: &str, failure: Failure| format!("if iszero({what}) {{\n{}\n}}", failure.revert());
     let mut body = out.split_off(checked);
-    let malformed = fail_unless("success", Failure::Malformed);
-    out.extend(malformed.lines().map(str::to_string));
+    out.extend(fail_unless("success", Failure::Malformed)?);
     out.append(&mut body);
-    let end = [
-        fail_unless("success", Failure::Precompile),
-        fail_unless("paired", Failure::Invalid),
-        "mstore(0, 1)\nreturn(0, 0x20)".to_string(),
-    ];
-    out.extend(end.iter().flat_map(|text| text.lines()).map(str::to_string));
+    out.extend(fail_unless("success", Failure::Precompile)?);
+    out.extend(fail_unless("paired", Failure::Invalid)?);
+    out.extend(parse("mstore(0, 1) return(0, 0x20)")?);
     Ok(out)
 }
 
+/// Reverts unless a variable is true.
+fn fail_unless(variable: &str, failure: Failure) -> Result<Vec<Statement>, NotUnderstood> {
+    parse(&format!("if iszero({variable}) {{ {} }}", failure.revert()))
+}
+
 /// The address in `success := and(eq(mload(A), 1), success)`.
-fn pairing_result(line: &str) -> Option<&str> {
-    line.strip_prefix("success := and(eq(mload(")?
-        .strip_suffix("), 1), success)")
+fn pairing_result(statement: &Statement) -> Option<usize> {
+    let Statement::Set(_, Expr::Call(Op::And, both)) = statement else {
+        return None;
+    };
+    let [Expr::Call(Op::Eq, sides), Expr::Name(_)] = &both[..] else {
+        return None;
+    };
+    sides.first()?.loaded()
 }

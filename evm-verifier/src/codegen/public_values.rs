@@ -11,6 +11,7 @@
 //! only where x = ωⁱ; such an x, a hash, is as unlikely as one that snark-verifier's own code cannot invert.
 
 use super::{expect, CodegenError};
+use crate::yul::{parse, Expr, NotUnderstood, Op, Statement};
 use halo2_proofs::halo2curves::{bn256::Fr, ff::PrimeField};
 use revm::primitives::U256;
 
@@ -31,48 +32,48 @@ fn number(value: Fr) -> U256 {
 }
 
 impl PublicValues {
-    /// Puts loop and inversion into the generator's lines.
-    pub(super) fn insert(&self, lines: &[String]) -> Result<Vec<String>, CodegenError> {
+    /// Puts loop and inversion into the generator's statements.
+    pub(super) fn insert(&self, statements: &[Statement]) -> Result<Vec<Statement>, CodegenError> {
         let (mut loops, mut inversions) = (0, 0);
         // (xⁿ − 1)/n, which the generator multiplies its Lagrange polynomials by.
-        let factor_end = format!(", {}, f_q))", number(self.size_inverse));
-        let factors: Vec<&str> = lines
-            .iter()
-            .filter_map(|line| line.strip_prefix("mstore(")?.strip_suffix(&factor_end))
-            .filter_map(|start| Some(start.split_once(", mulmod(mload(")?.0))
+        let size_inverse = Expr::Number(number(self.size_inverse));
+        let scaled = |value: &Expr| match value.modular(Op::MulMod) {
+            Some((power, factor)) => power.loaded().is_some() && *factor == size_inverse,
+            None => false,
+        };
+        let stored = statements.iter().filter_map(Statement::stored);
+        let factors: Vec<usize> = stored
+            .filter(|(_, value)| scaled(value))
+            .map(|(at, _)| at)
             .collect();
         let [factor] = factors[..] else {
             expect("factors of the Lagrange polynomials", 1, factors.len())?;
             return Ok(Vec::new());
         };
-        let mut out: Vec<String> = Vec::with_capacity(lines.len() + 30);
-        let challenge = format!("mstore({:#x}, mload(", self.slot);
-        for line in lines {
-            if let Some(rest) = line.strip_prefix(&challenge) {
+        let mut out: Vec<Statement> = Vec::with_capacity(statements.len() + 30);
+        for statement in statements {
+            let exponentiation = statement.called().filter(|call| call.address == 5);
+            if let Some((_, value)) = statement.stored().filter(|(at, _)| *at == self.slot) {
                 loops += 1;
-                out.extend(self.evaluate(rest.trim_end_matches(')')));
-            } else if let (0, Some((input, output))) = (inversions, exponentiation(line)) {
+                out.extend(self.evaluate(value)?);
+            } else if let (0, Some(call)) = (inversions, exponentiation) {
                 inversions += 1;
-                // The base stands three lines above the call: base, exponent, modulus.
+                let (denominator, at) = (self.slot + 0x20, call.input.0 + 0x60);
+                // The base stands three statements above the call: base, exponent, modulus.
                 let base = out.len().checked_sub(3).and_then(|at| out.get_mut(at));
-                let Some((base, product)) = base.and_then(|line| {
-                    let product =
-                        line.strip_prefix(&format!("mstore({:#x}, mload(", input + 0x60))?;
-                    let product = product.strip_suffix("))")?.to_string();
-                    Some((line, product))
-                }) else {
+                let stored = base.as_ref().and_then(|base| base.stored());
+                let product = stored.filter(|(to, _)| *to == at);
+                let product = product.and_then(|(_, value)| value.loaded());
+                let (Some(base), Some(product)) = (base, product) else {
                     expect("bases of the first inversion", 1, 0)?;
                     continue;
                 };
-                let denominator = self.slot + 0x20;
-                *base = format!(
-                    "mstore({:#x}, mulmod(mload({product}), mload({denominator:#x}), f_q))",
-                    input + 0x60
-                );
-                out.push(line.clone());
-                out.extend(self.share(output, &product, factor));
+                let joint = Expr::product(Expr::load(product), Expr::load(denominator));
+                *base = Statement::store(at, joint);
+                out.push(statement.clone());
+                out.extend(self.share(call.output.0, product, factor)?);
             } else {
-                out.push(line.clone());
+                out.push(statement.clone());
             }
         }
         expect("places for the public values", 1, loops)?;
@@ -81,12 +82,12 @@ impl PublicValues {
     }
 
     /// Leaves numerator and denominator in the two words from the slot on.
-    fn evaluate(&self, challenge: &str) -> Vec<String> {
+    fn evaluate(&self, challenge: &Expr) -> Result<Vec<Statement>, NotUnderstood> {
         let minus_one = number(-Fr::one());
         let text = format!(
             "// The polynomial of the public values at x, as a fraction.\n\
              {{\n\
-             let point := mload({challenge})\n\
+             let point := {challenge}\n\
              let numerator := 0\n\
              let denominator := 1\n\
              for {{ let at := 0 }} lt(at, {:#x}) {{ at := add(at, 0x20) }} {{\n\
@@ -103,25 +104,24 @@ impl PublicValues {
             self.slot,
             self.slot + 0x20
         );
-        text.lines().map(str::to_string).collect()
+        parse(&text)
     }
 
     /// Takes the inverse of the denominator out of the joint one, and the value with it.
-    fn share(&self, inverse: usize, product: &str, factor: &str) -> Vec<String> {
+    fn share(
+        &self,
+        inverse: usize,
+        product: usize,
+        factor: usize,
+    ) -> Result<Vec<Statement>, NotUnderstood> {
         let (slot, denominator) = (self.slot, self.slot + 0x20);
         let text = format!(
             "{{\n\
              let joint := mload({inverse:#x})\n\
              mstore({inverse:#x}, mulmod(joint, mload({denominator:#x}), f_q))\n\
-             mstore({slot:#x}, mulmod(mulmod(mload({slot:#x}), mload({factor}), f_q), mulmod(joint, mload({product}), f_q), f_q))\n\
+             mstore({slot:#x}, mulmod(mulmod(mload({slot:#x}), mload({factor:#x}), f_q), mulmod(joint, mload({product:#x}), f_q), f_q))\n\
              }}"
         );
-        text.lines().map(str::to_string).collect()
+        parse(&text)
     }
-}
-
-/// Addresses of input and output of a call of the modular exponentiation.
-fn exponentiation(line: &str) -> Option<(usize, usize)> {
-    let call = crate::optimise::call(line)?;
-    (call.precompile == 5).then_some((call.input.0, call.output.0))
 }

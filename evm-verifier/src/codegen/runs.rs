@@ -3,10 +3,7 @@
 //! snark-verifier reads word by word, with code for each. What it reads one after another, to places one after
 //! another, is one stretch here.
 
-use crate::optimise::number;
-
-/// How each point is checked.
-pub(super) const POINT_CHECK: &str = "success := and(validate_ec_point(x, y), success)";
+use crate::yul::{Expr, Op, Statement};
 
 /// What a stretch of calldata has.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,32 +33,40 @@ impl Run {
         })
     }
 
-    pub(super) fn code(&self) -> Vec<String> {
+    pub(super) fn code(&self) -> Vec<Statement> {
         let (mut start, end) = (self.to, self.to + self.length);
-        let mut out = vec![format!(
-            "calldatacopy({:#x}, {:#x}, {:#x})",
-            self.to, self.from, self.length
-        )];
+        let stretch = [self.to, self.from, self.length].map(Expr::number);
+        let mut out = vec![Statement::Do(Op::CallDataCopy, stretch.to_vec())];
         let function = match self.what {
-            Read::Points => "points",
+            Read::Points => Op::Points,
             Read::Scalars => {
                 // The loop takes four at a time.
                 while (end - start) % 0x80 != 0 {
-                    out.push(format!(
-                        "success := and(lt(mload({start:#x}), f_q), success)"
-                    ));
+                    let below = Expr::Call(Op::Lt, vec![Expr::load(start), Expr::order()]);
+                    out.push(also(below));
                     start += 0x20;
                 }
-                "scalars"
+                Op::Scalars
             }
         };
         if start < end {
-            out.push(format!(
-                "success := and({function}({start:#x}, {end:#x}), success)"
-            ));
+            let all = Expr::Call(function, [start, end].map(Expr::number).to_vec());
+            out.push(also(all));
         }
         out
     }
+}
+
+/// `success := and(condition, success)`.
+fn also(condition: Expr) -> Statement {
+    let both = Expr::Call(Op::And, vec![condition, Expr::name("success")]);
+    Statement::Set("success".to_string(), both)
+}
+
+/// Whether a statement is `success := and(validate_ec_point(x, y), success)`: how each point is checked.
+pub(super) fn checks_point(statement: &Statement) -> bool {
+    let coordinates = ["x", "y"].map(Expr::name).to_vec();
+    *statement == also(Expr::Call(Op::ValidatePoint, coordinates))
 }
 
 /// The functions that check runs, in memory from one address to another.
@@ -88,53 +93,75 @@ valid := and(valid, eq(mulmod(y, y, p), addmod(mulmod(x, mulmod(x, x, p), p), 3,
 }
 }";
 
-/// The read at the start of the lines, and how many lines it takes.
-pub(super) fn read(lines: &[&str]) -> Option<(Run, usize)> {
-    if let Some((to, from)) = lines.first().and_then(|line| scalar_load(line)) {
-        let run = Run {
-            what: Read::Scalars,
-            to: number(to)?,
-            from: number(from)?,
-            length: 0x20,
+/// The read that a statement is.
+pub(super) fn read(statement: &Statement) -> Option<Run> {
+    if let Some((to, value)) = statement.stored() {
+        let Expr::Call(Op::Mod, arguments) = value else {
+            return None;
         };
-        return Some((run, 1));
+        let [word, modulus] = &arguments[..] else {
+            return None;
+        };
+        return (*modulus == Expr::order()).then_some(Run {
+            what: Read::Scalars,
+            to,
+            from: offset(word)?,
+            length: 0x20,
+        });
     }
-    let [open, x, store_x, y, store_y, check, close] = lines.first_chunk::<7>()?;
-    let offset = |line: &str, name| {
-        let rest = line.strip_prefix(&format!("let {name} := calldataload("))?;
-        number(rest.strip_suffix(')')?)
+    let Statement::Block(block) = statement else {
+        return None;
     };
-    let address = |line: &str, name| {
-        let rest = line.strip_prefix("mstore(")?;
-        number(rest.strip_suffix(&format!(", {name})"))?)
+    let [Statement::Let(x, Some(from)), store_x, Statement::Let(y, Some(from_y)), store_y, check] =
+        &block[..]
+    else {
+        return None;
     };
-    let (from, to) = (offset(x, "x")?, address(store_x, "x")?);
-    let whole = offset(y, "y")? == from + 0x20 && address(store_y, "y")? == to + 0x20;
-    let block = (*open, *check, *close) == ("{", POINT_CHECK, "}");
-    let run = Run {
+    let (from, (to, stored_x)) = (offset(from)?, store_x.stored()?);
+    let (to_y, stored_y) = store_y.stored()?;
+    let whole = offset(from_y)? == from + 0x20 && to_y == to + 0x20;
+    let named = (x.as_str(), y.as_str()) == ("x", "y")
+        && (stored_x, stored_y) == (&Expr::name("x"), &Expr::name("y"));
+    (whole && named && checks_point(check)).then_some(Run {
         what: Read::Points,
         to,
         from,
         length: 0x40,
-    };
-    (whole && block).then_some((run, 7))
+    })
 }
 
-/// Memory address and calldata offset of `mstore(A, mod(calldataload(B), f_q))`.
-fn scalar_load(line: &str) -> Option<(&str, &str)> {
-    let rest = line.strip_prefix("mstore(")?.strip_suffix("), f_q))")?;
-    rest.split_once(", mod(calldataload(")
+/// The offset of `calldataload(OFFSET)`.
+fn offset(expr: &Expr) -> Option<usize> {
+    match expr {
+        Expr::Call(Op::CallDataLoad, at) => at.first()?.as_usize(),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::yul::parse;
 
     #[test]
-    fn scalar_loads_are_recognised() {
-        let line = "mstore(0xa0, mod(calldataload(0x20), f_q))";
-        assert_eq!(scalar_load(line), Some(("0xa0", "0x20")));
-        assert_eq!(scalar_load("mstore(0xa0, mod(mload(0x20), f_q))"), None);
+    fn reads_are_recognised() {
+        let found = |text: &str| read(&parse(text).unwrap()[0]).map(|run| (run.to, run.from));
+        let scalar = "mstore(0xa0, mod(calldataload(0x20), f_q))";
+        assert_eq!(found(scalar), Some((0xa0, 0x20)));
+        let point = "{ let x := calldataload(0x40) mstore(0x80, x)
+            let y := calldataload(0x60) mstore(0xa0, y)
+            success := and(validate_ec_point(x, y), success) }";
+        assert_eq!(found(point), Some((0x80, 0x40)));
+        for (text, from, to) in [
+            (scalar, "calldataload", "mload"),
+            (scalar, "f_q", "f_p"),
+            (point, "0x60", "0x80"),
+            (point, "0xa0, y", "0xa0, x"),
+            (point, "0xa0", "0xc0"),
+            (point, "(x, y)", "(y, x)"),
+        ] {
+            assert_eq!(found(&text.replace(from, to)), None, "{to}");
+        }
     }
 
     fn run(length: usize) -> Run {
@@ -150,16 +177,17 @@ mod tests {
     fn every_word_of_a_run_is_checked_once() {
         assert_eq!(
             run(0xa0).code(),
-            [
-                "calldatacopy(0x80, 0x40, 0xa0)",
-                "success := and(lt(mload(0x80), f_q), success)",
-                "success := and(scalars(0xa0, 0x120), success)",
-            ]
+            parse(
+                "calldatacopy(0x80, 0x40, 0xa0)
+                 success := and(lt(mload(0x80), f_q), success)
+                 success := and(scalars(0xa0, 0x120), success)",
+            )
+            .unwrap()
         );
         assert_eq!(run(0x60).code().len(), 4);
         assert_eq!(
             run(0x80).code()[1..],
-            ["success := and(scalars(0x80, 0x100), success)"]
+            parse("success := and(scalars(0x80, 0x100), success)").unwrap()[..]
         );
     }
 

@@ -1,7 +1,10 @@
 //! Terms of sums of points, added in place.
 
-use super::text::{call, hidden_regions, load, loads, store, uses, Call};
+use crate::yul::{flow::Flow, retain, Expr, NotUnderstood, Precompile, Statement};
 use std::collections::HashMap;
+
+/// Statements of a term.
+const TERM: usize = 9;
 
 /// Multiplies and adds each term of a sum in place.
 ///
@@ -9,72 +12,59 @@ use std::collections::HashMap;
 /// `P ← x, y, s; P ← P·s` and `Q ← A, P; Q ← A + P` become, with the sum at Q₀,
 /// `Q₀ + 64 ← x, y, s; Q₀ + 64 ← …; Q₀ ← …`, where Q₀ is the Q of the sum's first term. What lies behind
 /// Q₀ is the next term's place, which is no longer used.
-pub(super) fn accumulate(lines: Vec<String>) -> Vec<String> {
-    const TERM: usize = 9;
-    let used = uses(&lines);
-    let hidden = hidden_regions(&lines);
-    let mut out = Vec::with_capacity(lines.len());
+pub(super) fn accumulate(statements: Vec<Statement>) -> Result<Vec<Statement>, NotUnderstood> {
+    let flow = Flow::of(&statements)?;
+    let mut out: Vec<Statement> = Vec::with_capacity(statements.len());
     let mut renamed: HashMap<usize, usize> = HashMap::new();
-    let mut rest = lines.as_slice();
-    while let Some(first) = rest.first() {
-        match rest
-            .first_chunk::<TERM>()
-            .and_then(|term| match_term(term, &used, &hidden))
-        {
-            Some(term) => {
-                let base = continued(&term, &renamed, &used).unwrap_or(term.to);
-                if base == term.to {
-                    for offset in [0, 0x20] {
-                        let line = format!(
-                            "mstore({:#x}, mload({:#x}))",
-                            base + offset,
-                            term.sum + offset
-                        );
-                        out.push(rename(&line, &renamed));
-                    }
-                }
-                for (i, value) in term.values.iter().enumerate() {
-                    let line = format!("mstore({:#x}, {value})", base + 0x40 + 0x20 * i);
-                    out.push(rename(&line, &renamed));
-                }
-                let point = base + 0x40;
-                for (precompile, from, length) in [(7, point, 0x60), (6, base, 0x80)] {
-                    out.push(format!(
-                        "success := and(eq(staticcall(gas(), {precompile:#x}, {from:#x}, \
-                         {length:#x}, {from:#x}, 0x40), 1), success)"
-                    ));
-                }
-                renamed.insert(term.to, base);
-                renamed.insert(term.to + 0x20, base + 0x20);
-                rest = rest.get(TERM..).unwrap_or_default();
-            }
-            None => {
-                out.push(rename(first, &renamed));
-                rest = rest.get(1..).unwrap_or_default();
+    let mut rest = statements.as_slice();
+    while let Some((first, after)) = rest.split_first() {
+        let found = rest.split_first_chunk::<TERM>();
+        let term = found.and_then(|(term, after)| Some((match_term(term, &flow)?, after)));
+        let Some((term, after)) = term else {
+            out.push(rename(first.clone(), &renamed));
+            rest = after;
+            continue;
+        };
+        let base = continued(&term, &renamed, &flow).unwrap_or(term.to);
+        if base == term.to {
+            for offset in [0, 0x20] {
+                let copy = Statement::store(base + offset, Expr::load(term.sum + offset));
+                out.push(rename(copy, &renamed));
             }
         }
+        for (i, value) in term.values.into_iter().enumerate() {
+            let store = Statement::store(base + 0x40 + 0x20 * i, value);
+            out.push(rename(store, &renamed));
+        }
+        for (address, from, length) in [(7, base + 0x40, 0x60), (6, base, 0x80)] {
+            let call = Precompile {
+                address,
+                input: (from, length),
+                output: (from, 0x40),
+            };
+            out.push(call.statement());
+        }
+        renamed.insert(term.to, base);
+        renamed.insert(term.to + 0x20, base + 0x20);
+        rest = after;
     }
-    out
+    Ok(out)
 }
 
 /// Where the sum that a term adds to stands, if the term may be added there: nothing else needs that
 /// sum, and the factor's place behind it is the term's own.
-fn continued(
-    term: &SumTerm,
-    renamed: &HashMap<usize, usize>,
-    used: &HashMap<usize, usize>,
-) -> Option<usize> {
+fn continued(term: &SumTerm, renamed: &HashMap<usize, usize>, flow: &Flow) -> Option<usize> {
     let base = *renamed.get(&term.sum)?;
     let once = [term.sum, term.sum + 0x20]
         .iter()
-        .all(|at| used.get(at) == Some(&1));
+        .all(|at| flow.loads.get(at) == Some(&1));
     let behind = term.sum != base || term.from == base + 0x80;
     (once && behind).then_some(base)
 }
 
 struct SumTerm {
     /// The point's coordinates and its factor.
-    values: [String; 3],
+    values: [Expr; 3],
     /// Where the product was computed.
     from: usize,
     /// Where the sum stood.
@@ -83,74 +73,63 @@ struct SumTerm {
     to: usize,
 }
 
-/// Matches the nine lines of a term; its intermediate results must not be used by anything else.
-fn match_term(
-    lines: &[String; 9],
-    used: &HashMap<usize, usize>,
-    hidden: &[(usize, usize)],
-) -> Option<SumTerm> {
-    let stores: Vec<(usize, &str)> = [0, 1, 2, 4, 5, 6, 7]
-        .iter()
-        .map(|i| lines.get(*i).and_then(|line| store(line)))
-        .collect::<Option<_>>()?;
-    let [(p, x), (p1, y), (p2, s), (q, a), (q1, a1), (q2, m), (q3, m1)] = stores[..] else {
-        return None;
+/// Matches the nine statements of a term; its intermediate results must not be used by anything else.
+fn match_term(statements: &[Statement; TERM], flow: &Flow) -> Option<SumTerm> {
+    let [x, y, s, multiply, a, a1, m, m1, add] = statements;
+    let ((p, x), (p1, y), (p2, s)) = (x.stored()?, y.stored()?, s.stored()?);
+    let ((q, a), (q1, a1)) = (a.stored()?, a1.stored()?);
+    let ((q2, m), (q3, m1)) = (m.stored()?, m1.stored()?);
+    let sum = a.loaded()?;
+    let in_place = |address, at, length| Precompile {
+        address,
+        input: (at, length),
+        output: (at, 0x40),
     };
-    let (multiply, add) = (call(&lines[3])?, call(&lines[8])?);
-    let sum = load(a)?;
-    let chained = p1 == p + 0x20
-        && p2 == p + 0x40
+    let chained = (p1, p2) == (p + 0x20, p + 0x40)
         && (q1, q2, q3) == (q + 0x20, q + 0x40, q + 0x60)
-        && load(a1)? == sum + 0x20
-        && (load(m)?, load(m1)?) == (p, p1)
-        && multiply
-            == Call {
-                precompile: 7,
-                input: (p, 0x60),
-                output: (p, 0x40),
-            }
-        && add
-            == Call {
-                precompile: 6,
-                input: (q, 0x80),
-                output: (q, 0x40),
-            };
+        && a1.loaded()? == sum + 0x20
+        && (m.loaded()?, m1.loaded()?) == (p, p1)
+        && multiply.called()? == in_place(7, p, 0x60)
+        && add.called()? == in_place(6, q, 0x80);
     // The new term's values are read before its place is written, and nothing else reads the place.
-    let private = [p, p1].iter().all(|at| used.get(at) == Some(&1))
-        && [p2, q2, q3].iter().all(|at| !used.contains_key(at));
-    let outside = loads(&format!("{x} {y} {s}"))
-        .iter()
-        .all(|at| *at < p.min(q));
+    let private = [p, p1].iter().all(|at| flow.loads.get(at) == Some(&1))
+        && [p2, q2, q3].iter().all(|at| !flow.loads.contains_key(at));
+    let outside = [x, y, s].iter().all(|value| {
+        let inside = |part: &Expr| part.loaded().is_some_and(|at| at >= p.min(q));
+        !value.any(inside)
+    });
     // Input and output of its own call are all that reads or writes either place unseen.
     let alone = |from: usize, to: usize| {
-        hidden
-            .iter()
-            .filter(|(start, end)| *start < to && from < *end)
+        let touching = flow.hidden.iter();
+        touching
+            .filter(|region| region.start < to && from < region.end)
             .count()
             == 2
     };
     (chained && private && outside && alone(p, p + 0x60) && alone(q, q + 0x80)).then(|| SumTerm {
-        values: [x, y, s].map(str::to_string),
+        values: [x, y, s].map(Expr::clone),
         from: p,
         sum,
         to: q,
     })
 }
 
-fn rename(line: &str, renamed: &HashMap<usize, usize>) -> String {
-    let mut line = line.to_string();
-    for at in loads(&line) {
-        if let Some(to) = renamed.get(&at) {
-            line = line.replace(&format!("mload({at:#x})"), &format!("mload({to:#x})"));
+/// The statement, with each sum that stands elsewhere now loaded from there.
+fn rename(statement: Statement, renamed: &HashMap<usize, usize>) -> Statement {
+    let mut one = vec![statement];
+    retain(&mut one, false, &mut |statement, _| {
+        for expr in statement.expressions_mut() {
+            expr.replace(&mut |part| renamed.get(&part.loaded()?).copied().map(Expr::load));
         }
-    }
-    line
+        true
+    });
+    one.remove(0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::optimise::text::lines;
+    use crate::optimise::tree;
 
     #[test]
     fn terms_are_added_in_place() {
@@ -171,10 +150,14 @@ mod tests {
         let text = term(0x400, 0x460, 0x100, 0x140)
             + &term(0x4e0, 0x540, 0x460, 0x180)
             + "mstore(0x800, mload(0x540))";
-        let out = accumulate(lines(&text));
+        let out = accumulate(tree(&text)).unwrap();
         assert_eq!(out.len(), 2 + 2 * 5 + 1);
-        assert_eq!(out.last().unwrap(), "mstore(0x800, mload(0x460))");
-        assert_eq!(out[7], "mstore(0x4a0, mload(0x180))");
-        assert!(out[11].contains("0x6, 0x460, 0x80, 0x460, 0x40"));
+        assert_eq!(out[12..], tree("mstore(0x800, mload(0x460))")[..]);
+        assert_eq!(out[7..8], tree("mstore(0x4a0, mload(0x180))")[..]);
+        let sum = out[11].called().unwrap();
+        assert_eq!((sum.address, sum.input), (6, (0x460, 0x80)));
+        // A hash of the product's place keeps it.
+        let hashed = text.clone() + "mstore(0x820, keccak256(0x4e0, 0x40))";
+        assert_eq!(accumulate(tree(&hashed)).unwrap().len(), 2 + 5 + 9 + 2);
     }
 }

@@ -1,6 +1,6 @@
 //! Results that are used once, computed where they are used.
 
-use super::text::{depths, hidden_regions, loads, store, store_lines, uses};
+use crate::yul::{flow::Flow, retain, Expr, NotUnderstood, Op, Statement};
 use std::collections::{HashMap, HashSet};
 
 /// The most stack slots that an inlined expression may need: the EVM reaches 16, and a few are
@@ -8,91 +8,68 @@ use std::collections::{HashMap, HashSet};
 pub(super) const MAX_STACK: usize = 10;
 
 /// Computes each result that is used once where it is used.
-pub(super) fn inline(lines: Vec<String>) -> Vec<String> {
-    let used = uses(&lines);
-    let stores = store_lines(&lines);
-    let hidden = hidden_regions(&lines);
-    let in_block = depths(&lines);
-    // The expression of each candidate, by address, and the line that it stands on.
-    let mut pending: HashMap<usize, (usize, String)> = HashMap::new();
+pub(super) fn inline(mut statements: Vec<Statement>) -> Result<Vec<Statement>, NotUnderstood> {
+    let flow = Flow::of(&statements)?;
+    // The expression of each candidate, by address, and the number of its statement.
+    let mut pending: HashMap<usize, (usize, Expr)> = HashMap::new();
     let mut dropped = HashSet::new();
-    let mut out: Vec<String> = Vec::with_capacity(lines.len());
-    for (i, line) in lines.iter().enumerate() {
-        let mut text = line.clone();
-        for at in loads(line) {
-            let Some((defined, value)) = pending.get(&at) else {
-                continue;
-            };
-            let load = format!("mload({at:#x})");
-            let inlined = text.replacen(&load, value, 1);
-            // What the value reads must not have been written since.
-            let written = |at: &usize| {
-                stores
-                    .get(at)
-                    .is_some_and(|lines| lines.iter().any(|l| l > defined && *l <= i))
-            };
-            if stack(expression(&inlined)) <= MAX_STACK && !loads(value).iter().any(written) {
-                dropped.insert(*defined);
-                text = inlined;
+    let mut i = 0;
+    retain(&mut statements, false, &mut |statement, nested| {
+        for expr in statement.expressions_mut() {
+            let mut loads = Vec::new();
+            expr.walk(&mut |part| loads.extend(part.loaded()));
+            for at in loads {
+                let Some((defined, value)) = pending.get(&at) else {
+                    continue;
+                };
+                let mut inlined = expr.clone();
+                inlined.replace(&mut |part| (part.loaded() == Some(at)).then(|| value.clone()));
+                // What the value reads must not have been written since.
+                let written = value.any(|part| {
+                    let stores = part.loaded().and_then(|at| flow.stores.get(&at));
+                    stores.is_some_and(|all| all.iter().any(|s| s > defined && *s <= i))
+                });
+                if stack(&inlined) <= MAX_STACK && !written {
+                    dropped.insert(*defined);
+                    *expr = inlined;
+                }
             }
         }
-        if let Some((at, value)) = store(&text) {
-            let once = used.get(&at) == Some(&1) && stores.get(&at).is_some_and(|l| l.len() == 1);
-            let free = !hidden.iter().any(|(from, to)| (*from..*to).contains(&at));
-            if once && free && in_block.get(i) == Some(&0) && is_pure(value) {
-                pending.insert(at, (i, value.to_string()));
+        if let Some((at, value)) = statement.stored().filter(|_| !nested) {
+            let once = flow.loads.get(&at) == Some(&1) && flow.written(at) == 1;
+            if once && !flow.is_hidden(at) && is_pure(value) {
+                pending.insert(at, (i, value.clone()));
             }
         }
-        out.push(text);
-    }
-    let kept = out
-        .into_iter()
-        .enumerate()
-        .filter(|(i, _)| !dropped.contains(i));
-    kept.map(|(_, line)| line).collect()
-}
-
-/// The part of a line that is one expression: what is assigned or stored.
-fn expression(line: &str) -> &str {
-    store(line)
-        .map(|(_, value)| value)
-        .or_else(|| line.split_once(":= ").map(|(_, value)| value))
-        .unwrap_or(line)
+        i += 1;
+        true
+    });
+    let mut i = 0;
+    retain(&mut statements, false, &mut |_, _| {
+        i += 1;
+        !dropped.contains(&(i - 1))
+    });
+    Ok(statements)
 }
 
 /// Arithmetic on loads and constants: no calls, no variables but the modulus.
-fn is_pure(value: &str) -> bool {
-    let words = value.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    words.filter(|word| !word.is_empty()).all(|word| {
-        matches!(word, "addmod" | "mulmod" | "sub" | "mload" | "f_q")
-            || word.starts_with(|c: char| c.is_ascii_digit())
-    }) && value.contains("mod(")
+fn is_pure(value: &Expr) -> bool {
+    let arithmetic = |part: &Expr| match part {
+        Expr::Number(_) => true,
+        Expr::Name(name) => name == "f_q",
+        Expr::Call(op, _) => matches!(op, Op::AddMod | Op::MulMod | Op::Sub | Op::MLoad),
+    };
+    let modular = |part: &Expr| matches!(part, Expr::Call(Op::AddMod | Op::MulMod, _));
+    !value.any(|part| !arithmetic(part)) && value.any(modular)
 }
 
 /// Stack slots that an expression needs, its arguments being computed from the last to the first.
-pub(super) fn stack(value: &str) -> usize {
-    let Some((_, arguments)) = value.split_once('(') else {
+pub(super) fn stack(value: &Expr) -> usize {
+    let Expr::Call(_, arguments) = value else {
         return 1;
     };
-    let arguments = arguments.strip_suffix(')').unwrap_or(arguments);
-    let mut parts = Vec::new();
-    let (mut depth, mut start) = (0usize, 0);
-    for (i, c) in arguments.char_indices() {
-        match c {
-            '(' => depth += 1,
-            ')' => depth = depth.saturating_sub(1),
-            ',' if depth == 0 => {
-                parts.push(arguments.get(start..i).unwrap_or_default().trim());
-                start = i + 1;
-            }
-            _ => {}
-        }
-    }
-    parts.push(arguments.get(start..).unwrap_or_default().trim());
+    let parts = arguments.iter().rev().enumerate();
     parts
-        .iter()
-        .rev()
-        .enumerate()
         .map(|(held, part)| held + stack(part))
         .max()
         .unwrap_or(1)
@@ -101,23 +78,20 @@ pub(super) fn stack(value: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::optimise::text::lines;
+    use crate::optimise::tree;
 
     #[test]
     fn single_uses_are_inlined() {
-        let out = inline(lines(
+        let out = inline(tree(
             "mstore(0x100, mulmod(mload(0x80), mload(0xa0), f_q))
              mstore(0x120, addmod(mload(0x100), 7, f_q))
-             mstore(0x140, mulmod(mload(0x120), mload(0x120), f_q))
+             { mstore(0x140, mulmod(mload(0x120), mload(0x120), f_q)) }
              mstore(0x160, mload(0x140))",
         ));
-        assert_eq!(
-            out,
-            lines(
-                "mstore(0x120, addmod(mulmod(mload(0x80), mload(0xa0), f_q), 7, f_q))
-                 mstore(0x160, mulmod(mload(0x120), mload(0x120), f_q))"
-            )
-        );
+        let expected = "mstore(0x120, addmod(mulmod(mload(0x80), mload(0xa0), f_q), 7, f_q))
+             { mstore(0x140, mulmod(mload(0x120), mload(0x120), f_q)) }
+             mstore(0x160, mload(0x140))";
+        assert_eq!(out, Ok(tree(expected)));
     }
 
     #[test]
@@ -131,6 +105,9 @@ mod tests {
              mstore(0x180, keccak256(0xe0, 64))
              mstore(0x120, mload(0x100))",
             "mstore(0x100, mulmod(mload(0x80), 3, f_q))
+             mstore8(0x100, 3)
+             mstore(0x120, mload(0x100))",
+            "mstore(0x100, mulmod(mload(0x80), 3, f_q))
              success := and(eq(staticcall(gas(), 0x5, 0xc0, 0xc0, 0x200, 0x20), 1), success)
              mstore(0x120, mload(0x100))",
             // Stored twice.
@@ -138,15 +115,19 @@ mod tests {
              mstore(256, mulmod(mload(0x80), 4, f_q))
              mstore(0x120, mload(0x100))",
         ] {
-            assert_eq!(inline(lines(text)), lines(text));
+            assert_eq!(inline(tree(text)), Ok(tree(text)));
         }
     }
 
     #[test]
     fn stack_slots_are_counted() {
-        assert_eq!(stack("7"), 1);
-        assert_eq!(stack("addmod(1, 2, f_q)"), 3);
-        assert_eq!(stack("addmod(mulmod(1, 2, f_q), 2, f_q)"), 5);
-        assert_eq!(stack("addmod(2, mulmod(1, 2, f_q), f_q)"), 4);
+        let slots = |text: &str| match &tree(&format!("x := {text}"))[0] {
+            Statement::Set(_, value) => stack(value),
+            other => panic!("{other}"),
+        };
+        assert_eq!(slots("7"), 1);
+        assert_eq!(slots("addmod(1, 2, f_q)"), 3);
+        assert_eq!(slots("addmod(mulmod(1, 2, f_q), 2, f_q)"), 5);
+        assert_eq!(slots("addmod(2, mulmod(1, 2, f_q), f_q)"), 4);
     }
 }

@@ -1,94 +1,109 @@
 //! One modular exponentiation in place of two, since each costs as much as 200 multiplications.
 //!
 //! 1/a and 1/b are b·(1/ab) and a·(1/ab). What b is computed from is moved to before the first inversion; where
-//! anything in between could tell the difference, all stays as it is.
+//! anything in between could tell the difference, all stays as it is. Either base is zero for no proof but with
+//! the probability that a hash hits a given value; then both texts go on with zeros, and other ones.
 
-use super::text::{call, load, loads, store, Call};
+use crate::yul::{flow::accesses, parse, Expr, NotUnderstood, Op, Precompile, Statement};
 use std::collections::HashSet;
 
-/// Lines that store the input of an exponentiation: three lengths, base, exponent, modulus.
+/// Statements that store the input of an exponentiation: three lengths, base, exponent, modulus.
 const INPUTS: usize = 6;
 
 /// Joins the second inversion with the first.
-pub(super) fn join(lines: Vec<String>) -> Vec<String> {
-    joined(&lines).unwrap_or(lines)
+pub(super) fn join(statements: Vec<Statement>) -> Result<Vec<Statement>, NotUnderstood> {
+    Ok(joined(&statements)?.unwrap_or(statements))
 }
 
-/// An exponentiation: the line of its call, its base, and where its result is.
+/// An exponentiation: the number of its statement, its base, and where its result is.
 struct Inversion {
-    line: usize,
-    base: String,
+    at: usize,
+    base: Expr,
     output: usize,
 }
 
 impl Inversion {
-    fn at(lines: &[String], line: usize) -> Option<Self> {
-        let Call {
-            precompile: 5,
+    fn at(statements: &[Statement], at: usize) -> Option<Self> {
+        let Precompile {
+            address: 5,
             input: (from, _),
             output: (output, _),
-        } = call(lines.get(line)?)?
+        } = statements.get(at)?.called()?
         else {
             return None;
         };
-        let inputs = lines.get(line.checked_sub(INPUTS)?..line)?;
-        let values: Vec<&str> = (0..)
+        let inputs = statements.get(at.checked_sub(INPUTS)?..at)?;
+        let values: Vec<&Expr> = (0..)
             .zip(inputs)
             .map_while(|(i, input)| {
-                let (at, value) = store(input)?;
+                let (at, value) = input.stored()?;
                 (at == from + 0x20 * i).then_some(value)
             })
             .collect();
         let base = match values[..] {
-            [_, _, _, base, _, _] => base.to_string(),
+            [_, _, _, base, _, _] => base.clone(),
             _ => return None,
         };
-        Some(Self { line, base, output })
+        Some(Self { at, base, output })
     }
 }
 
-/// A line, or a block, and the addresses that it reads and writes.
+/// A statement, or a block, and the words that it reads and writes.
 struct Unit<'a> {
-    lines: &'a [String],
+    statement: &'a Statement,
     reads: HashSet<usize>,
     writes: HashSet<usize>,
 }
 
-/// The units of some lines; none if one of them does more than reading and writing words.
-fn units(mut lines: &[String]) -> Option<Vec<Unit<'_>>> {
-    let mut units = Vec::new();
-    while let Some(first) = lines.first() {
-        let length = match first.as_str() {
-            "{" => 1 + lines.iter().position(|line| line == "}")?,
-            _ => 1,
+/// The units of some statements; none if one of them does more than reading and writing words.
+fn units(statements: &[Statement]) -> Result<Option<Vec<Unit<'_>>>, NotUnderstood> {
+    let mut units = Vec::with_capacity(statements.len());
+    for statement in statements {
+        let mut unit = Unit {
+            statement,
+            reads: HashSet::new(),
+            writes: HashSet::new(),
         };
-        let (unit, rest) = lines.split_at_checked(length)?;
-        let words = |line: &String| {
-            let known = ["{", "}", "let ", "prod :=", "inv :=", "v :=", "result :="];
-            store(line).is_some() || known.iter().any(|start| line.starts_with(start))
+        let simple = match statement {
+            Statement::Do(Op::MStore, _) | Statement::Comment(_) => true,
+            Statement::Block(block) => block.iter().all(|inner| {
+                let variable = matches!(inner, Statement::Let(..) | Statement::Set(..));
+                variable || inner.stored().is_some()
+            }),
+            _ => false,
         };
-        if !unit.iter().all(words) || unit.iter().any(|line| line.contains("call")) {
-            return None;
+        for access in accesses(std::slice::from_ref(statement))?
+            .into_iter()
+            .flatten()
+        {
+            match access.op {
+                Op::MLoad => unit.reads.insert(access.at),
+                Op::MStore => unit.writes.insert(access.at),
+                _ => return Ok(None),
+            };
         }
-        units.push(Unit {
-            lines: unit,
-            reads: unit.iter().flat_map(|line| loads(line)).collect(),
-            writes: unit
-                .iter()
-                .filter_map(|line| Some(store(line)?.0))
-                .collect(),
-        });
-        lines = rest;
+        if !simple {
+            return Ok(None);
+        }
+        units.push(unit);
     }
-    Some(units)
+    Ok(Some(units))
 }
 
-fn joined(lines: &[String]) -> Option<Vec<String>> {
-    let mut found = (0..lines.len()).filter_map(|line| Inversion::at(lines, line));
-    let (first, second) = (found.next()?, found.next()?);
-    let factor = load(&second.base)?;
-    let between = lines.get(first.line + 1..second.line - INPUTS)?;
-    let inputs = lines.get(first.line - INPUTS..first.line)?;
+fn joined(statements: &[Statement]) -> Result<Option<Vec<Statement>>, NotUnderstood> {
+    let mut found = (0..statements.len()).filter_map(|at| Inversion::at(statements, at));
+    let (Some(first), Some(second)) = (found.next(), found.next()) else {
+        return Ok(None);
+    };
+    let Some(factor) = second.base.loaded() else {
+        return Ok(None);
+    };
+    let part = |range: std::ops::Range<usize>| statements.get(range).unwrap_or_default();
+    let inputs = part(first.at - INPUTS..first.at);
+    let between = units(part(first.at + 1..second.at - INPUTS))?;
+    let (Some(between), Some(input_units)) = (between, units(inputs)?) else {
+        return Ok(None);
+    };
     let mut needed = HashSet::from([factor]);
     let (mut moved, mut staying): (Vec<Unit>, Vec<Unit>) = (Vec::new(), Vec::new());
     let free = |before: &Unit, moved: &[Unit]| {
@@ -98,49 +113,55 @@ fn joined(lines: &[String]) -> Option<Vec<String>> {
                 && before.reads.is_disjoint(&unit.writes)
         })
     };
-    for unit in units(between)?.into_iter().rev() {
+    for unit in between.into_iter().rev() {
         if !unit.writes.is_disjoint(&needed) {
             needed.extend(&unit.reads);
             moved.push(unit);
         } else if free(&unit, &moved) {
             staying.push(unit);
         } else {
-            return None;
+            return Ok(None);
         }
     }
-    let inputs_stay = units(inputs)?.iter().all(|unit| free(unit, &moved));
+    let inputs_stay = input_units.iter().all(|unit| free(unit, &moved));
     if !inputs_stay || needed.contains(&first.output) {
-        return None;
+        return Ok(None);
     }
-    let mut out = lines.get(..first.line - INPUTS)?.to_vec();
-    out.extend(moved.iter().rev().flat_map(|unit| unit.lines).cloned());
-    for (i, line) in inputs.iter().enumerate() {
-        out.push(match store(line) {
+    let of = |units: Vec<Unit>| -> Vec<Statement> {
+        units
+            .iter()
+            .rev()
+            .map(|unit| unit.statement.clone())
+            .collect()
+    };
+    let mut out = part(0..first.at - INPUTS).to_vec();
+    out.extend(of(moved));
+    for (i, input) in inputs.iter().enumerate() {
+        out.push(match input.stored() {
             Some((at, base)) if i == 3 => {
-                format!("mstore({at:#x}, mulmod({base}, mload({factor:#x}), f_q))")
+                Statement::store(at, Expr::product(base.clone(), Expr::load(factor)))
             }
-            _ => line.clone(),
+            _ => input.clone(),
         });
     }
-    out.push(lines.get(first.line)?.clone());
-    let apart = format!(
-        "{{\n\
-         let both := mload({:#x})\n\
-         mstore({:#x}, mulmod(both, mload({factor:#x}), f_q))\n\
-         mstore({:#x}, mulmod(both, {}, f_q))\n\
+    out.extend(statements.get(first.at).cloned());
+    out.extend(parse(&format!(
+        "{{
+         let both := mload({:#x})
+         mstore({:#x}, mulmod(both, mload({factor:#x}), f_q))
+         mstore({:#x}, mulmod(both, {}, f_q))
          }}",
         first.output, first.output, second.output, first.base
-    );
-    out.extend(apart.lines().map(str::to_string));
-    out.extend(staying.iter().rev().flat_map(|unit| unit.lines).cloned());
-    out.extend_from_slice(lines.get(second.line + 1..)?);
-    Some(out)
+    ))?);
+    out.extend(of(staying));
+    out.extend_from_slice(part(second.at + 1..statements.len()));
+    Ok(Some(out))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::optimise::text::lines;
+    use crate::optimise::tree;
 
     fn inversion(base: &str, input: usize, output: usize) -> String {
         let value = |i| if i == 3 { base } else { "32" };
@@ -157,19 +178,16 @@ mod tests {
             + between
             + &inversion("mload(0x720)", 0x800, 0x8c0)
             + "mstore(0x900, mload(0x8c0))";
-        let out = join(lines(&text));
-        assert_eq!(out.iter().filter(|line| call(line).is_some()).count(), 1);
-        assert_eq!(out[0], "mstore(0x720, mulmod(mload(0x80), 3, f_q))");
-        assert_eq!(
-            out[4],
-            "mstore(0x260, mulmod(mload(0x100), mload(0x720), f_q))"
-        );
-        let end = "mstore(0x2c0, mulmod(both, mload(0x720), f_q))
-                   mstore(0x8c0, mulmod(both, mload(0x100), f_q))
-                   }
-                   mstore(0x700, addmod(mload(0x2c0), 1, f_q))
-                   mstore(0x900, mload(0x8c0))";
-        assert_eq!(out[out.len() - 5..], lines(end));
+        let out = join(tree(&text)).unwrap();
+        assert_eq!(out.iter().filter(|s| s.called().is_some()).count(), 1);
+        let expected = "mstore(0x720, mulmod(mload(0x80), 3, f_q))".to_string()
+            + &inversion("mulmod(mload(0x100), mload(0x720), f_q)", 0x200, 0x2c0)
+            + "{ let both := mload(0x2c0)
+                 mstore(0x2c0, mulmod(both, mload(0x720), f_q))
+                 mstore(0x8c0, mulmod(both, mload(0x100), f_q)) }
+               mstore(0x700, addmod(mload(0x2c0), 1, f_q))
+               mstore(0x900, mload(0x8c0))";
+        assert_eq!(out, tree(&expected));
     }
 
     #[test]
@@ -178,11 +196,13 @@ mod tests {
             "mstore(0x720, mulmod(mload(0x2c0), 3, f_q))\n",
             "mstore(0x700, mulmod(mload(0x2c0), 3, f_q))\nmstore(0x720, mload(0x700))\n",
             "success := and(eq(staticcall(gas(), 0x6, 0x700, 0x80, 0x700, 0x40), 1), success)\n",
+            "mstore(0x720, keccak256(0x2c0, 32))\n",
+            "mstore8(0x720, 1)\n",
         ] {
             let text = inversion("mload(0x100)", 0x200, 0x2c0)
                 + between
                 + &inversion("mload(0x720)", 0x800, 0x8c0);
-            assert_eq!(join(lines(&text)), lines(&text));
+            assert_eq!(join(tree(&text)).unwrap(), tree(&text));
         }
     }
 }

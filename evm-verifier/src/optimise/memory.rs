@@ -1,13 +1,16 @@
 //! Memory that is used again: the EVM charges for the highest address, and more for each one above.
 //!
-//! The generator never uses a word twice. Here each word above a limit lives from the first line that names it to the
-//! last, and gets the lowest place that is free for so long. Words that a call or a hash takes together
+//! The generator never uses a word twice. Here each word above a limit lives from the first statement that accesses
+//! it to the last, and gets the lowest place that is free for so long. Words that an instruction takes together
 //! stay together.
 
-use super::text::{byte_stored, call, copied, hashed, hidden_regions, number, Call};
-use std::collections::BTreeMap;
+use crate::yul::{
+    access::relocate,
+    flow::{accesses, same},
+    NotUnderstood, Statement,
+};
 
-/// Words that stay together: where they stood, and the lines between which they are needed.
+/// Words that stay together: where they stood, and the statements between which they are needed.
 struct Object {
     start: usize,
     end: usize,
@@ -15,11 +18,15 @@ struct Object {
     last: usize,
 }
 
-/// Moves what stands above `limit` down as far as it goes; leaves all as it is if a line is not understood.
-pub(super) fn compact(lines: Vec<String>, limit: usize) -> Vec<String> {
-    let Some(objects) = objects(&lines, limit) else {
-        return lines;
-    };
+/// Moves what stands above `limit` down as far as it goes, and checks that each read still finds what it found.
+///
+/// # Errors
+/// If an access is not understood, or reaches over the limit.
+pub(super) fn compact(
+    mut statements: Vec<Statement>,
+    limit: usize,
+) -> Result<Vec<Statement>, NotUnderstood> {
+    let objects = objects(&statements, limit)?;
     let places = places(&objects, limit);
     let moved = |at: usize| match objects
         .iter()
@@ -29,61 +36,48 @@ pub(super) fn compact(lines: Vec<String>, limit: usize) -> Vec<String> {
         Some((object, place)) => place + at - object.start,
         None => at,
     };
-    lines.iter().map(|line| renamed(line, &moved)).collect()
+    let before = statements.clone();
+    for statement in &mut statements {
+        relocate(statement, &moved);
+    }
+    same(&before, &statements)?;
+    Ok(statements)
 }
 
 /// The objects above the limit, in the order in which they stand.
-fn objects(lines: &[String], limit: usize) -> Option<Vec<Object>> {
-    let mut regions: Vec<(usize, usize)> = hidden_regions(lines);
-    let mut needed: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
-    for (i, line) in lines.iter().enumerate() {
-        if copied(line).is_some_and(|(to, length)| to + length > limit)
-            || byte_stored(line).is_some_and(|at| at >= limit)
-        {
-            return None;
-        }
-        for at in addresses(line)? {
-            regions.push((at, at + 0x20));
-            let lines = needed.entry(at).or_insert((i, i));
-            lines.1 = i;
-        }
-        let read_or_written = match call(line) {
-            Some(Call { input, output, .. }) => vec![input, output],
-            None => hashed(line).into_iter().collect(),
-        };
-        for (at, length) in read_or_written {
-            for at in (at..at + length).step_by(0x20) {
-                let lines = needed.entry(at).or_insert((i, i));
-                lines.1 = i;
+fn objects(statements: &[Statement], limit: usize) -> Result<Vec<Object>, NotUnderstood> {
+    let mut regions = Vec::new();
+    for (i, accesses) in accesses(statements)?.iter().enumerate() {
+        for access in accesses.iter().filter(|access| access.length > 0) {
+            let start = access.at / 0x20 * 0x20;
+            let end = access.bytes().end.next_multiple_of(0x20);
+            if end > limit && start < limit {
+                let what = "an access on both sides of the limit";
+                return Err(NotUnderstood::new(what, &format!("{start:#x} to {end:#x}")));
+            }
+            if start >= limit {
+                regions.push((start, end, i));
             }
         }
     }
-    regions.retain(|(_, end)| *end > limit);
     regions.sort_unstable();
     let mut objects: Vec<Object> = Vec::new();
-    for (start, end) in regions {
-        // A region that reaches over the limit, or over everything, is none that can be moved.
-        (start >= limit && end < usize::MAX).then_some(())?;
+    for (start, end, at) in regions {
         match objects.last_mut().filter(|object| start < object.end) {
-            Some(object) => object.end = object.end.max(end),
+            Some(object) => {
+                object.end = object.end.max(end);
+                object.first = object.first.min(at);
+                object.last = object.last.max(at);
+            }
             None => objects.push(Object {
                 start,
                 end,
-                first: usize::MAX,
-                last: 0,
+                first: at,
+                last: at,
             }),
         }
     }
-    for object in &mut objects {
-        for (first, last) in needed
-            .range(object.start..object.end)
-            .map(|(_, lines)| *lines)
-        {
-            object.first = object.first.min(first);
-            object.last = object.last.max(last);
-        }
-    }
-    Some(objects)
+    Ok(objects)
 }
 
 /// A place for each object that no other has at the same time.
@@ -91,7 +85,7 @@ fn places(objects: &[Object], limit: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..objects.len()).collect();
     order.sort_by_key(|i| objects.get(*i).map(|object| object.first));
     let mut places = vec![0; objects.len()];
-    // Place, end, and last line of what has a place.
+    // Place, end, and last statement of what has a place.
     let mut taken: Vec<(usize, usize, usize)> = Vec::new();
     for i in order {
         let Some(object) = objects.get(i) else {
@@ -114,111 +108,66 @@ fn places(objects: &[Object], limit: usize) -> Vec<usize> {
     places
 }
 
-/// Where numbers that are addresses stand in a line.
-const ADDRESSED: [&str; 3] = ["mload(", "mstore(", "keccak256("];
-
-/// The addresses that a line names, but for those of calls; none if it uses memory in another way.
-fn addresses(line: &str) -> Option<Vec<usize>> {
-    let mut found = Vec::new();
-    for name in ADDRESSED {
-        for (at, _) in line.match_indices(name) {
-            let rest = line.get(at + name.len()..)?;
-            found.push(number(rest.get(..rest.find([',', ')'])?)?)?);
-        }
-    }
-    Some(found)
-}
-
-/// The line with its addresses moved.
-fn renamed(line: &str, moved: &impl Fn(usize) -> usize) -> String {
-    if let Some(Call {
-        precompile,
-        input: (from, length),
-        output: (to, out),
-    }) = call(line)
-    {
-        return format!(
-            "success := and(eq(staticcall(gas(), {precompile:#x}, {:#x}, {length:#x}, {:#x}, {out:#x}), 1), success)",
-            moved(from),
-            moved(to)
-        );
-    }
-    let mut out = String::with_capacity(line.len());
-    let mut rest = line;
-    loop {
-        let next = ADDRESSED
-            .iter()
-            .filter_map(|name| Some(rest.find(name)? + name.len()))
-            .min();
-        let Some((before, after)) = next.and_then(|at| rest.split_at_checked(at)) else {
-            out.push_str(rest);
-            return out;
-        };
-        out.push_str(before);
-        let end = after.find([',', ')']).unwrap_or(after.len());
-        let (address, behind) = after.split_at(end);
-        match number(address) {
-            Some(at) => out.push_str(&format!("{:#x}", moved(at))),
-            None => out.push_str(address),
-        }
-        rest = behind;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::optimise::text::lines;
+    use crate::optimise::tree;
 
     #[test]
     fn places_are_used_again_and_calls_stay_whole() {
-        let text = lines(
-            "mstore(0x1000, mload(0x80))
+        let text = tree(
+            "mstore(0x80, 1)
+             mstore(0x1000, mload(0x80))
              mstore(0x2000, addmod(mload(0x1000), 1, f_q))
              mstore(0x3000, mload(0x2000))
              mstore(0x3020, mload(0x1000))
+             mstore(0x3040, 3)
              success := and(eq(staticcall(gas(), 0x7, 0x3000, 0x60, 0x3000, 0x40), 1), success)
              mstore(0x5000, mload(0x3020))",
         );
-        let expected = lines(
-            "mstore(0x100, mload(0x80))
+        let expected = tree(
+            "mstore(0x80, 1)
+             mstore(0x100, mload(0x80))
              mstore(0x120, addmod(mload(0x100), 1, f_q))
              mstore(0x140, mload(0x120))
              mstore(0x160, mload(0x100))
+             mstore(0x180, 3)
              success := and(eq(staticcall(gas(), 0x7, 0x140, 0x60, 0x140, 0x40), 1), success)
              mstore(0x100, mload(0x160))",
         );
-        assert_eq!(compact(text, 0x100), expected);
+        assert_eq!(compact(text, 0x100), Ok(expected));
     }
 
     #[test]
-    fn hashes_read_what_was_moved_and_keep_it_alive() {
-        let text = lines(
-            "mstore(0x1000, mload(0x80))
-             mstore(0x1020, mload(0xa0))
+    fn hashes_and_bytes_are_moved_and_keep_alive_what_they_need() {
+        let text = tree(
+            "mstore(0x80, 7)
+             mstore(0x1000, mload(0x80))
+             mstore8(0x1020, 1)
              mstore(0x2000, mulmod(mload(0x80), 3, f_q))
-             mstore(0x2020, keccak256(0x1000, 64))
+             mstore(0x2020, keccak256(0x1000, 33))
              mstore(0x3000, mload(0x2020))",
         );
-        let expected = lines(
-            "mstore(0x100, mload(0x80))
-             mstore(0x120, mload(0xa0))
+        let expected = tree(
+            "mstore(0x80, 7)
+             mstore(0x100, mload(0x80))
+             mstore8(0x120, 1)
              mstore(0x140, mulmod(mload(0x80), 3, f_q))
-             mstore(0x140, keccak256(0x100, 64))
+             mstore(0x140, keccak256(0x100, 33))
              mstore(0x100, mload(0x140))",
         );
-        assert_eq!(compact(text, 0x100), expected);
+        assert_eq!(compact(text, 0x100), Ok(expected));
     }
 
     #[test]
-    fn what_is_not_understood_stays() {
+    fn what_is_not_understood_is_refused() {
         for text in [
-            "mstore(add(at, 0x20), mload(0x1000))",
-            "mstore(0x1000, keccak256(0x80, 4096))",
-            "mstore8(0x1000, 1)",
-            "return(data, 0x40)",
+            "mstore(add(at, 0x20), 1)",
+            "mstore(0x80, 1) mstore(0x1000, keccak256(0xe0, 4096))",
+            "mstore(0x1000, mload(0x2000))",
+            "mstore(0x1000, 1) return(data, 0x40)",
         ] {
-            assert_eq!(compact(lines(text), 0x100), lines(text));
+            assert!(compact(tree(text), 0x100).is_err(), "{text}");
         }
     }
 }

@@ -5,17 +5,21 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod batches;
+mod mutants;
 mod packing;
 mod registry;
+mod rules;
 mod statements;
 
 use alloy_sol_types::{SolCall, SolError};
 use halo2_proofs::halo2curves::bn256::Fr;
 use rand::{rngs::StdRng, Rng, SeedableRng};
 use revm::primitives::{Address, B256, U256};
+use std::sync::OnceLock;
 use support::{
-    classifier, element, inference, order, outcome, pack, picture, pixels, public, reason, Direct,
-    Scene, ALICE,
+    classifier, element, fitted, inference, order, outcome, pack, picture, pixels, public, reason,
+    Direct, Scene, ALICE,
 };
 use zkml_evm_verifier::{
     exec::{Call, Fork},
@@ -39,7 +43,10 @@ fn scene(fork: Fork) -> (Scene, Model) {
 }
 
 fn proof() -> Vec<u8> {
-    Direct::get().prove(Fr::from(CONTEXT))
+    static PROOF: OnceLock<Vec<u8>> = OnceLock::new();
+    PROOF
+        .get_or_init(|| Direct::get().prove(Fr::from(CONTEXT)))
+        .clone()
 }
 
 /// The call reverts with this error.

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn contexts_and_digests_are_canonical() {
+pub fn contexts_and_digests_are_canonical() {
     let (mut scene, model) = scene(Fork::Osaka);
     let good = inference(&model, Fr::from(CONTEXT));
     let mut call = verify_call(&good, &proof(), false);
@@ -17,6 +17,7 @@ fn contexts_and_digests_are_canonical() {
         ..public(0, 0, 0, 0)
     };
     other.inputs = vec![hidden(Visibility::Private), hidden(Visibility::Hashed)];
+    let other = fitted(other);
     assert!(scene.call(scene.front, &register_call(&other)).returned);
     let mut inference = inference_of(&other, &[], &[outcome()]);
     inference.input = order().to_be_bytes::<32>().to_vec();
@@ -60,7 +61,7 @@ fn public_values(scene: &mut Scene, inference: &Inference) -> Vec<U256> {
 }
 
 #[test]
-fn tensors_of_all_widths_are_packed_as_documented() {
+pub fn tensors_of_all_widths_are_packed_as_documented() {
     let (mut scene, model) = scene(Fork::Osaka);
     let mut rng = StdRng::seed_from_u64(5);
     // One element a word, as many as fit, and between; the last words partly padded, or not at all.
@@ -113,6 +114,7 @@ fn tensors_of_all_widths_are_packed_as_documented() {
         let mut other = model.clone();
         other.inputs = vec![tensor.clone(), public(3, 0, 8, 1)];
         other.outputs = vec![tensor.clone()];
+        let other = fitted(other);
         assert!(scene.call(scene.front, &register_call(&other)).returned);
         let inference = inference_of(
             &other,
@@ -154,7 +156,7 @@ fn tensors_of_all_widths_are_packed_as_documented() {
 }
 
 #[test]
-fn elements_are_written_in_as_few_bytes_as_hold_them() {
+pub fn elements_are_written_in_as_few_bytes_as_hold_them() {
     let tensor = public(3, -5, 8, 1);
     assert_eq!(
         encode_elements(&tensor, &[-5, 250, 0], "x").unwrap(),

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn registration_is_by_content() {
+pub fn registration_is_by_content() {
     let (mut scene, model) = scene(Fork::Osaka);
     let id = model_id(&model);
     // Again: nothing happens.
@@ -50,6 +50,43 @@ fn registration_is_by_content() {
             keyDigest: key_digest,
         },
     );
+    // Slots: none, too many, and none that a statement fills.
+    let slot = model.slots[0];
+    for slots in [vec![], vec![slot; 2]] {
+        let call = with(&|model| model.slots = slots.clone());
+        let slots = U256::from(slots.len());
+        refused(&mut scene, &call, I::SlotsInvalid { slots });
+    }
+    let aggregated = |slots: Vec<u16>| {
+        with(&|model| {
+            model.mode = I::Mode::Aggregated;
+            model.slots = slots.clone();
+        })
+    };
+    let slots = U256::from(257);
+    let call = aggregated(vec![slot + 1; 257]);
+    refused(&mut scene, &call, I::SlotsInvalid { slots });
+    let words = U256::from(slot);
+    for slots in [vec![slot - 1], vec![slot + 1]] {
+        let call = with(&|model| model.slots = slots.clone());
+        refused(&mut scene, &call, I::NoSlot { words });
+    }
+    let words = U256::from(slot + 1);
+    let call = aggregated(vec![slot; 17]);
+    refused(&mut scene, &call, I::NoSlot { words });
+    // Any one of many is enough, and all are kept.
+    for count in [1, 15, 16, 17, 256] {
+        let mut many = model.clone();
+        many.mode = I::Mode::Aggregated;
+        many.slots = (0..count).collect();
+        many.slots[usize::from(count / 2)] = slot + 1;
+        assert!(scene.call(scene.front, &register_call(&many)).returned);
+        let model_id = zkml_evm_verifier::front::model_id(&many);
+        let get = I::getModelCall { modelId: model_id }.abi_encode();
+        let outcome = scene.call(scene.front, &get);
+        let stored = I::getModelCall::abi_decode_returns(&outcome.output).unwrap();
+        assert_eq!(stored, many);
+    }
     for (i, tensor) in [
         public(0, 0, 8, 1),
         public(1, 0, 0, 1),
@@ -80,7 +117,7 @@ fn registration_is_by_content() {
 }
 
 #[test]
-fn the_verifier_is_pinned() {
+pub fn the_verifier_is_pinned() {
     let (mut scene, model) = scene(Fork::Osaka);
     let good = verify_call(&inference(&model, Fr::from(CONTEXT)), &proof(), false);
     let verifier = model.verifier;
@@ -150,7 +187,7 @@ fn the_verifier_is_pinned() {
 }
 
 #[test]
-fn what_is_no_verdict_is_no_rejection() {
+pub fn what_is_no_verdict_is_no_rejection() {
     let (mut scene, model) = scene(Fork::Osaka);
     let good = verify_call(&inference(&model, Fr::from(CONTEXT)), &proof(), false);
     let used = scene.call(scene.front, &good).gas.total;
@@ -198,5 +235,100 @@ fn what_is_no_verdict_is_no_rejection() {
         refused(&mut scene, &call, I::VerifierFailed {});
         let outcome = scene.call(scene.front, &call);
         assert!(outcome.gas.total < 5_500_000, "{:?}", outcome.gas);
+    }
+}
+
+#[test]
+pub fn records_are_bounded() {
+    let (mut scene, model) = scene(Fork::Osaka);
+    let hashed = Tensor {
+        visibility: Visibility::Hashed,
+        ..public(0, 0, 0, 0)
+    };
+    // As many tensors as a record may have, and one more.
+    for (inputs, outputs, wrong) in [
+        (256, 256, None),
+        (257, 1, Some(256)),
+        (1, 257, Some(1 + 256)),
+        (3, 257, Some(3 + 256)),
+    ] {
+        let other = Model {
+            inputs: vec![hashed.clone(); inputs],
+            outputs: vec![hashed.clone(); outputs],
+            ..model.clone()
+        };
+        let call = register_call(&other);
+        match wrong {
+            Some(tensor) => {
+                let tensor = U256::from(tensor);
+                refused(&mut scene, &call, I::TensorInvalid { tensor });
+            }
+            None => {
+                let outcome = scene.call(scene.front, &call);
+                assert!(outcome.returned, "{}", reason(&outcome));
+                let get = I::getModelCall {
+                    modelId: model_id(&other),
+                };
+                let outcome = scene.call(scene.front, &get.abi_encode());
+                let stored = I::getModelCall::abi_decode_returns(&outcome.output).unwrap();
+                assert_eq!(stored, other);
+            }
+        }
+    }
+    // Elements of which 253 bits just fit a word; the largest commitment and key.
+    let largest = order() - U256::from(1);
+    let accepted = Model {
+        inputs: vec![
+            public(253, 0, 1, 1),
+            public(23, -9, 11, 1),
+            public(3, 0, 64, 1),
+        ],
+        outputs: vec![public(u32::MAX, i64::MIN, 1, u32::MAX)],
+        commitment: largest,
+        mode: I::Mode::Aggregated,
+        keyDigest: largest,
+        ..model.clone()
+    };
+    let outcome = scene.call(scene.front, &register_call(&accepted));
+    assert!(outcome.returned, "{}", reason(&outcome));
+    let registered = event(outcome.logs[0].topics(), &outcome.logs[0].data.data);
+    let Some(Event::Registered(registered)) = registered else {
+        panic!("{:?}", outcome.logs);
+    };
+    assert_eq!(registered.modelId, model_id(&accepted));
+    assert_eq!(registered.verifier, accepted.verifier);
+    assert_eq!(registered.commitment, largest);
+    let get = I::getModelCall {
+        modelId: model_id(&accepted),
+    };
+    let outcome = scene.call(scene.front, &get.abi_encode());
+    let stored = I::getModelCall::abi_decode_returns(&outcome.output).unwrap();
+    assert_eq!(stored, accepted);
+    // One bit too many in a word; each field of a tensor that is not public.
+    for tensor in [public(254, 0, 1, 1), public(24, -9, 11, 1)] {
+        let mut bad = model.clone();
+        bad.inputs[0] = tensor;
+        let tensor = U256::ZERO;
+        refused(
+            &mut scene,
+            &register_call(&bad),
+            I::TensorInvalid { tensor },
+        );
+    }
+    for visibility in [Visibility::Hashed, Visibility::Private] {
+        for (elements, lo, bits, words) in [(1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)]
+        {
+            let mut bad = model.clone();
+            bad.outputs[0] = Tensor {
+                visibility,
+                ..public(elements, lo, bits, words)
+            };
+            let tensor = U256::from(1);
+            refused(
+                &mut scene,
+                &register_call(&bad),
+                I::TensorInvalid { tensor },
+            );
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_proof_is_accepted_and_an_event_says_so() {
+pub fn a_proof_is_accepted_and_an_event_says_so() {
     for fork in Fork::ALL {
         let (mut scene, model) = scene(fork);
         let good = inference(&model, Fr::from(CONTEXT));
@@ -27,7 +27,7 @@ fn a_proof_is_accepted_and_an_event_says_so() {
 }
 
 #[test]
-fn another_statement_is_rejected() {
+pub fn another_statement_is_rejected() {
     let (mut scene, model) = scene(Fork::Osaka);
     let proof = proof();
     let good = inference(&model, Fr::from(CONTEXT));
@@ -59,6 +59,7 @@ fn another_statement_is_rejected() {
     ] {
         let mut other = model.clone();
         change(&mut other);
+        let other = fitted(other);
         let outcome = scene.call(scene.front, &register_call(&other));
         assert!(outcome.returned);
         let call = verify_call(&inference(&other, Fr::from(CONTEXT)), &proof, false);
@@ -77,7 +78,7 @@ fn another_statement_is_rejected() {
 }
 
 #[test]
-fn elements_out_of_range_and_wrong_lengths_are_named() {
+pub fn elements_out_of_range_and_wrong_lengths_are_named() {
     let (mut scene, model) = scene(Fork::Osaka);
     let proof = proof();
     let good = inference(&model, Fr::from(CONTEXT));
@@ -142,7 +143,7 @@ fn elements_out_of_range_and_wrong_lengths_are_named() {
 }
 
 #[test]
-fn calldata_has_one_encoding() {
+pub fn calldata_has_one_encoding() {
     let (mut scene, model) = scene(Fork::Osaka);
     let good = inference(&model, Fr::from(CONTEXT));
     let call = verify_call(&good, &proof(), false);
@@ -200,7 +201,7 @@ fn calldata_has_one_encoding() {
 }
 
 #[test]
-fn every_bit_of_the_calldata_counts() {
+pub fn every_bit_of_the_calldata_counts() {
     let (scene, model) = scene(Fork::Osaka);
     let good = inference(&model, Fr::from(CONTEXT));
     let call = verify_call(&good, &proof(), false);

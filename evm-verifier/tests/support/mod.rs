@@ -19,7 +19,7 @@ use snark_verifier::{
     system::halo2::{compile as protocol_of, Config},
     verifier::plonk::PlonkProtocol,
 };
-use std::sync::OnceLock;
+use std::{cell::RefCell, sync::OnceLock};
 use two_phase::TwoPhase;
 use zkml_evm_verifier::{
     check::build,
@@ -28,7 +28,7 @@ use zkml_evm_verifier::{
     contracts::{class_bounty, model_verifier},
     exec::{Call, CallOutcome, Chain, Fork, MAX_TX_GAS},
     front::{
-        encode_elements, model_id, word, IModelVerifier,
+        encode_elements, model_id, word, words, IModelVerifier,
         IModelVerifier::{Model, Tensor, Visibility},
         Inference,
     },
@@ -162,14 +162,26 @@ pub struct Scene {
 pub const ALICE: Address = Address::with_last_byte(0xa1);
 pub const BOB: Address = Address::with_last_byte(0xb0);
 
+thread_local! {
+    /// Code that stands in this thread's scenes for the front's.
+    static FRONT: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+}
+
+/// Runs a test with other code for the front.
+pub fn standing_for(code: &[u8], test: fn()) {
+    FRONT.with(|front| *front.borrow_mut() = Some(code.to_vec()));
+    test();
+}
+
 impl Scene {
     pub fn new(fork: Fork) -> Self {
         let mut chain = Chain::new(fork);
         let front = chain.deploy(&model_verifier().unwrap().creation()).unwrap();
-        Self {
-            chain,
-            front: front.address,
+        let front = front.address;
+        if let Some(code) = FRONT.with(|code| code.borrow().clone()) {
+            chain.set_code(front, &code);
         }
+        Self { chain, front }
     }
 
     pub fn call(&mut self, to: Address, calldata: &[u8]) -> CallOutcome {
@@ -201,18 +213,25 @@ impl Scene {
 
 /// The model of the classifier.
 pub fn classifier(verifier: Address, code_hash: B256, key: Option<Fr>, commitment: Fr) -> Model {
-    Model {
+    fitted(Model {
         verifier,
         codeHash: code_hash,
         mode: match key {
             Some(_) => IModelVerifier::Mode::Aggregated,
             None => IModelVerifier::Mode::Direct,
         },
+        slots: vec![],
         keyDigest: word(key.unwrap_or_default()),
         commitment: word(commitment),
         inputs: vec![pixels()],
         outputs: vec![scores()],
-    }
+    })
+}
+
+/// The model of a verifier that has one slot, for it.
+pub fn fitted(mut model: Model) -> Model {
+    model.slots = vec![u16::try_from(words(&model)).unwrap()];
+    model
 }
 
 /// The inference of the picture.

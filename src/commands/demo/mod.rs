@@ -9,7 +9,8 @@ use crate::{
     cli::Goal,
     contract::{self, Artefact, Subject},
     keys::{make_folder, KeyFolder},
-    srs::{warn, SrsArgs},
+    srs::{warn, SrsArgs, TrustArgs},
+    submission::Submission,
     ui::Ui,
     values::{class, grouped, say_output, shape, stated_class, tensor},
 };
@@ -87,7 +88,11 @@ pub fn run(args: &DemoArgs, ui: &Ui) -> Result<Value> {
     let mut demo = Demo {
         ui,
         folder,
-        srs: SrsArgs::default(),
+        // What --trust-srs development says: it is all made on this machine.
+        srs: SrsArgs {
+            files: Vec::new(),
+            trust: TrustArgs::development(),
+        },
         result: Map::new(),
     };
     let model = demo.show_model()?;
@@ -244,11 +249,15 @@ impl Demo<'_> {
         let set = self.keys().verifying(&self.srs, ui)?;
         let timed = ui.stage("Verifying", None, || verify::check(&set, proof));
         timed.value?;
+        if !self.srs.trust.relies_on(&set.srs.fingerprint())? {
+            bail!("the SRS is not the development SRS of this machine's cache; run the demo again");
+        }
         let graph = &set.architecture.graph;
         let shown = proof.statement.outputs.first().zip(graph.outputs.first());
         if let Some((Exposure::Public(values), id)) = shown {
             say_output(ui, (values, &tensor(graph, *id).1), graph.scale, 10)?;
         }
+        ui.say("trusted   the development SRS of this machine (--trust-srs development): for tests only")?;
         ui.say(format_args!(
             "Proof verified! ({:.1} ms)",
             1e3 * timed.seconds
@@ -299,13 +308,14 @@ impl Demo<'_> {
         self.chapter("The contract, in a local EVM")?;
         let name = evm::generate::CONTRACT;
         let made = ui.stage("Writing and compiling the contract", None, || {
-            contract::make(&Subject::Aggregate(&ready), name, None)
+            contract::make(&Subject::Aggregate(&ready), name, ready.origin, None)
         });
         let (source, artefact) = made.value?;
         let contracts = self.folder.join("contract");
         artefact.save(&source, &contracts)?;
-        let path = Artefact::files(&contracts, name).1;
-        let report = evm::test::check(&done.bundle.into(), &artefact, &path, ui)?;
+        let path = Artefact::files(&contracts, &artefact.contract).1;
+        let submission = Submission::aggregated("the aggregated proof", done.bundle);
+        let report = evm::test::check(&submission, &artefact, &path, ui)?;
         ui.say(format_args!(
             "compiler            solc {} ({:.1} s)",
             artefact.solc, made.seconds

@@ -1,8 +1,9 @@
 //! `zkml evm calldata`: what a transaction would carry, for a wallet of another kind.
 
 use crate::{
-    keys::{check_writable, hex},
+    keys::hex,
     onchain::call::{call, CallArgs, Contracts, Purpose},
+    output::{self, Content},
     submission::Submission,
     ui::Ui,
 };
@@ -50,17 +51,17 @@ enum Function {
 /// Runs the command.
 pub fn run(args: &CalldataArgs, ui: &Ui) -> Result<Value> {
     if let Some(path) = &args.out {
-        check_writable(path)?;
+        output::check(path, Content::Calldata, &[&args.proof])?;
     }
     let contracts = Contracts::load(&args.call.contracts)?;
     let submission = Submission::load(&args.proof, &contracts.artefact)?;
-    let sets = args.call.sets(ui)?;
+    let models = args.call.models(ui)?;
     let places = contracts.recorded(args.chain_id, args.call.raw)?;
     let purpose = match args.function {
         Function::Submit => Purpose::Submit,
         Function::Verify => Purpose::Verify,
     };
-    let call = call(&contracts, &places, &submission, &sets, purpose)?;
+    let call = call(&contracts, &places, &submission, &models, purpose)?;
     let text = format!("0x{}", hex(&call.data));
     ui.note(format_args!("to {} on chain {}", call.to, args.chain_id));
     match &args.out {

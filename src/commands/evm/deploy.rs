@@ -8,6 +8,7 @@ use crate::{
         record::Record,
         send::{sent_json, Sender, Sent},
     },
+    output::Claim,
     ui::Ui,
 };
 use anyhow::{bail, Result};
@@ -48,17 +49,15 @@ pub struct DeployArgs {
 /// Runs the command.
 pub fn run(args: &DeployArgs, ui: &Ui) -> Result<Value> {
     let contracts = Contracts::load(&args.contracts)?;
-    let artefact = &contracts.artefact;
+    let _claim = Claim::new(&contracts.verifier.folder)?;
     let node = args.node.connect(ui)?;
     check_srs(
-        artefact.srs_secure,
-        &artefact.srs,
+        &contracts.srs,
+        contracts.relied,
         &node,
         args.allow_insecure_srs,
     )?;
-    if !artefact.srs_secure {
-        ui.note(format_args!("warning: {}", artefact.srs));
-    }
+    contracts.warn(ui);
     let verifier = deploy(&contracts.verifier, &node, args, ui)?;
     let front = match args.contracts.model_verifier {
         _ if args.verifier_only => Value::Null,
@@ -75,7 +74,7 @@ pub fn run(args: &DeployArgs, ui: &Ui) -> Result<Value> {
         "chain_id": node.chain_id(),
         "verifier": verifier,
         "model_verifier": front,
-        "srs_secure": artefact.srs_secure,
+        "srs": contracts.srs_json(),
     }))
 }
 

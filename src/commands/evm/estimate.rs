@@ -1,6 +1,7 @@
 //! `zkml evm estimate`: what it costs, before anything is on a chain.
 
 use crate::{
+    models::Known,
     onchain::{
         amount::{ether, gwei, parse_gwei},
         args::NodeArgs,
@@ -10,7 +11,7 @@ use crate::{
     ui::Ui,
     values::grouped,
 };
-use anyhow::{bail, Context, Result};
+use anyhow::{bail, Result};
 use clap::Args;
 use serde_json::{json, Value};
 use std::path::PathBuf;
@@ -52,7 +53,15 @@ struct Steps {
 pub fn run(args: &EstimateArgs, ui: &Ui) -> Result<Value> {
     let contracts = Contracts::load(&args.call.contracts)?;
     let submission = Submission::load(&args.proof, &contracts.artefact)?;
-    let sets = args.call.sets(ui)?;
+    let models = args.call.models(ui)?;
+    let statements = match args.call.raw {
+        true => None,
+        false => Some(
+            submission
+                .claims(&contracts.artefact.checks, &models)?
+                .len(),
+        ),
+    };
     let price = match args.gas_price {
         Some(price) => Some(price),
         None if args.node.is_given() => {
@@ -63,7 +72,7 @@ pub fn run(args: &EstimateArgs, ui: &Ui) -> Result<Value> {
     };
     let mut forks = Vec::new();
     for fork in Fork::ALL {
-        let work = || measure(fork, args, &contracts, &submission, &sets);
+        let work = || measure(fork, args, &contracts, &submission, &models);
         forks.push(ui.stage("Running the contracts", None, work).value?);
     }
     let cost = |gas: u64| price.map(|price| U256::from(price).saturating_mul(U256::from(gas)));
@@ -96,7 +105,7 @@ pub fn run(args: &EstimateArgs, ui: &Ui) -> Result<Value> {
         json!({ "fork": steps.fork, "steps": rows.collect::<Vec<_>>(), "submission": steps.submission })
     };
     Ok(json!({
-        "statements": submission.stated.inferences(),
+        "statements": statements,
         "gas_price_wei": price.map(|price| price.to_string()),
         "forks": forks.iter().map(json).collect::<Vec<_>>(),
     }))
@@ -108,7 +117,7 @@ fn measure(
     args: &EstimateArgs,
     contracts: &Contracts,
     submission: &Submission,
-    sets: &[crate::keys::Verifying],
+    models: &[Known],
 ) -> Result<Steps> {
     let mut chain = Chain::new(fork);
     let mut steps = Vec::new();
@@ -123,17 +132,9 @@ fn measure(
         steps.push(("deploying ModelVerifier", front.gas));
         places.front = Some(contracts.front.record(0, front.address));
         let mut known = Vec::new();
-        for claim in submission.claims() {
-            let set = sets
-                .iter()
-                .find(|set| set.verifier.digest() == claim.verifying_key)
-                .with_context(|| {
-                    format!(
-                        "verifying key {}: none of --keys has it",
-                        claim.verifying_key
-                    )
-                })?;
+        for claim in submission.claims(&contracts.artefact.checks, models)? {
             let commitment = claim.statement.commitment;
+            let set = &claim.model.set;
             let model = contracts.model(verifier.address, set, claim.mode, commitment)?;
             if known.contains(&model) {
                 continue;
@@ -146,7 +147,7 @@ fn measure(
             known.push(model);
         }
     }
-    let call = call(contracts, &places, submission, sets, Purpose::Submit)?;
+    let call = call(contracts, &places, submission, models, Purpose::Submit)?;
     let outcome = chain.call(call.to, &call.data)?;
     if !outcome.returned {
         return Err(crate::outcome::Refused(describe_revert(&outcome.output)).into());

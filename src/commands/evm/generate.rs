@@ -3,8 +3,10 @@
 use crate::{
     aggregation::{gate_columns, ready_key, KeyPlace},
     commands::aggregate::parse_columns,
-    contract::{self, Checks, Subject},
-    keys::{KeyFolder, NewFolder, Verifying},
+    contract::{self, Artefact, Checks, Subject},
+    keys::{KeyFolder, Verifying},
+    origin::Origin,
+    output::{self, Content, NewFolder},
     srs::{warn, SrsArgs},
     ui::Ui,
     values::grouped,
@@ -14,6 +16,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{json, Value};
 use std::path::PathBuf;
 use zkml_circuits::{
+    files::Name,
     gas::{aggregated, direct, ContractCost},
     layout::Goal,
 };
@@ -86,6 +89,11 @@ pub fn run(args: &GenerateArgs, ui: &Ui) -> Result<Value> {
         .iter()
         .map(|folder| folder.verifying(&args.srs, ui))
         .collect::<Result<Vec<_>>>()?;
+    // A contract of keys of a circuit without constraints would accept everything.
+    let mut origin = Origin::Own;
+    for (folder, set) in folders.iter().zip(&sets) {
+        origin = origin.max(folder.origin(set, &args.srs, ui)?);
+    }
     let inner: Vec<&Verifying> = match (sets.as_slice(), args.proofs) {
         ([one], Some(count)) => vec![one; usize::from(count)],
         (many, None) => many.iter().collect(),
@@ -113,13 +121,19 @@ pub fn run(args: &GenerateArgs, ui: &Ui) -> Result<Value> {
     // Before the long work.
     find_compiler(args.solc.as_deref())?;
     let _made = NewFolder::new(&args.out)?;
+    let name: Name = args.name.parse().map_err(anyhow::Error::msg)?;
+    let (solidity, artefact) = Artefact::files(&args.out, &name);
+    output::check(&solidity, Content::Solidity, &[])?;
+    output::check(&artefact, Content::Artefact, &[])?;
     if direct {
-        return write(args, &Subject::Direct(only), json!({}), ui);
+        return write(args, &Subject::Direct(only), origin, json!({}), ui);
     }
     let place = KeyPlace::new(args.key.as_deref(), first, inner.len(), columns);
+    let _claim = place.claim(Some(&args.out))?;
     let ready = ready_key(&place, &inner, &args.srs, ui)?;
     let more = json!({ "key": place.path, "key_seconds": ready.made_in });
-    write(args, &Subject::Aggregate(&ready), more, ui)
+    let origin = origin.max(ready.origin);
+    write(args, &Subject::Aggregate(&ready), origin, more, ui)
 }
 
 /// Whether the model's own contract is predicted to be the better one.
@@ -143,9 +157,15 @@ fn direct_is_better(set: &Verifying, columns: usize, ui: &Ui) -> Result<bool> {
 }
 
 /// Makes the contract, writes it, and says so.
-fn write(args: &GenerateArgs, subject: &Subject<'_>, more: Value, ui: &Ui) -> Result<Value> {
+fn write(
+    args: &GenerateArgs,
+    subject: &Subject<'_>,
+    origin: Origin,
+    more: Value,
+    ui: &Ui,
+) -> Result<Value> {
     let made = ui.stage("Writing and compiling the contract", None, || {
-        contract::make(subject, &args.name, args.solc.as_deref())
+        contract::make(subject, &args.name, origin, args.solc.as_deref())
     });
     let (source, artefact) = made.value?;
     let (solidity, json_path) = artefact.save(&source, &args.out)?;
@@ -153,7 +173,7 @@ fn write(args: &GenerateArgs, subject: &Subject<'_>, more: Value, ui: &Ui) -> Re
     warn(&subject.srs().provenance, ui);
     let runtime = artefact.bytecode()?.runtime.len();
     let (mode, proofs) = match artefact.checks {
-        Checks::Aggregate => ("aggregate", "aggregated proofs: zkml aggregate"),
+        Checks::Aggregate { .. } => ("aggregate", "aggregated proofs: zkml aggregate"),
         Checks::Direct { .. } => ("direct", "proofs of: zkml prove --transcript keccak"),
     };
     ui.say(format_args!(
@@ -161,6 +181,7 @@ fn write(args: &GenerateArgs, subject: &Subject<'_>, more: Value, ui: &Ui) -> Re
         artefact.contract, artefact.solc
     ))?;
     ui.say(format_args!("checks              {proofs}"))?;
+    ui.say(format_args!("keys                {}", artefact.keys.word()))?;
     ui.say(format_args!(
         "code                {} bytes (limit 24,576)",
         grouped(runtime as u64)
@@ -177,6 +198,7 @@ fn write(args: &GenerateArgs, subject: &Subject<'_>, more: Value, ui: &Ui) -> Re
         "contract": artefact.contract,
         "mode": mode,
         "solc": artefact.solc,
+        "keys": artefact.keys,
         "runtime_bytes": runtime,
         "calldata_bytes": artefact.layout.bytes(),
         "layout": artefact.layout,

@@ -5,6 +5,7 @@ pub mod deploy;
 pub mod doctor;
 pub mod estimate;
 pub mod generate;
+pub mod inspect;
 pub mod register;
 pub mod submit;
 pub mod test;
@@ -34,6 +35,8 @@ pub enum EvmCommand {
     Test(TestArgs),
     /// Say which compiler, settings and node are found
     Doctor(doctor::DoctorArgs),
+    /// Say whether a contract is one that a security advisory is about
+    Inspect(inspect::InspectArgs),
     /// Say what deployment, registration and submission cost
     Estimate(estimate::EstimateArgs),
     /// Put the contracts on a chain
@@ -55,6 +58,7 @@ impl EvmCommand {
             EvmCommand::Generate(_) => "evm generate",
             EvmCommand::Test(_) => "evm test",
             EvmCommand::Doctor(_) => "evm doctor",
+            EvmCommand::Inspect(_) => "evm inspect",
             EvmCommand::Estimate(_) => "evm estimate",
             EvmCommand::Deploy(_) => "evm deploy",
             EvmCommand::Register(_) => "evm register",
@@ -71,6 +75,7 @@ pub fn run(command: &EvmCommand, ui: &Ui) -> Result<Value> {
         EvmCommand::Generate(args) => generate::run(args, ui),
         EvmCommand::Test(args) => test::run(args, ui),
         EvmCommand::Doctor(args) => doctor::run(args, ui),
+        EvmCommand::Inspect(args) => inspect::run(args, ui),
         EvmCommand::Estimate(args) => estimate::run(args, ui),
         EvmCommand::Deploy(args) => deploy::run(args, ui),
         EvmCommand::Register(args) => register::run(args, ui),

@@ -1,23 +1,20 @@
 //! `zkml evm register`: models known to the typed front.
 
 use crate::{
-    keys::{KeyFolder, Verifying},
+    models::{CommitmentArgs, Known},
     onchain::{
         args::{KeyArgs, NodeArgs, SendArgs},
         call::{ContractArgs, Contracts, Places},
         contracts::check_srs,
         send::{sent_json, Sender},
     },
-    outcome::Refused,
-    srs::SrsArgs,
     submission::Submission,
     ui::Ui,
 };
-use anyhow::{bail, Context, Result};
+use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::{json, Value};
 use std::path::PathBuf;
-use zkml_circuits::prove::Word;
 use zkml_evm_verifier::{
     chain::{Address, Node, Transaction, Verdict, B256},
     front::{is_registered, is_registered_call, model_id, register_call, IModelVerifier::Model},
@@ -39,12 +36,11 @@ pub struct RegisterArgs {
     /// Folders of the models' keys
     #[arg(long, value_name = "DIR", required = true, num_args = 1..)]
     keys: Vec<PathBuf>,
-    /// Commitment C to the weights of the one model, as `zkml setup` says it
-    #[arg(long, value_name = "C", required_unless_present = "proof")]
-    commitment: Option<Word>,
-    /// Proof of the kind that the contract checks: register the models that it is about, with the commitments
-    /// that it states
-    #[arg(long, value_name = "FILE", conflicts_with = "commitment")]
+    #[command(flatten)]
+    commitments: CommitmentArgs,
+    /// Proof of the kind that the contract checks: register those of the models that it is about. It must be about
+    /// the keys and commitments of --keys; nothing is taken from it
+    #[arg(long, value_name = "FILE")]
     proof: Option<PathBuf>,
     #[command(flatten)]
     contracts: ContractArgs,
@@ -62,20 +58,16 @@ pub struct RegisterArgs {
 /// Runs the command.
 pub fn run(args: &RegisterArgs, ui: &Ui) -> Result<Value> {
     let contracts = Contracts::load(&args.contracts)?;
-    let folders = args.keys.iter().cloned().map(KeyFolder);
-    let sets = folders
-        .map(|folder| folder.verifying(&SrsArgs::default(), ui))
-        .collect::<Result<Vec<_>>>()?;
+    let known = Known::load(&args.keys, &args.commitments, ui)?;
     let node = args.node.connect(ui)?;
-    let artefact = &contracts.artefact;
     check_srs(
-        artefact.srs_secure,
-        &artefact.srs,
+        &contracts.srs,
+        contracts.relied,
         &node,
         args.allow_insecure_srs,
     )?;
     let places = contracts.places(&node, false)?;
-    let models = models(args, &contracts, &places, &sets)?;
+    let models = models(args, &contracts, &places, &known)?;
     let front = places.front.context("no ModelVerifier")?.address;
     let mut registered = Vec::with_capacity(models.len());
     for model in &models {
@@ -84,37 +76,28 @@ pub fn run(args: &RegisterArgs, ui: &Ui) -> Result<Value> {
     Ok(json!({ "chain_id": node.chain_id(), "model_verifier": front, "models": registered }))
 }
 
-/// What is to be registered.
+/// What is to be registered: digests and commitments come from `--keys` and the command line, never from a proof.
 fn models(
     args: &RegisterArgs,
     contracts: &Contracts,
     places: &Places,
-    sets: &[Verifying],
+    known: &[Known],
 ) -> Result<Vec<Model>> {
-    let verifier = places.verifier.address;
-    let Some(path) = &args.proof else {
-        let (Some(commitment), [set]) = (args.commitment, sets) else {
-            bail!("--commitment is of one model: give one folder of keys");
-        };
-        let mode = contracts.mode(set)?;
-        return Ok(vec![contracts.model(verifier, set, mode, commitment)?]);
+    let submission = args.proof.as_ref();
+    let submission = submission.map(|path| Submission::load(path, &contracts.artefact));
+    let submission = submission.transpose()?;
+    let chosen: Vec<&Known> = match &submission {
+        Some(submission) => {
+            let claims = submission.claims(&contracts.artefact.checks, known)?;
+            claims.iter().map(|claim| claim.model).collect()
+        }
+        None => known.iter().collect(),
     };
-    let submission = Submission::load(path, &contracts.artefact)?;
     let mut models: Vec<Model> = Vec::new();
-    for claim in submission.claims() {
-        let set = sets
-            .iter()
-            .find(|set| set.verifier.digest() == claim.verifying_key);
-        let Some(set) = set else {
-            return Err(Refused(format!(
-                "{} has a proof under verifying key {}, which none of --keys has",
-                path.display(),
-                claim.verifying_key
-            ))
-            .into());
-        };
-        let commitment = claim.statement.commitment;
-        let model = contracts.model(verifier, set, claim.mode, commitment)?;
+    for known in chosen {
+        let mode = contracts.mode(&known.set)?;
+        let verifier = places.verifier.address;
+        let model = contracts.model(verifier, &known.set, mode, known.commitment()?)?;
         if !models.contains(&model) {
             models.push(model);
         }

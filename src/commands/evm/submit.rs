@@ -55,17 +55,16 @@ pub struct SubmitArgs {
 pub fn run(args: &SubmitArgs, ui: &Ui) -> Result<Value> {
     let contracts = Contracts::load(&args.call.contracts)?;
     let submission = Submission::load(&args.proof, &contracts.artefact)?;
-    let sets = args.call.sets(ui)?;
+    let models = args.call.models(ui)?;
     let node = args.node.connect(ui)?;
-    let artefact = &contracts.artefact;
     check_srs(
-        artefact.srs_secure,
-        &artefact.srs,
+        &contracts.srs,
+        contracts.relied,
         &node,
         args.allow_insecure_srs,
     )?;
     let places = contracts.places(&node, args.call.raw)?;
-    let call = call(&contracts, &places, &submission, &sets, Purpose::Submit)?;
+    let call = call(&contracts, &places, &submission, &models, Purpose::Submit)?;
     if !args.again {
         if let Some(earlier) = verified(&node, &places, &call)? {
             ui.say("The chain has these statements as verified already; nothing was sent:")?;

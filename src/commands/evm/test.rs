@@ -1,7 +1,13 @@
 //! `zkml evm test`: the contract in a local EVM.
 
-use super::generate::CONTRACT;
-use crate::{contract::Artefact, submission::Submission, ui::Ui, values::grouped};
+use crate::{
+    contract::Artefact,
+    models::{CommitmentArgs, Known},
+    onchain::contracts::load,
+    submission::{Claim, Submission},
+    ui::Ui,
+    values::grouped,
+};
 use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::{json, Value};
@@ -27,35 +33,46 @@ pub struct TestArgs {
     /// Folder or .json file written by `zkml evm generate`
     #[arg(long, value_name = "PATH")]
     contract: PathBuf,
+    /// Folders of keys of the models that the proof is about: compare what it states with them
+    #[arg(long, value_name = "DIR", num_args = 1..)]
+    keys: Vec<PathBuf>,
 }
 
 /// Runs the command.
 pub fn run(args: &TestArgs, ui: &Ui) -> Result<Value> {
-    let path = if args.contract.is_dir() {
-        Artefact::files(&args.contract, CONTRACT).1
-    } else {
-        args.contract.clone()
-    };
-    let artefact = Artefact::load(&path)?;
+    let (artefact, path) = load(&args.contract)?;
     let submission = Submission::load(&args.proof, &artefact)?;
     let report = check(&submission, &artefact, &path, ui)?;
-    if !artefact.srs_secure {
-        ui.note(format_args!("warning: {}", artefact.srs));
+    let srs = artefact.trusts(&path)?;
+    if srs.ceremony.is_none() {
+        ui.note(format_args!(
+            "warning: the contract trusts the {srs}: {}",
+            artefact.srs
+        ));
     }
     ui.say(format_args!(
         "contract            {} (solc {})",
         artefact.contract, artefact.solc
     ))?;
-    let inferences = submission.stated.inferences();
+    // What an aggregated proof states, and how much, follows from keys only.
+    let models = Known::load(&args.keys, &CommitmentArgs::default(), ui)?;
+    let claims = match models.as_slice() {
+        [] => None,
+        models => Some(submission.claims(&artefact.checks, models)?),
+    };
+    let inferences = match &claims {
+        Some(claims) => claims.len(),
+        None => usize::from(submission.is_single()),
+    };
     say_report(&report, inferences, ui)?;
     ui.say("Proof accepted by the contract, tampered proofs rejected.")?;
     Ok(json!({
         "contract": artefact.contract,
-        "inner": submission.stated.json(),
+        "inner": claims.map(|claims| claims.iter().map(Claim::json).collect::<Vec<_>>()),
         "report": report,
         "gas_per_inference": per_inference(&report, inferences),
-        "srs": artefact.srs,
-        "srs_secure": artefact.srs_secure,
+        "srs": srs.to_string(),
+        "srs_secure": srs.ceremony.is_some(),
     }))
 }
 

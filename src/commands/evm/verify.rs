@@ -5,6 +5,7 @@ use crate::{
         args::NodeArgs,
         call::{ask, call, CallArgs, Contracts, Purpose},
     },
+    outcome::Untrusted,
     submission::Submission,
     ui::Ui,
 };
@@ -21,7 +22,8 @@ Examples:
   zkml evm verify aggregate.zkml --keys keys --contract contract --rpc-url http://127.0.0.1:8545
   zkml evm verify aggregate.zkml --raw --contract contract --rpc-url http://127.0.0.1:8545 --json
 
-Exit code 3: the contract rejects the proof.")]
+Exit code 3: the contract rejects the proof. 4: it accepts it, on a chain that is not a local one, and trusts an
+SRS that is none that zkml knows, and that --trust-srs does not name.")]
 pub struct VerifyArgs {
     /// Aggregated proof
     proof: PathBuf,
@@ -35,15 +37,12 @@ pub struct VerifyArgs {
 pub fn run(args: &VerifyArgs, ui: &Ui) -> Result<Value> {
     let contracts = Contracts::load(&args.call.contracts)?;
     let submission = Submission::load(&args.proof, &contracts.artefact)?;
-    let sets = args.call.sets(ui)?;
+    let models = args.call.models(ui)?;
     let node = args.node.connect(ui)?;
     let places = contracts.places(&node, args.call.raw)?;
-    let call = call(&contracts, &places, &submission, &sets, Purpose::Verify)?;
+    let call = call(&contracts, &places, &submission, &models, Purpose::Verify)?;
     ask(&node, &call)?;
-    let artefact = &contracts.artefact;
-    if !artefact.srs_secure {
-        ui.note(format_args!("warning: {}", artefact.srs));
-    }
+    contracts.warn(ui);
     let mut statements = Vec::new();
     for inference in &call.inferences {
         let context = word(inference.context);
@@ -51,16 +50,19 @@ pub fn run(args: &VerifyArgs, ui: &Ui) -> Result<Value> {
         ui.say(format_args!("context             {context:#x}"))?;
         statements.push(json!({ "model_id": inference.model_id, "context": context }));
     }
+    let fields = json!({
+        "chain_id": node.chain_id(),
+        "contract": call.to,
+        "statements": statements,
+        "srs": contracts.srs_json(),
+    });
+    if !contracts.relied && !node.is_local() {
+        return Err(Untrusted::new(&contracts.srs.fingerprint, fields).into());
+    }
     ui.say(format_args!(
         "Proof accepted by {} on chain {}.",
         call.to,
         node.chain_id()
     ))?;
-    Ok(json!({
-        "chain_id": node.chain_id(),
-        "contract": call.to,
-        "statements": statements,
-        "srs": artefact.srs,
-        "srs_secure": artefact.srs_secure,
-    }))
+    Ok(fields)
 }

@@ -4,6 +4,7 @@
 //! * [`forge`]: the witnesses that a cheat would choose, for each statement of the arithmetic;
 //! * [`digits`]: the same for scalars;
 //! * [`layout`]: each constraint of the laid-out circuit, with a witness that only it rejects;
+//! * [`slots`]: what a key's digest says of the slot that it is verified in;
 //! * [`soundness`]: all of these, with the constraint and without it.
 //!
 //! A real aggregation is in `evm-verifier`.
@@ -12,6 +13,7 @@ mod cells;
 mod digits;
 mod forge;
 mod layout;
+mod slots;
 mod soundness;
 mod transcript;
 

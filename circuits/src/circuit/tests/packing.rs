@@ -2,17 +2,22 @@
 
 use std::sync::Arc;
 
+use num_bigint::BigUint;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+
 use halo2_proofs::halo2curves::{bn256::Fr, ff::PrimeField};
 
 use super::{
     cheats::{forged, Blocks},
+    enemy::graphs::{self, Declared},
     fixtures::*,
     reject::failures,
 };
 use crate::{
     circuit::{pack_values, witness::plan_words, ModelCircuit, Purpose, Witness},
     graph::Op,
-    layout::{Plan, Step},
+    layout::{Plan, Step, WORD_BITS},
 };
 
 const INPUTS: usize = 12;
@@ -118,4 +123,64 @@ fn pads_that_are_not_zero() {
         let pad = (0..block.len()).find(|cell| !positions.contains(cell));
         block[pad.unwrap()] ^= 1;
     });
+}
+
+/// Whatever ranges a configuration declares, if it has a plan: words of tensors of the declared range decode to
+/// these tensors and zeros, and so no two have the same words.
+#[test]
+fn words_and_tensors_are_one_to_one() {
+    let (mut plans, mut changed) = (0, 0);
+    for seed in 0..400 {
+        let Some(mut model) = graphs::graph(seed) else {
+            continue;
+        };
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let declared = [Declared::Honest, Declared::Loosened, Declared::Nonsense];
+        let declared = declared[seed as usize % 3];
+        graphs::declare(&mut model.graph, declared, &mut rng);
+        if model.graph.validate().is_err() {
+            continue;
+        }
+        let Ok(plan) = Plan::new(&model.graph, &model.visibilities, shape(11, 5, 3)) else {
+            continue;
+        };
+        plans += 1;
+        changed += usize::from(declared != Declared::Honest);
+        let exposed = plan.statement.inputs.iter().chain(&plan.statement.outputs);
+        for exposed in exposed.filter(|exposed| exposed.packing.is_some()) {
+            let tensor = &model.graph.tensors[exposed.tensor.0];
+            let (lo, hi) = (tensor.range.lo, tensor.range.hi);
+            let draw = |_| match rng.gen_range(0..3) {
+                0 => lo,
+                1 => hi,
+                _ => rng.gen_range(lo..=hi),
+            };
+            let count = tensor.shape.iter().product::<usize>();
+            let values: Vec<i64> = (0..count).map(draw).collect();
+            let packing = &plan.statement.packings[exposed.packing.unwrap()];
+            let bits = packing.lanes[0].bits;
+            assert!(packing.lanes.len() as u32 * bits <= WORD_BITS);
+            let decoded = pack_values(&plan, exposed, &values)
+                .into_iter()
+                .flat_map(|word| {
+                    let word = BigUint::from_bytes_le(word.to_repr().as_ref());
+                    let lanes = (0..packing.lanes.len() as u32).rev();
+                    let mask = (BigUint::from(1u8) << bits) - 1u8;
+                    lanes.map(move |t| i128::try_from((&word >> (bits * t)) & &mask).unwrap())
+                });
+            let decoded: Vec<i128> = decoded.map(|v| v + i128::from(exposed.offset)).collect();
+            let (own, pads) = decoded.split_at(count);
+            assert!(own.iter().eq(values
+                .iter()
+                .map(|v| i128::from(*v))
+                .collect::<Vec<_>>()
+                .iter()));
+            let pad = i128::from(exposed.offset.max(0));
+            assert!(pads.iter().all(|v| *v == pad), "seed {seed}: {pads:?}");
+        }
+    }
+    assert!(
+        plans > 100 && changed > 40,
+        "{plans} plans, {changed} of other ranges"
+    );
 }

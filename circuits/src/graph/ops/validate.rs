@@ -1,7 +1,8 @@
 //! Shape inference, and the check that a graph follows every rule.
 
 use super::{elements, GraphError, MAX_DATA_ELEMENTS, MAX_ELEMENTS, MAX_TOTAL_ELEMENTS};
-use crate::graph::{Graph, Node, Op, Role, TensorId, Window};
+use crate::graph::range::{MAX_ACTIVATION_BITS, MAX_WEIGHT_BITS};
+use crate::graph::{Graph, Interval, Node, Op, Role, TensorId, Window};
 
 /// Largest magnitude of the constants of [`Op::Combine`], and of a padding.
 const MAX_SMALL: i64 = 1 << 20;
@@ -275,6 +276,12 @@ impl Graph {
                 Some(_) if tensor.range.lo > tensor.range.hi => {
                     format!("range [{}, {}] is empty", tensor.range.lo, tensor.range.hi)
                 }
+                Some(_) if !within(tensor.range, bits(tensor.role)) => format!(
+                    "range [{}, {}] is not within ±2^{}",
+                    tensor.range.lo,
+                    tensor.range.hi,
+                    bits(tensor.role)
+                ),
                 Some(_) if total > MAX_TOTAL_ELEMENTS => {
                     format!("the graph's tensors have more than {MAX_TOTAL_ELEMENTS} elements")
                 }
@@ -316,7 +323,7 @@ impl Graph {
                 ));
             }
         }
-        Ok(())
+        self.check_numbers()
     }
 
     fn define(
@@ -413,18 +420,28 @@ impl Graph {
                 let got = format!("[{}, {}]", c.lo, c.hi.unwrap_or_default());
                 Err(shape_error(&node.name, "clamp", "lower bound first", got))
             }
-            _ if node.pre.lo > node.pre.hi => {
+            _ if node.pre.lo > node.pre.hi || !within(node.pre, MAX_ACTIVATION_BITS) => {
                 let got = format!("[{}, {}]", node.pre.lo, node.pre.hi);
-                Err(shape_error(
-                    &node.name,
-                    "interval",
-                    "lower bound first",
-                    got,
-                ))
+                let expected = format!("lower bound first, within ±2^{MAX_ACTIVATION_BITS}");
+                Err(shape_error(&node.name, "interval", expected, got))
             }
             _ => Ok(()),
         }
     }
+}
+
+/// Bits of the widest range that is declared.
+fn bits(role: Role) -> u32 {
+    match role {
+        Role::Weight => MAX_WEIGHT_BITS,
+        Role::Input | Role::Activation => MAX_ACTIVATION_BITS,
+    }
+}
+
+/// Whether a declared interval lies in `[-2^bits, 2^bits - 1]`: whatever is computed with its ends fits.
+fn within(range: Interval, bits: u32) -> bool {
+    let limit = 1i64 << bits;
+    -limit <= range.lo && range.hi < limit
 }
 
 fn order(place: &str, tensor: &str, problem: &'static str) -> GraphError {
@@ -437,16 +454,25 @@ fn order(place: &str, tensor: &str, problem: &'static str) -> GraphError {
 
 fn fit(node: &str, window: &Window, height: usize, width: usize) -> Result<[usize; 2], GraphError> {
     let limit = MAX_SMALL.unsigned_abs() as usize;
-    let small = window
-        .pads
-        .iter()
-        .chain(&window.kernel)
-        .all(|&p| p <= limit);
+    let sides = window.pads.iter().chain(&window.kernel);
+    let small = sides.into_iter().all(|&side| side <= limit);
+    // The layout goes over padded images, and over the taps of all windows.
+    let work = |[out_height, out_width]: [usize; 2]| {
+        let [top, left, bottom, right] = window.pads;
+        let rows = height.checked_add(top)?.checked_add(bottom)?;
+        let columns = width.checked_add(left)?.checked_add(right)?;
+        let taps = out_height
+            .checked_mul(out_width)?
+            .checked_mul(window.area())?;
+        Some(rows.checked_mul(columns)?.max(taps))
+    };
     window
         .output(height, width)
-        .filter(|_| small)
+        .filter(|out| small && work(*out).is_some_and(|work| work <= MAX_ELEMENTS))
         .ok_or_else(|| {
-            let expected = format!("one that fits an image of {height} × {width}");
+            let expected = format!(
+                "one that fits an image of {height} × {width}, with at most {MAX_ELEMENTS} padded pixels and taps"
+            );
             shape_error(node, "window", expected, format!("{window:?}"))
         })
 }

@@ -10,9 +10,15 @@ use crate::import::{movement, ImportError};
 /// Most nodes that one file may expand to: recurrent networks unroll.
 const MAX_NODES: usize = 1 << 16;
 
-/// Most elements that all tensors of the graph, or all folded constants, may have together while
-/// a file is read.
-const MAX_EXPANDED: usize = 1 << 26;
+/// Most elements that all tensors of the graph and all folded constants may have together while a file is read:
+/// so many, and more for each byte of it, up to a limit.
+const EXPANDED: [usize; 3] = [1 << 24, 16, 1 << 26];
+
+/// The most for a file of this size.
+pub(super) fn most_expanded(bytes: usize) -> usize {
+    let [least, each, most] = EXPANDED;
+    bytes.saturating_mul(each).saturating_add(least).min(most)
+}
 
 /// What stands for numbers beyond every activation: the −∞ of masks.
 const FAR: f64 = (1u64 << 30) as f64;
@@ -40,9 +46,10 @@ impl Importer {
     /// Counts what is made, so that a small file cannot ask for everything.
     pub(super) fn spend(&mut self, elements: usize) -> Result<(), ImportError> {
         self.spent = self.spent.saturating_add(elements);
-        if self.spent > MAX_EXPANDED || self.draft.graph.nodes.len() > MAX_NODES {
+        let most = self.most;
+        if self.spent > most || self.draft.graph.nodes.len() > MAX_NODES {
             let expected = format!(
-                "a model that expands to at most {MAX_NODES} operations and {MAX_EXPANDED} elements"
+                "a model that expands to at most {MAX_NODES} operations and, being of its size, {most} elements"
             );
             let got = format!(
                 "{} operations and {} elements",

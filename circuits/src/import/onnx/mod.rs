@@ -52,6 +52,8 @@ struct Importer {
     tables: HashMap<(String, i64, i64, (i64, i64)), usize>,
     /// Elements made so far.
     spent: usize,
+    /// Most elements that may be made.
+    most: usize,
     bounds: bounds::Bounds,
     /// Types of the draft's initialisers.
     types: Vec<Type>,
@@ -293,6 +295,7 @@ impl Importer {
             opset,
             tables: HashMap::new(),
             spent: 0,
+            most: build::most_expanded(graph.encoded_len()),
             bounds: Default::default(),
             types: Vec::new(),
             read: readable(&graph),

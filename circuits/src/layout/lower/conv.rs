@@ -64,8 +64,7 @@ impl Builder<'_> {
         if let Some(bias) = bias {
             segments.push((0..outputs).map(|o| Some((*bias, o))).collect());
         }
-        let range = self.weight_range(&[Some(*w), *bias].into_iter().flatten().collect::<Vec<_>>());
-        let matrix = self.weights(&segments, range)?;
+        let matrix = self.weights(&segments)?;
 
         let reach = origins
             .iter()
@@ -232,7 +231,7 @@ impl Builder<'_> {
         }
         let ones = self.ones(Variable::Channel, matrix.geometry.rows * self.shape.data);
         let spread = self.mul(sum, ones);
-        self.combine([(matrix.offset, spread)])
+        self.combine([(matrix.offset.into(), spread)])
     }
 
     /// `Σ_c u^(C'−1−c)·X_c(v)·W_c(v)`, `C'` the padded number of channels, of the windows that begin at

@@ -2,10 +2,12 @@
 
 use super::{folds_of, term, Builder, Home, LayoutError, Limb, Operand, Variable};
 use crate::{
-    graph::{ops::rd, Clamp, Interval, Op, TensorId},
+    graph::{ops::rd_wide, Clamp, Interval, Op, TensorId},
     layout::{
         block::Geometry,
         emit::{span, Axis, Emit, Output, Term},
+        needed::Needed,
+        repairs::{undone, Repair},
         Accumulator, Step,
     },
 };
@@ -64,8 +66,7 @@ impl Builder<'_> {
             .iter()
             .map(|id| (0..channels).map(|c| Some((*id, c))).collect())
             .collect();
-        let range = self.weight_range(&parts);
-        let matrix = self.weights(&segments, range)?;
+        let matrix = self.weights(&segments)?;
         let geometry = home.geometry;
         let emit = self.emit(Output {
             geometry,
@@ -90,7 +91,7 @@ impl Builder<'_> {
         };
         let products = match w {
             None => match axis {
-                Axis::Segment => self.segment_total(&folds_of(&home.limbs, 1), home.offset),
+                Axis::Segment => self.segment_total(&folds_of(&home.limbs, 1), home.offset.into()),
                 Axis::Cell => {
                     let mut terms = Vec::new();
                     for (factor, block) in folds_of(&home.limbs, 1) {
@@ -98,7 +99,7 @@ impl Builder<'_> {
                         terms.push((factor, fold));
                     }
                     let ones = self.ones(Variable::Channel, width);
-                    terms.push((home.offset, ones));
+                    terms.push((home.offset.into(), ones));
                     self.combine(terms)
                 }
             },
@@ -110,7 +111,7 @@ impl Builder<'_> {
                     let value = match axis {
                         Axis::Segment => self.value(
                             &home.limbs,
-                            home.offset,
+                            home.offset.into(),
                             |block| Operand::Fold { block, segment: c },
                             ones,
                         ),
@@ -194,11 +195,12 @@ impl Builder<'_> {
             .zip(&homes)
             .map(|((factor, _), home)| term(*factor, home))
             .collect();
-        let mut pre = self.reach(node, &terms, *constant, *div);
+        let mut pre = self.reach(node, &terms, *constant, *div)?;
         if let Some(hi) = self.only_from_above(pre, *clamp).filter(|_| *div == 1) {
-            return self.lower_upper_bound(node, (terms, *constant), pre, hi, (output, positions));
+            let sum = (terms, i128::from(*constant));
+            return self.lower_upper_bound(node, sum, pre, hi, (output, positions));
         }
-        let (mut terms, mut constant, mut div) = (terms, *constant, *div);
+        let (mut terms, mut constant, mut div) = (terms, i128::from(*constant), *div);
         if let Some(bounds) = self.far_bounds(pre, *clamp) {
             (terms, pre) =
                 self.brought_near(node, (terms, constant, div), pre, bounds, geometry)?;
@@ -212,24 +214,27 @@ impl Builder<'_> {
             bias: None,
             packed: false,
         })?;
-        self.assert_terms(&terms, constant, &emit);
+        self.assert_terms(&terms, constant, &emit)?;
         let accumulator = Accumulator::Sum { terms, constant };
         self.define(node, accumulator, emit, output, positions)?;
         Ok("sum of folds".into())
     }
 
-    /// The upper bound of a clamp whose lower one no value reaches, where no table holds what is between.
+    /// The upper bound of a clamp whose lower one no cell goes below, where no table holds what is between.
     fn only_from_above(&self, pre: Interval, clamp: Option<Clamp>) -> Option<i64> {
-        let clamp = clamp.filter(|c| c.lo <= pre.lo)?;
-        let hi = clamp.hi.filter(|hi| *hi < pre.hi)?;
-        (span(clamp.lo, hi) > self.single_limit()).then_some(hi)
+        match self.needed(pre, clamp, false) {
+            Needed::Gate(Clamp { lo, hi: Some(hi) }) if lo <= pre.lo => {
+                (span(lo, hi) > self.single_limit()).then_some(hi)
+            }
+            Needed::Gate(_) | Needed::Exact(_) | Needed::Nothing => None,
+        }
     }
 
     /// `min(p, hi) = p − relu(p − hi)`.
     fn lower_upper_bound(
         &mut self,
         node: usize,
-        (mut terms, constant): (Vec<Term>, i64),
+        (mut terms, constant): (Vec<Term>, i128),
         pre: Interval,
         hi: i64,
         (output, positions): (TensorId, Vec<usize>),
@@ -246,17 +251,16 @@ impl Builder<'_> {
             packed: false,
         };
         let geometry = self.blocks[limb.block].geometry;
-        let above = Interval {
-            lo: pre.lo.saturating_sub(hi),
-            hi: pre.hi.saturating_sub(hi),
-        };
+        let [least, most] = [pre.lo, pre.hi].map(|v| i128::from(v) - i128::from(hi));
+        let above = self.interval("what is above a clamp", least, most)?;
+        let rest = self.exactly(constant.checked_sub(hi.into()))?;
         let excess = self.emit(exact(geometry, above, Some(Clamp::RELU)))?;
-        self.assert_terms(&terms, constant - hi, &excess);
+        self.assert_terms(&terms, rest, &excess)?;
         self.steps.push(Step::Compute {
             node,
             accumulator: Box::new(Accumulator::Sum {
                 terms: terms.clone(),
-                constant: constant - hi,
+                constant: rest,
             }),
             emit: Box::new(excess.clone()),
         });
@@ -265,9 +269,12 @@ impl Builder<'_> {
             limbs: excess.kept,
             offset: excess.offset,
         });
-        let below = Interval { lo: pre.lo, hi };
+        let below = Interval::point(hi).union(Interval {
+            lo: pre.lo.min(hi),
+            hi,
+        });
         let emit = self.emit(exact(geometry, below, None))?;
-        self.assert_terms(&terms, constant, &emit);
+        self.assert_terms(&terms, constant, &emit)?;
         self.define(
             node,
             Accumulator::Sum { terms, constant },
@@ -280,47 +287,59 @@ impl Builder<'_> {
 
     /// The interval before the clamp of every cell: those that hold no element may hold anything
     /// in the operands' own ranges.
-    fn reach(&self, node: usize, terms: &[Term], constant: i64, div: i64) -> Interval {
+    fn reach(
+        &self,
+        node: usize,
+        terms: &[Term],
+        constant: i64,
+        div: i64,
+    ) -> Result<Interval, LayoutError> {
         let (mut lo, mut hi) = (i128::from(constant), i128::from(constant));
         for term in terms {
-            let held = self.held(term.offset, &term.limbs);
+            let held = self.held(term.offset, &term.limbs)?;
             let ends = [held.lo, held.hi].map(|v| i128::from(v) * i128::from(term.coefficient));
-            lo += ends[0].min(ends[1]);
-            hi += ends[0].max(ends[1]);
+            lo = self.exactly(lo.checked_add(ends[0].min(ends[1])))?;
+            hi = self.exactly(hi.checked_add(ends[0].max(ends[1])))?;
         }
-        self.graph.nodes[node].pre.union(Interval {
-            lo: rd(lo, div),
-            hi: rd(hi, div),
-        })
+        let all = self.interval("a sum", rd_wide(lo, div), rd_wide(hi, div))?;
+        Ok(self.graph.nodes[node].pre.union(all))
     }
 
     /// `f·(Σ terms + constant) = D·p + rem − h`, in total over all cells.
-    pub fn assert_terms(&mut self, terms: &[Term], constant: i64, emit: &Emit) {
+    pub fn assert_terms(
+        &mut self,
+        terms: &[Term],
+        constant: i128,
+        emit: &Emit,
+    ) -> Result<(), LayoutError> {
         let mut folds = Vec::new();
         let mut offset = constant;
         for term in terms {
             folds.extend(folds_of(&term.limbs, term.coefficient));
-            offset += term.coefficient * term.offset;
+            let own = i128::from(term.coefficient) * i128::from(term.offset);
+            offset = self.exactly(offset.checked_add(own))?;
+        }
+        if undone(Repair::Constants) {
+            offset = i128::from(offset as i64);
         }
         let sum = self.segment_total(&folds, offset);
         let left = self.combine([(emit.factor, sum)]);
         let right = self.rounded_total(emit);
         self.program.assert_equal(left, right);
+        Ok(())
     }
 
-    /// The values that limbs can hold: those of all cells, elements or not.
-    pub fn held(&self, offset: i64, limbs: &[Limb]) -> Interval {
-        let largest = limbs
+    /// The values that limbs are meant to hold: those of all cells, elements or not. Tables may be larger
+    /// than asked for ([`crate::layout::Range::AtLeast`]), so that this decides about sizes only.
+    pub fn held(&self, offset: i64, limbs: &[Limb]) -> Result<Interval, LayoutError> {
+        let largest: i128 = limbs
             .iter()
             .map(|limb| {
                 let n = self.blocks[limb.block].range.size();
-                (limb.base as i64).saturating_mul(n as i64 - 1)
+                i128::from(limb.base) * (i128::from(n) - 1)
             })
-            .fold(0i64, i64::saturating_add);
-        Interval {
-            lo: offset,
-            hi: offset.saturating_add(largest),
-        }
+            .sum();
+        self.interval("a value", offset.into(), i128::from(offset) + largest)
     }
 
     /// Copies a home into the arrangement of another.

@@ -138,7 +138,8 @@ impl Builder<'_> {
         if values > self.single_limit() {
             return Err(self.too_wide("output", values));
         }
-        let bits = Self::bits_of(0, (top.saturating_mul(values) - 1) as i64);
+        let largest = self.interval("an output", 0, i128::from(top) * i128::from(values) - 1)?;
+        let bits = Self::bits_of(0, largest.hi);
         let geometry = self.packed_geometry(elements, bits, Variable::Channel);
         let cells = word_major_cells(elements, geometry.rows * self.shape.data);
         let packed = self.gather(home, geometry, &cells, false)?;

@@ -67,8 +67,7 @@ impl Builder<'_> {
         if let Some(bias) = bias {
             segments.push(row(&|n| (*bias, n)));
         }
-        let range = self.weight_range(&[Some(*w), *bias].into_iter().flatten().collect::<Vec<_>>());
-        let matrix = self.weights(&segments, range)?;
+        let matrix = self.weights(&segments)?;
         let emit = self.emit(Output {
             geometry,
             div: *div,
@@ -118,7 +117,7 @@ impl Builder<'_> {
         let one = self.one();
         self.value(
             &home.limbs,
-            home.offset,
+            home.offset.into(),
             |block| Operand::Cell { block, index },
             one,
         )
@@ -133,12 +132,12 @@ impl Builder<'_> {
             let fold = self.flat(block);
             terms.push((factor, fold));
         }
-        terms.push((emit.offset, ones));
+        terms.push((emit.offset.into(), ones));
         let value = self.combine(terms);
         let mut terms = vec![(emit.divisor, value), (-emit.half, ones)];
         for limb in &emit.remainder {
             let fold = self.flat(limb.block);
-            terms.push((limb.base as i64, fold));
+            terms.push((limb.base.into(), fold));
         }
         self.combine(terms)
     }

@@ -126,7 +126,7 @@ impl Builder<'_> {
         let ones = self.ones(home.geometry.variable, home.geometry.rows * self.shape.data);
         self.value(
             &home.limbs,
-            home.offset,
+            home.offset.into(),
             |block| Operand::Fold { block, segment },
             ones,
         )
@@ -182,7 +182,7 @@ impl Builder<'_> {
             );
             sum = self.combine([(1, sum), (1, value)]);
         }
-        let total = terms.offset.saturating_mul(length as i64);
+        let total = self.exactly(i128::from(terms.offset).checked_mul(length as i128))?;
         let sum = self.combine([(1, sum), (total, ones)]);
         let left = self.combine([(emit.factor, sum)]);
         let right = self.rounded_total(&emit);

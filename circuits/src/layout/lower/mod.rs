@@ -24,9 +24,10 @@ use super::{
     home::{Home, Limb},
     pack::{word_major, word_major_cells},
     program::Operand,
+    repairs::{undone, Repair},
     LayoutError, NodeReport, Step,
 };
-use crate::graph::{movement::sources, Op, TensorId, Visibility};
+use crate::graph::{movement::sources, Clamp, Op, TensorId, Visibility};
 
 impl Builder<'_> {
     /// Lowers inputs, nodes and outputs.
@@ -82,6 +83,13 @@ impl Builder<'_> {
         op: &Op,
         output: TensorId,
     ) -> Result<String, LayoutError> {
+        if let Some(Clamp { lo, hi: Some(hi) }) = op.clamp() {
+            if lo == hi {
+                // Whatever is computed, the result is this number.
+                self.constants[output.0] = Some(vec![lo; self.elements(output)?]);
+                return Ok("a clamp to one value".into());
+            }
+        }
         match op {
             Op::Conv { .. } => self.lower_conv(index, op, output),
             Op::Linear { .. } => self.lower_linear(index, op, output),
@@ -137,18 +145,28 @@ impl Builder<'_> {
     fn lower_input(&mut self, id: TensorId, visibility: Visibility) -> Result<(), LayoutError> {
         let elements = self.elements(id)?;
         let range = self.tensor(id)?.range;
-        let bits = Self::bits_of(range.lo, range.hi);
+        // Zero, or the least value, stands where words have no element.
+        let most = range
+            .hi
+            .max(if undone(Repair::Zero) { range.lo } else { 0 });
+        let bits = Self::bits_of(range.lo, most);
         let geometry = self.packed_geometry(elements, bits, Variable::Position);
-        let values = super::emit::span(range.lo, range.hi);
+        let values = super::emit::span(range.lo, most);
         let limbs = self.limbs("input", values, true, geometry)?;
         let width = geometry.rows * self.shape.data;
-        let cells = word_major_cells(elements, width).into_iter();
+        let cells = word_major_cells(elements, width);
+        let pads: Vec<usize> = (0..cells.len()).filter(|&i| cells[i].is_none()).collect();
+        let cells = cells.into_iter();
         self.steps.push(Step::Given {
             limbs: limbs.clone(),
             offset: range.lo,
             elements: cells.map(|e| e.map(|e| (id, e))).collect(),
         });
-        let exposed = self.expose(id, visibility, &limbs, range.lo, geometry);
+        if visibility == Visibility::Hashed && !undone(Repair::Pads) {
+            // A verifier packs public tensors itself; of a digest it sees nothing.
+            self.fix_zero(&limbs, range.lo.min(0), &pads)?;
+        }
+        let exposed = self.expose(id, visibility, &limbs, range.lo, geometry)?;
         self.statement.inputs.push(exposed);
         self.homes[id.0] = Some(Home {
             limbs,
@@ -164,10 +182,21 @@ impl Builder<'_> {
     /// exactly; else they are copied first.
     fn lower_output(&mut self, id: TensorId, visibility: Visibility) -> Result<(), LayoutError> {
         let mut home = self.home(id)?;
-        if visibility != Visibility::Private && !self.is_packed(&home) {
-            home = self.gather_packed(id, &home)?;
+        let range = self.tensor(id)?.range;
+        if visibility != Visibility::Private {
+            if range.lo < home.offset {
+                // Words hold what is declared.
+                let made = self.graph.nodes.iter().position(|node| node.output == id);
+                let node =
+                    made.ok_or_else(|| LayoutError::Graph(format!("no node makes {}", id.0)))?;
+                let held = self.held(home.offset, &home.limbs)?;
+                home = self.restored(node, &home, held.union(range))?;
+            }
+            if !self.is_packed(&home) || !self.in_words(range, home.offset, &home.limbs) {
+                home = self.gather_packed(id, &home)?;
+            }
         }
-        let exposed = self.expose(id, visibility, &home.limbs, home.offset, home.geometry);
+        let exposed = self.expose(id, visibility, &home.limbs, home.offset, home.geometry)?;
         self.statement.outputs.push(exposed);
         Ok(())
     }
@@ -209,13 +238,13 @@ impl Builder<'_> {
     }
 
     /// `total` of a combination of blocks plus `offset` on every cell, over segments.
-    fn segment_total(&mut self, folds: &[(i64, usize)], offset: i64) -> Operand {
+    fn segment_total(&mut self, folds: &[(i128, usize)], offset: i128) -> Operand {
         let Some(&(_, block)) = folds.first() else {
             return self.zero();
         };
         let geometry = self.blocks[block].geometry;
         let ones = self.ones_total(geometry);
-        let mut terms: Vec<(i64, Operand)> = Vec::with_capacity(folds.len() + 1);
+        let mut terms: Vec<(i128, Operand)> = Vec::with_capacity(folds.len() + 1);
         for &(factor, block) in folds {
             let total = self.total(block);
             terms.push((factor, total));
@@ -239,11 +268,11 @@ impl Builder<'_> {
 
     /// `D·p + rem − h·1`, each in total: the right side of a rounding identity.
     fn rounded_total(&mut self, emit: &Emit) -> Operand {
-        let value = self.segment_total(&emit.folds(), emit.offset);
-        let remainder: Vec<(i64, usize)> = emit
+        let value = self.segment_total(&emit.folds(), emit.offset.into());
+        let remainder: Vec<(i128, usize)> = emit
             .remainder
             .iter()
-            .map(|limb| (limb.base as i64, limb.block))
+            .map(|limb| (limb.base.into(), limb.block))
             .collect();
         let rest = self.segment_total(&remainder, -emit.half);
         self.combine([(emit.divisor, value), (1, rest)])
@@ -260,10 +289,10 @@ fn term(coefficient: i64, home: &Home) -> Term {
 }
 
 /// `limb.base · block` pairs of a home.
-fn folds_of(limbs: &[Limb], factor: i64) -> Vec<(i64, usize)> {
+fn folds_of(limbs: &[Limb], factor: i64) -> Vec<(i128, usize)> {
     limbs
         .iter()
-        .map(|limb| (factor * limb.base as i64, limb.block))
+        .map(|limb| (i128::from(factor) * i128::from(limb.base), limb.block))
         .collect()
 }
 

@@ -43,13 +43,16 @@ impl Builder<'_> {
             }
         }
         let fixed: Vec<i64> = numbers.iter().flatten().flatten().copied().collect();
-        if !self.one_form(&homes, &fixed) {
-            let all = homes
-                .values()
-                .map(|home| self.held(home.offset, &home.limbs))
-                .chain(fixed.iter().map(|&v| Interval::point(v)))
-                .reduce(Interval::union)
-                .unwrap_or(Interval::point(0));
+        if !self.one_form(&homes, &fixed)? {
+            let mut all = fixed
+                .iter()
+                .map(|&v| Interval::point(v))
+                .reduce(Interval::union);
+            for home in homes.values() {
+                let held = self.held(home.offset, &home.limbs)?;
+                all = Some(all.map_or(held, |all| all.union(held)));
+            }
+            let all = all.unwrap_or(Interval::point(0));
             for home in homes.values_mut() {
                 *home = self.restored(node, home, all)?;
             }
@@ -76,11 +79,8 @@ impl Builder<'_> {
             let (operand, element) = order[at.min(last)];
             match (&numbers[operand], homes.get(&operand)) {
                 (Some(values), _) => {
-                    let mut rest = (values[element] - first.offset).unsigned_abs();
-                    for limb in limbs.iter().rev() {
-                        cells.push((cell(limb, at), rest / limb.base));
-                        rest %= limb.base;
-                    }
+                    let digits = self.digits(values[element], first.offset, &limbs)?;
+                    cells.extend(limbs.iter().zip(digits).map(|(l, d)| (cell(l, at), d)));
                 }
                 (None, Some(home)) => {
                     for (to, from) in limbs.iter().zip(&home.limbs) {
@@ -103,9 +103,9 @@ impl Builder<'_> {
     }
 
     /// Whether the homes store values alike, and the numbers can be stored so.
-    fn one_form(&self, homes: &BTreeMap<usize, Home>, fixed: &[i64]) -> bool {
+    fn one_form(&self, homes: &BTreeMap<usize, Home>, fixed: &[i64]) -> Result<bool, LayoutError> {
         let Some(first) = homes.values().next() else {
-            return true;
+            return Ok(true);
         };
         let alike = homes.values().all(|home| {
             home.offset == first.offset
@@ -116,13 +116,13 @@ impl Builder<'_> {
                     .zip(&first.limbs)
                     .all(|(a, b)| a.base == b.base)
         });
-        let held = self.held(first.offset, &first.limbs);
-        alike && fixed.iter().all(|v| held.contains(*v))
+        let held = self.held(first.offset, &first.limbs)?;
+        Ok(alike && fixed.iter().all(|v| held.contains(*v)))
     }
 
     /// The same values, stored so that zero can be stored beside them.
     pub(super) fn storing_zero(&mut self, node: usize, home: Home) -> Result<Home, LayoutError> {
-        let held = self.held(home.offset, &home.limbs);
+        let held = self.held(home.offset, &home.limbs)?;
         match held.contains(0) {
             true => Ok(home),
             false => self.restored(node, &home, held.union(Interval::point(0))),
@@ -130,7 +130,12 @@ impl Builder<'_> {
     }
 
     /// The same values stored for the interval `all`.
-    fn restored(&mut self, node: usize, home: &Home, all: Interval) -> Result<Home, LayoutError> {
+    pub(super) fn restored(
+        &mut self,
+        node: usize,
+        home: &Home,
+        all: Interval,
+    ) -> Result<Home, LayoutError> {
         let emit = self.emit(Output {
             geometry: home.geometry,
             div: 1,
@@ -140,7 +145,7 @@ impl Builder<'_> {
             packed: false,
         })?;
         let terms = vec![term(1, home)];
-        self.assert_terms(&terms, 0, &emit);
+        self.assert_terms(&terms, 0, &emit)?;
         let restored = emit.home(home.positions.clone());
         self.steps.push(Step::Compute {
             node,
@@ -163,11 +168,8 @@ impl Builder<'_> {
         let mut cells: Vec<(Cell, u64)> = Vec::new();
         for at in 0..geometry.cells(self.shape.data) {
             let value = values[at.min(values.len() - 1)];
-            let mut rest = (value - lo).unsigned_abs();
-            for limb in limbs.iter().rev() {
-                cells.push((cell(limb, at), rest / limb.base));
-                rest %= limb.base;
-            }
+            let digits = self.digits(value, lo, &limbs)?;
+            cells.extend(limbs.iter().zip(digits).map(|(l, d)| (cell(l, at), d)));
         }
         self.steps.push(Step::Fixed { cells });
         Ok(Home {
@@ -186,12 +188,12 @@ impl Builder<'_> {
         output: TensorId,
     ) -> Result<String, LayoutError> {
         let elements = self.elements(w)?;
-        let range = self.weight_range(&[w]);
+        let range = self.weight_range(w);
         let lanes = (WORD_BITS / Self::bits_of(range.lo, range.hi)).max(1) as usize;
         let width = self.rows_for(elements.div_ceil(lanes)) * self.shape.data;
         let all: Vec<_> = (0..elements).map(|e| Some((w, e))).collect();
         let segments: Vec<_> = all.chunks(width).map(<[_]>::to_vec).collect();
-        let matrix = self.weights(&segments, range)?;
+        let matrix = self.weights(&segments)?;
         self.homes[output.0] = Some(Home {
             limbs: matrix.limbs,
             offset: matrix.offset,

@@ -6,6 +6,7 @@ use crate::{
     layout::{
         block::Geometry,
         emit::{Output, Term},
+        repairs::{undone, Repair},
         Accumulator,
     },
 };
@@ -31,7 +32,7 @@ impl Builder<'_> {
     pub fn brought_near(
         &mut self,
         node: usize,
-        (terms, constant, div): (Vec<Term>, i64, i64),
+        (terms, constant, div): (Vec<Term>, i128, i64),
         pre: Interval,
         [lo, hi]: [i64; 2],
         geometry: Geometry,
@@ -44,6 +45,12 @@ impl Builder<'_> {
             bias: None,
             packed: false,
         };
+        // Two limbs at least, the lower one below Λ whatever the witness: one alone may be in a larger table.
+        let two = match undone(Repair::Limbs) {
+            true => pre.hi.into(),
+            false => i128::from(pre.lo) + i128::from(self.loose().max(self.shape.limb_base())),
+        };
+        let pre = self.interval("a value", pre.lo.into(), two.max(pre.hi.into()))?;
         let whole = self.emit(output(div, pre, None))?;
         let Some((low, high)) = whole.kept.split_first() else {
             return Err(LayoutError::Graph("a value without limbs".into()));
@@ -63,28 +70,28 @@ impl Builder<'_> {
             limbs: vec![*low],
             offset: pre.lo,
         };
-        self.assert_terms(&terms, constant, &whole);
+        self.assert_terms(&terms, constant, &whole)?;
         self.steps.push(Step::Compute {
             node,
             accumulator: Box::new(Accumulator::Sum { terms, constant }),
             emit: Box::new(whole),
         });
 
-        let base = base as i64;
-        let units = |v: i64| v.saturating_sub(pre.lo).div_euclid(base);
+        let units = |v: i64| (i128::from(v) - i128::from(pre.lo)).div_euclid(base.into());
+        // Two values at least, also where all of `pre` is above `hi`.
+        let least = (units(lo) - 1).max(0);
+        let most = (units(hi) + 1).max(least + 1);
+        let bounds = self.interval("a clamp's bound", least, most)?;
         let bounds = Clamp {
-            lo: (units(lo) - 1).max(0),
-            hi: Some(units(hi) + 1),
+            lo: bounds.lo,
+            hi: Some(bounds.hi),
         };
-        let all = Interval {
-            lo: 0,
-            hi: units(pre.hi),
-        };
+        let all = self.interval("a quotient", 0, units(pre.hi))?;
         let near = self.emit(output(1, all, Some(bounds)))?;
         let terms = vec![quotient];
-        self.assert_terms(&terms, 0, &near);
+        self.assert_terms(&terms, 0, &near)?;
         let kept = Term {
-            coefficient: base,
+            coefficient: 1 << self.shape.limb_bits,
             limbs: near.kept.clone(),
             offset: near.offset,
         };
@@ -93,10 +100,8 @@ impl Builder<'_> {
             accumulator: Box::new(Accumulator::Sum { terms, constant: 0 }),
             emit: Box::new(near),
         });
-        let pre = Interval {
-            lo: pre.lo + base * bounds.lo,
-            hi: pre.lo + base * (units(hi) + 2) - 1,
-        };
+        let from = |units: i128| i128::from(pre.lo) + i128::from(base) * units;
+        let pre = self.interval("a clamped value", from(least), from(most + 1) - 1)?;
         Ok((vec![low, kept], pre))
     }
 }

@@ -76,7 +76,7 @@ impl Builder<'_> {
     /// A plane's fold with its offset.
     pub(super) fn plane_value(&mut self, input: &Input, plane: usize) -> Operand {
         let ones = self.ones(Variable::Position, input.planes.cells);
-        self.combine([(1, input.folds[plane]), (input.home.offset, ones)])
+        self.combine([(1, input.folds[plane]), (input.home.offset.into(), ones)])
     }
 
     /// Reads `x` as planes: in place if it lies that way, unpadded and with stride 1; else
@@ -161,7 +161,7 @@ impl Builder<'_> {
 
     /// The fold of one plane over all limbs: a segment, or all of a single plane's segments.
     fn plane_fold(&mut self, home: &Home, plane: usize, planes: usize) -> Operand {
-        let terms: Vec<(i64, Operand)> = home
+        let terms: Vec<(i128, Operand)> = home
             .limbs
             .iter()
             .map(|limb| {
@@ -173,7 +173,7 @@ impl Builder<'_> {
                         segment: plane,
                     }
                 };
-                (limb.base as i64, fold)
+                (limb.base.into(), fold)
             })
             .collect();
         self.combine(terms)

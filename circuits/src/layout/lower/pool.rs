@@ -32,14 +32,14 @@ impl Builder<'_> {
         let pre = self.graph.nodes[node].pre.union(Interval::point(0));
         let emit = self.emit(Output {
             geometry,
-            div: (kh * kw) as i64,
+            div: window.divisor(),
             pre,
             clamp: None,
             bias: None::<(_, usize, Axis)>,
             packed: false,
         })?;
         let terms: Vec<Term> = taps.homes.iter().map(|tap| term(1, tap)).collect();
-        self.assert_terms(&terms, 0, &emit);
+        self.assert_terms(&terms, 0, &emit)?;
         self.define(
             node,
             Accumulator::Sum { terms, constant: 0 },
@@ -64,7 +64,8 @@ impl Builder<'_> {
         let geometry = taps.geometry;
         // Cells after those of windows are maxima of zeros.
         let range = self.graph.tensors[x.0].range.union(Interval::point(0));
-        let width = range.hi - range.lo;
+        let width = i128::from(range.hi) - i128::from(range.lo);
+        let differences = self.interval("a difference", -width, width)?;
         let relu = Clamp { lo: 0, hi: None };
         let mut running: Vec<Term> = taps.homes.first().map(|t| term(1, t)).into_iter().collect();
         for tap in taps.homes.iter().skip(1) {
@@ -74,15 +75,12 @@ impl Builder<'_> {
             let emit = self.emit(Output {
                 geometry,
                 div: 1,
-                pre: Interval {
-                    lo: -width,
-                    hi: width,
-                },
+                pre: differences,
                 clamp: Some(relu),
                 bias: None,
                 packed: false,
             })?;
-            self.assert_terms(&terms, 0, &emit);
+            self.assert_terms(&terms, 0, &emit)?;
             running = vec![
                 term(1, tap),
                 Term {
@@ -105,7 +103,7 @@ impl Builder<'_> {
             bias: None,
             packed: false,
         })?;
-        self.assert_terms(&running, 0, &emit);
+        self.assert_terms(&running, 0, &emit)?;
         self.define(
             node,
             Accumulator::Sum {

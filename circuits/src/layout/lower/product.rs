@@ -5,7 +5,7 @@
 
 use super::{term, Builder, Home, LayoutError, Operand};
 use crate::{
-    graph::{Clamp, Interval, TensorId},
+    graph::{Clamp, TensorId},
     layout::{
         block::{BlockId, Cell, Gate},
         emit::{span, Output, Term},
@@ -87,11 +87,11 @@ impl Builder<'_> {
         });
         let factors = self.factors(y.clone(), b.clone(), true)?;
         let [dividend, divisor] =
-            [&a, &b].map(|x| self.segment_total(&super::folds_of(&x.limbs, 1), x.offset));
+            [&a, &b].map(|x| self.segment_total(&super::folds_of(&x.limbs, 1), x.offset.into()));
         let [remainder, complement] =
             [remainder, complement].map(|x| self.segment_total(&super::folds_of(&x, 1), 0));
         let product = self.product_total(&factors);
-        let left = self.combine([(2 * factor, dividend), (1, divisor)]);
+        let left = self.combine([(2 * i128::from(factor), dividend), (1, divisor)]);
         let right = self.combine([(2, product), (1, remainder)]);
         self.program.assert_equal(left, right);
         let ones = self.ones_total(geometry);
@@ -116,16 +116,17 @@ impl Builder<'_> {
         let difference = self.emit(Output {
             geometry: b.geometry,
             div: 1,
-            pre: Interval {
-                lo: first.lo.saturating_sub(second.hi),
-                hi: first.hi.saturating_sub(second.lo),
-            },
+            pre: self.interval(
+                "a difference",
+                i128::from(first.lo) - i128::from(second.hi),
+                i128::from(first.hi) - i128::from(second.lo),
+            )?,
             clamp: Some(Clamp::RELU),
             bias: None,
             packed: false,
         })?;
         let terms = vec![term(1, &a), term(-1, &b)];
-        self.assert_terms(&terms, 0, &difference);
+        self.assert_terms(&terms, 0, &difference)?;
         let (base, sign) = if max { (&b, 1) } else { (&a, -1) };
         let rest = Term {
             coefficient: sign,
@@ -147,7 +148,7 @@ impl Builder<'_> {
             bias: None,
             packed: false,
         })?;
-        self.assert_terms(&sum, 0, &emit);
+        self.assert_terms(&sum, 0, &emit)?;
         let accumulator = Accumulator::Sum {
             terms: sum,
             constant: 0,
@@ -215,15 +216,15 @@ impl Builder<'_> {
     /// `a·b` in total: `o_a·b + Σ_i α_i·(o_b·A_i + Σ_j β_j·A_i·B_j)`.
     fn product_total(&mut self, factors: &Factors) -> Operand {
         let Factors { a, b, pairs } = factors;
-        let second = self.segment_total(&super::folds_of(&b.limbs, 1), b.offset);
-        let mut terms = vec![(a.offset, second)];
+        let second = self.segment_total(&super::folds_of(&b.limbs, 1), b.offset.into());
+        let mut terms = vec![(a.offset.into(), second)];
         for (left, blocks) in a.limbs.iter().zip(pairs) {
-            let mut inner = vec![(b.offset, self.total(left.block))];
+            let mut inner = vec![(b.offset.into(), self.total(left.block))];
             for (right, block) in b.limbs.iter().zip(blocks) {
-                inner.push((right.base as i64, self.total(*block)));
+                inner.push((right.base.into(), self.total(*block)));
             }
             let inner = self.combine(inner);
-            terms.push((left.base as i64, inner));
+            terms.push((left.base.into(), inner));
         }
         self.combine(terms)
     }

@@ -38,10 +38,12 @@ impl Builder<'_> {
             .ok_or_else(|| LayoutError::Graph(format!("no table {table}")))?;
         let least = least_value(function);
         let top = function.values.iter().copied().max().unwrap_or(0);
-        let stride = self.stored_limit(&home.limbs).next_power_of_two();
+        let too_wide = || self.too_wide("function", u64::MAX);
+        let limit = self.stored_limit(&home.limbs).ok_or_else(too_wide)?;
+        let stride = limit.checked_next_power_of_two().ok_or_else(too_wide)?;
         let size = u128::from(stride) * u128::from(span(least, top));
         if size >> JOINED_BITS != 0 {
-            return Err(self.too_wide("function", u64::MAX));
+            return Err(too_wide());
         }
         let joined = self.block(
             geometry,
@@ -63,8 +65,9 @@ impl Builder<'_> {
         });
         let left = self.total(joined);
         let argument = self.segment_total(&folds_of(&home.limbs, 1), 0);
-        let value = self.segment_total(&folds_of(&limbs, 1), range.lo - least);
-        let right = self.combine([(1, argument), (stride as i64, value)]);
+        let offset = i128::from(range.lo) - i128::from(least);
+        let value = self.segment_total(&folds_of(&limbs, 1), offset);
+        let right = self.combine([(1, argument), (stride.into(), value)]);
         self.program.assert_equal(left, right);
         self.homes[output.0] = Some(Home {
             limbs,
@@ -77,7 +80,7 @@ impl Builder<'_> {
 
     /// A bound that the look-ups of the limbs enforce, whatever tables they end up in: stored values
     /// are below it.
-    fn stored_limit(&self, limbs: &[Limb]) -> u64 {
+    fn stored_limit(&self, limbs: &[Limb]) -> Option<u64> {
         let all_tables = 1u64 << self.shape.k;
         limbs
             .iter()
@@ -87,8 +90,8 @@ impl Builder<'_> {
                     Range::AtLeast(_) => all_tables - 1,
                     Range::Function(function) => function.size - 1,
                 };
-                limb.base.saturating_mul(most)
+                limb.base.checked_mul(most)
             })
-            .fold(1, u64::saturating_add)
+            .try_fold(1u64, |sum, most| sum.checked_add(most?))
     }
 }

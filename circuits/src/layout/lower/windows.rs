@@ -117,10 +117,10 @@ impl Builder<'_> {
                 rows,
                 variable: Variable::Position,
             },
-            div: windows.taps.len() as i64,
+            div: window.divisor(),
             // Averages of whatever stands in the planes; taps beyond a plane's end are no taps.
             pre: self
-                .held(home.offset, &home.limbs)
+                .held(home.offset, &home.limbs)?
                 .union(Interval::point(0)),
             clamp: None,
             bias: None,
@@ -177,7 +177,7 @@ impl Builder<'_> {
                 .map(|o| {
                     let segment = windows.segment(o, plane);
                     let fold = |block| Operand::Fold { block, segment };
-                    self.value(&home.limbs, home.offset, fold, ones)
+                    self.value(&home.limbs, home.offset.into(), fold, ones)
                 })
                 .collect();
             let across = self.horner(channel, values);

@@ -1,0 +1,416 @@
+//! Attacks that once worked: statements that are false about a configuration, which a verifier who derives
+//! everything from it accepted. Each fails without the repair that it is about.
+
+use std::collections::BTreeMap;
+
+use halo2_proofs::halo2curves::bn256::Fr;
+
+use super::{
+    enemy::{architecture, stated, Attack},
+    fixtures::*,
+};
+use crate::{
+    circuit::{
+        witness::{fill, plan_words},
+        Witness,
+    },
+    graph::{range, Clamp, Interval, Op, TensorId, Visibility},
+    layout::{Plan, Shape, Step, Visibilities},
+};
+
+type Blocks = Vec<Vec<u64>>;
+/// Values of a tensor for the step that asks for the n-th time.
+type Given<'a> = dyn Fn(usize, TensorId) -> Option<Vec<i64>> + 'a;
+
+/// Fills cells step by step with `given`; `cheat` may change cells after each step. `None` where a value is in
+/// no table.
+fn forged(plan: &Plan, given: &Given<'_>, cheat: &dyn Fn(&Step, &mut Blocks)) -> Option<Witness> {
+    let cells = |b: &crate::layout::Block| vec![0; b.rows() * plan.shape.data];
+    let mut blocks: Blocks = plan.blocks.iter().map(cells).collect();
+    let mut asked = 0;
+    for step in &plan.steps {
+        let mut owned: BTreeMap<TensorId, Vec<i64>> = BTreeMap::new();
+        if let Step::Given { elements, .. } = step {
+            for (id, _) in elements.iter().flatten() {
+                owned
+                    .entry(*id)
+                    .or_insert_with(|| given(asked, *id).unwrap());
+            }
+            asked += 1;
+        }
+        let values = |id: TensorId| owned.get(&id).map(Vec::as_slice);
+        fill(plan, &mut blocks, step, &|n| n.to_string(), &values).ok()?;
+        cheat(step, &mut blocks);
+    }
+    let words = plan_words(plan, &blocks);
+    let salts = (0..plan.statement.messages.len() as u64)
+        .map(|i| Fr::from(1000 + i))
+        .collect();
+    Some(Witness::finish(plan, blocks, words, salts, Fr::from(9)).unwrap())
+}
+
+/// No such witness, or one that a constraint rejects, or a true statement.
+fn fails(model: &Model, shape: Shape, given: &Given<'_>, cheat: &dyn Fn(&Step, &mut Blocks)) {
+    let architecture = architecture(model, shape);
+    let Ok(plan) = architecture.plan() else {
+        return;
+    };
+    let attack = Attack::new(&architecture, &plan);
+    if let Some(witness) = forged(&plan, given, cheat) {
+        if attack.checker.broken(&witness).is_none() {
+            assert_eq!(attack.lie(&witness), None);
+        }
+    }
+}
+
+/// Inputs and weights of the model that follow the rules are proven.
+fn is_proven(model: &mut Model, shape: Shape) {
+    let plan = model.plan(shape);
+    let inputs = model.random_input();
+    let witness = model.witness(&plan, &inputs);
+    let architecture = architecture(model, shape);
+    let attack = Attack::new(&architecture, &plan);
+    assert_eq!(attack.checker.broken(&witness), None);
+    assert_eq!(attack.lie(&witness), None);
+}
+
+fn honestly(_: &Step, _: &mut Blocks) {}
+
+fn linear(x: TensorId, w: TensorId, clamp: Option<Clamp>) -> Op {
+    Op::Linear {
+        x,
+        w,
+        bias: None,
+        div: SCALE,
+        clamp,
+    }
+}
+
+/// The clamp that the honest weights do not reach; other weights in their range do.
+#[test]
+fn clamp_left_out() {
+    for hi in [127, 200] {
+        let bounds = Clamp {
+            lo: -128,
+            hi: Some(hi),
+        };
+        let mut model = Model::new(5);
+        let x = model.input(&[8], 6);
+        let w = model.weight(&[8, 8], 3);
+        // Of each row one weight is large.
+        let honest = (0..64)
+            .map(|i| if i % 9 == 0 { 60 } else { 1 })
+            .collect::<Vec<i64>>();
+        model.graph.tensors[w.0].range = range::weight_range(&honest);
+        model.weights.insert(w, honest);
+        let h = model.node(&[8], linear(x, w, Some(bounds)));
+        let v = model.weight(&[2, 8], 3);
+        let y = model.node(&[2], linear(h, v, None));
+        let mut model = model.finish(y);
+        is_proven(&mut model, the_shape());
+        let evil: Vec<i64> = (0..64).map(|i| if i < 8 { 63 } else { 0 }).collect();
+        let given = |_: usize, id: TensorId| match id {
+            _ if id == x => Some(vec![31; 8]),
+            _ if id == w => Some(evil.clone()),
+            _ => Some(vec![16; 16]),
+        };
+        fails(&model, the_shape(), &given, &honestly);
+    }
+}
+
+/// One weight tensor that layers read in two arrangements is one tensor.
+#[test]
+fn shared_weights() {
+    let mut model = Model::new(6);
+    let x = model.input(&[6], 7);
+    let w = model.weight(&[4, 6], 20);
+    let first = model.node(&[4], linear(x, w, None));
+    let second = model.node(&[4], linear(x, w, None));
+    let second = model.node(&[4], Op::Reshape { x: second });
+    // A third reader, with a bias of another width.
+    let bias = Some(model.weight(&[4], 3000));
+    let third = model.node(
+        &[4],
+        Op::Linear {
+            x,
+            w,
+            bias,
+            div: SCALE,
+            clamp: None,
+        },
+    );
+    model.graph.outputs.extend([first, third]);
+    let mut model = model.finish(second);
+    is_proven(&mut model, the_shape());
+    let input = model.random_input().remove(0);
+    let honest = model.weights.clone();
+    for one in 0..24 {
+        // Each reader that is given weights gets others, and each copy is another.
+        let given = |asked: usize, id: TensorId| match honest.get(&id) {
+            None => Some(input.clone()),
+            Some(known) if asked <= 1 => Some(known.clone()),
+            Some(known) => Some(known.iter().map(|v| -v / 2).collect()),
+        };
+        let plan = model.plan(the_shape());
+        let cells: usize = plan.blocks.len();
+        let cheat = |step: &Step, blocks: &mut Blocks| {
+            if let Step::Gather { copies } = step {
+                let weights = copies.len() == 24 && copies.iter().all(|(to, _)| to.block < cells);
+                if let Some((to, _)) = copies.get(one).filter(|_| weights) {
+                    blocks[to.block][to.index] ^= 1;
+                }
+            }
+        };
+        fails(&model, the_shape(), &given, &cheat);
+    }
+}
+
+/// Factors and offsets that are one tensor.
+#[test]
+fn weights_shared_by_one_layer() {
+    let mut model = Model::new(12);
+    let x = model.input(&[4, 2], 7);
+    let w = model.weight(&[4], 20);
+    let op = Op::Scale {
+        x,
+        w: Some(w),
+        bias: Some(w),
+        div: SCALE,
+        clamp: None,
+    };
+    let y = model.node(&[4, 2], op);
+    let mut model = model.finish(y);
+    is_proven(&mut model, the_shape());
+    let plan = model.plan(the_shape());
+    let copied = |step: &&Step| matches!(step, Step::Gather { copies } if copies.len() == 4);
+    assert!(plan.steps.iter().any(|step| copied(&step)));
+    let input = model.random_input().remove(0);
+    let weights = model.weights.clone();
+    let given = |_: usize, id: TensorId| weights.get(&id).cloned().or(Some(input.clone()));
+    let cheat = |step: &Step, blocks: &mut Blocks| {
+        if let Step::Gather { copies } = step {
+            let (to, _) = copies[0];
+            blocks[to.block][to.index] ^= 1;
+        }
+    };
+    fails(&model, the_shape(), &given, &cheat);
+}
+
+/// Two tensors of the declared range have different words: an output's range may not exceed what words hold.
+#[test]
+fn range_wider_than_words() {
+    for wide in [
+        Interval {
+            lo: -(1 << 39),
+            hi: 1 << 39,
+        },
+        Interval {
+            lo: -(1 << 15),
+            hi: 1 << 15,
+        },
+        Interval {
+            lo: -3,
+            hi: 1 << 30,
+        },
+    ] {
+        let mut model = Model::new(7);
+        let x = model.input(&[6], 7);
+        let w = model.weight(&[4, 6], 20);
+        let y = model.node(&[4], linear(x, w, None));
+        let mut model = model.finish(y);
+        model.graph.tensors[y.0].range = wide;
+        let input = model.random_input().remove(0);
+        let weights = model.weights.clone();
+        let given = |_: usize, id: TensorId| weights.get(&id).cloned().or(Some(input.clone()));
+        fails(&model, shape(12, 2, 3), &given, &honestly);
+    }
+}
+
+/// A range without zero: where a word has no element stands zero, which must fit it.
+#[test]
+fn pads_beyond_the_range() {
+    let mut model = Model::new(13);
+    let x = model.input(&[7], 4);
+    model.graph.tensors[x.0].range = Interval { lo: -8, hi: -1 };
+    let y = model.node(&[7], Op::sum(vec![(1, x)], None));
+    let mut model = model.finish(y);
+    is_proven(&mut model, the_shape());
+    let given = |_: usize, _: TensorId| Some(vec![-5; 7]);
+    fails(&model, the_shape(), &given, &honestly);
+    // A pad of zero, as it would be in too few bits.
+    let cheat = |step: &Step, blocks: &mut Blocks| {
+        if let Step::Given {
+            limbs, elements, ..
+        } = step
+        {
+            for (at, _) in elements.iter().enumerate().filter(|(_, e)| e.is_none()) {
+                blocks[limbs[0].block][at] = 0;
+            }
+        }
+    };
+    fails(&model, the_shape(), &given, &cheat);
+}
+
+/// The constant of a sum takes more than 64 bits.
+#[test]
+fn offset_wraps() {
+    let mut model = Model::new(8);
+    let x = model.input(&[4], 41);
+    let op = Op::Combine {
+        terms: vec![(1 << 20, x); 16],
+        constant: 0,
+        div: 1 << 30,
+        clamp: None,
+    };
+    let y = model.node(&[4], op);
+    let mut model = model.finish(y);
+    is_proven(&mut model, the_shape());
+    let given = |_: usize, _: TensorId| Some(vec![-64, -128, -6400, -1 << 40]);
+    // As the identity would have it: (Σ + 2^64)/2^30.
+    let cheat = |step: &Step, blocks: &mut Blocks| {
+        let Step::Compute { emit, .. } = step else {
+            return;
+        };
+        for i in 0..blocks[emit.kept[0].block].len() {
+            let value = |l: &crate::layout::Limb| l.base * blocks[l.block][i];
+            let mut rest = emit.kept.iter().map(value).sum::<u64>() + (1 << 34);
+            for limb in emit.kept.iter().rev() {
+                blocks[limb.block][i] = rest / limb.base;
+                rest %= limb.base;
+            }
+        }
+    };
+    fails(&model, the_shape(), &given, &cheat);
+}
+
+/// A clamp far from all that is declared: what is brought near to it is split at Λ, also if it needs one limb.
+#[test]
+fn clamp_far_away() {
+    for lo in [1 << 38, -(1 << 38)] {
+        let bounds = Clamp {
+            lo,
+            hi: Some(lo + 50),
+        };
+        let mut model = Model::new(14);
+        let x = model.input(&[8], 6);
+        let w = model.weight(&[8, 8], 3);
+        let h = model.node(&[8], linear(x, w, None));
+        let y = model.node(&[8], Op::clamped(h, bounds));
+        let mut model = model.finish(y);
+        is_proven(&mut model, the_shape());
+        model.graph.tensors[w.0].range = range::weight_range(&[500]);
+        for weight in (20..500).step_by(20) {
+            let given = |_: usize, id: TensorId| match id {
+                _ if id == x => Some(vec![31; 8]),
+                _ => Some(vec![weight; 64]),
+            };
+            fails(&model, the_shape(), &given, &honestly);
+        }
+    }
+}
+
+/// The cells after a hashed tensor's elements are constants: a digest is that of a tensor.
+#[test]
+fn hashed_pads() {
+    let mut model = Model::new(9);
+    let x = model.input(&[7], 7);
+    let w = model.weight(&[4, 7], 20);
+    let y = model.node(&[4], linear(x, w, None));
+    let mut model = model.finish(y);
+    for output in [Visibility::Public, Visibility::Hashed] {
+        model.visibilities = Visibilities {
+            inputs: vec![Visibility::Hashed],
+            outputs: vec![output],
+        };
+        is_proven(&mut model, the_shape());
+        let input = model.random_input().remove(0);
+        let weights = model.weights.clone();
+        let given = |_: usize, id: TensorId| weights.get(&id).cloned().or(Some(input.clone()));
+        // Also where they are fixed.
+        let pads = |step: &Step, blocks: &mut Blocks| match step {
+            Step::Given {
+                limbs, elements, ..
+            } if elements[0].is_some_and(|e| e.0 == x) => {
+                for (i, _) in elements.iter().enumerate().filter(|(_, e)| e.is_none()) {
+                    blocks[limbs[0].block][i] = 5;
+                }
+            }
+            Step::Fixed { cells } if cells.iter().all(|(cell, _)| cell.block == 2) => {
+                for (cell, _) in cells {
+                    blocks[cell.block][cell.index] = 5;
+                }
+            }
+            _ => {}
+        };
+        fails(&model, the_shape(), &given, &pads);
+    }
+}
+
+/// A clamp to one value, of sums and of products, in the middle of a graph and at its end.
+#[test]
+fn clamp_to_one_value() {
+    for value in [-3, 0, 3] {
+        for at_the_end in [true, false] {
+            let bounds = Clamp {
+                lo: value,
+                hi: Some(value),
+            };
+            let mut model = Model::new(10);
+            let x = model.input(&[8], 7);
+            let w = model.weight(&[8, 8], 20);
+            let sum = model.node(&[8], Op::clamped(x, bounds));
+            let mut y = model.node(&[8], linear(sum, w, Some(bounds)));
+            if !at_the_end {
+                y = model.node(&[8], Op::sum(vec![(1, y), (2, x), (-1, sum)], None));
+            }
+            is_proven(&mut model.finish(y), the_shape());
+        }
+    }
+}
+
+/// The bounds next to each other, whose gate has the largest inverse.
+#[test]
+fn clamp_to_two_values() {
+    let mut model = Model::new(10);
+    let x = model.input(&[8], 7);
+    let y = model.node(&[8], Op::clamped(x, Clamp { lo: 3, hi: Some(4) }));
+    is_proven(&mut model.finish(y), the_shape());
+}
+
+/// A constant beside a tensor that is declared from very low bounds on keeps its sign.
+#[test]
+fn constant_that_changes_its_sign() {
+    for lo in [i64::MIN, -(1 << 40), 6] {
+        let mut model = Model::new(11);
+        let x = model.input(&[2], 7);
+        let numbers = Op::Constant {
+            shape: vec![2],
+            values: vec![5, 5],
+        };
+        let five = model.node(&[2], numbers);
+        let z = model.node(&[2], Op::sum(vec![(1, x)], None));
+        let xs = vec![z, five];
+        let y = model.node(&[4], Op::Concat { xs, axis: 0 });
+        let y = model.node(&[4], Op::sum(vec![(1, y)], None));
+        let mut model = model.finish(y);
+        let declared = Interval { lo, hi: 100 };
+        model.graph.nodes[1].pre = declared;
+        model.graph.tensors[z.0].range = declared;
+        let given = |_: usize, _: TensorId| Some(vec![7, -9]);
+        fails(&model, the_shape(), &given, &honestly);
+    }
+}
+
+/// What is stated is what the cells hold.
+#[test]
+fn stated_values_are_those_of_the_executor() {
+    let mut model = classifier(3, relu6());
+    let plan = model.plan(the_shape());
+    let inputs = model.random_input();
+    let witness = model.witness(&plan, &inputs);
+    let trace = crate::graph::exec::run(&model.graph, &model.weights, &inputs).unwrap();
+    let id = model.graph.outputs[0].0;
+    let expected = trace[id].iter().flatten().map(|v| i128::from(*v));
+    let home = plan.homes[id].as_ref().unwrap();
+    assert!(stated(home, &witness).into_iter().eq(expected));
+}

@@ -1,0 +1,189 @@
+//! One configuration and what the enemy tries with it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+
+use super::super::fixtures::*;
+use super::{
+    check::Checker,
+    graphs::{self, Declared},
+    prover::{Enemy, Trick},
+    statement::{architecture, Attack},
+};
+use crate::{
+    circuit::Witness,
+    graph::{exec, Role, TensorId},
+    layout::{LayoutError, Plan},
+    prove::Architecture,
+};
+
+const TRICKS: [Trick; 7] = [
+    Trick::Nothing,
+    Trick::Nothing,
+    Trick::Pads,
+    Trick::Copies,
+    Trick::Cells,
+    Trick::Cells,
+    Trick::Cells,
+];
+
+/// A configuration that has a plan.
+pub struct Game {
+    seed: u64,
+    declared: Declared,
+    model: Model,
+    pub architecture: Architecture,
+    pub plan: Arc<Plan>,
+    rng: ChaCha20Rng,
+}
+
+/// What became of one graph.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Outcome {
+    /// Layouts.
+    pub graphs: u64,
+    /// Witnesses that all constraints accept.
+    pub accepted: u64,
+    /// Statements among them that are not what the graph says.
+    pub false_statements: u64,
+    /// Honest witnesses that break a constraint.
+    pub unsat: u64,
+}
+
+impl Outcome {
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            graphs: self.graphs + other.graphs,
+            accepted: self.accepted + other.accepted,
+            false_statements: self.false_statements + other.false_statements,
+            unsat: self.unsat + other.unsat,
+        }
+    }
+}
+
+impl Game {
+    /// The configuration of a seed; `None` if it has no plan.
+    pub fn new(seed: u64) -> Option<Self> {
+        let mut model = graphs::graph(seed)?;
+        let mut rng = ChaCha20Rng::seed_from_u64(seed ^ 0x5eed);
+        let shapes = [
+            shape(10, 5, 3),
+            shape(11, 2, 3),
+            shape(9, 8, 3),
+            stacked(12),
+        ];
+        let shape = shapes[rng.gen_range(0..shapes.len())];
+        let all = [
+            Declared::Honest,
+            Declared::Loosened,
+            Declared::Tightened,
+            Declared::Nonsense,
+        ];
+        let declared = all[rng.gen_range(0..all.len())];
+        graphs::declare(&mut model.graph, declared, &mut rng);
+        let architecture = architecture(&model, shape);
+        let plan = match architecture.plan() {
+            Ok(plan) => plan,
+            Err(error) => {
+                // What setup writes is refused for lack of rows, tables or gates alone.
+                let small = matches!(
+                    Plan::new(&model.graph, &model.visibilities, shape),
+                    Err(LayoutError::TooSmall { .. }
+                        | LayoutError::RangeTooWide { .. }
+                        | LayoutError::Unsupported { .. })
+                );
+                let explained = declared != Declared::Honest || small;
+                assert!(explained, "seed {seed}: {error}");
+                return None;
+            }
+        };
+        Some(Self {
+            seed,
+            declared,
+            model,
+            architecture,
+            plan,
+            rng,
+        })
+    }
+
+    /// A witness that follows all rules, if the configuration is what setup writes.
+    pub fn honest(&mut self) -> Option<Arc<Witness>> {
+        if self.declared != Declared::Honest {
+            return None;
+        }
+        let inputs = self.model.random_input();
+        exec::run(&self.model.graph, &self.model.weights, &inputs).ok()?;
+        Some(self.model.witness(&self.plan, &inputs))
+    }
+
+    /// The enemy's witnesses, whether constraints accept them or not.
+    pub fn forged(&mut self) -> Vec<(Trick, Witness)> {
+        let checker = Checker::new(&self.plan);
+        let graph = &self.model.graph;
+        let weights = graph.tensors.iter().enumerate();
+        let weights: BTreeMap<TensorId, usize> = weights
+            .filter(|(_, tensor)| tensor.role == Role::Weight)
+            .map(|(id, tensor)| (TensorId(id), tensor.shape.iter().product()))
+            .collect();
+        let rng = &mut self.rng;
+        let mut forged = Vec::new();
+        for trick in TRICKS {
+            let inputs = graph.inputs.iter().map(|id| {
+                let tensor = &graph.tensors[id.0];
+                let count = tensor.shape.iter().product::<usize>();
+                let (lo, hi) = (tensor.range.lo, tensor.range.hi);
+                let small = rng.gen_bool(0.5);
+                let draw = |_| match small {
+                    true => rng.gen_range(-40..40).clamp(lo, hi),
+                    false => rng.gen_range(lo..=hi),
+                };
+                (*id, (0..count).map(draw).collect())
+            });
+            let inputs = inputs.collect();
+            let mut enemy = Enemy {
+                plan: &self.plan,
+                rng: &mut *rng,
+                inputs: &inputs,
+                weights: weights.clone(),
+            };
+            let Some(blocks) = enemy.fill(trick) else {
+                continue;
+            };
+            let shifted = match trick {
+                Trick::Nothing => enemy.shifted(&checker, &blocks),
+                Trick::Pads | Trick::Copies | Trick::Cells => None,
+            };
+            forged.push((trick, enemy.finish(shifted.unwrap_or(blocks))));
+        }
+        forged
+    }
+
+    /// Plays it; what is false is printed.
+    pub fn play(mut self) -> Outcome {
+        let mut outcome = Outcome {
+            graphs: 1,
+            ..Outcome::default()
+        };
+        let (honest, forged) = (self.honest(), self.forged());
+        let Self { seed, declared, .. } = self;
+        let attack = Attack::new(&self.architecture, &self.plan);
+        if let Some(broken) = honest.and_then(|witness| attack.checker.broken(&witness)) {
+            println!("seed {seed}: an honest witness breaks {broken}");
+            outcome.unsat += 1;
+        }
+        for (trick, witness) in forged {
+            if attack.checker.broken(&witness).is_some() {
+                continue;
+            }
+            outcome.accepted += 1;
+            if let Some(lie) = attack.lie(&witness) {
+                println!("seed {seed}, {declared:?}, {trick:?}: {lie}");
+                outcome.false_statements += 1;
+            }
+        }
+        outcome
+    }
+}

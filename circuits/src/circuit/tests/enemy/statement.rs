@@ -1,0 +1,209 @@
+//! What a witness states, and whether that is true.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use halo2_proofs::halo2curves::bn256::Fr;
+use num_bigint::BigInt;
+
+use super::super::fixtures::Model;
+use super::{check::Checker, evaluator, prover::read};
+use crate::{
+    circuit::{pack_values, Witness},
+    graph::{Graph, Role, TensorId, Visibility},
+    import::Source,
+    layout::{Exposed, Goal, Home, Place, Plan, Shape, Step},
+    prove::{Architecture, Exposure, Statement, Word},
+};
+
+/// A model as a verifier finds it in config.json.
+pub fn architecture(model: &Model, shape: Shape) -> Architecture {
+    let source: Source =
+        serde_json::from_str(r#"{"format":"onnx","inputs":[],"outputs":[]}"#).unwrap();
+    Architecture {
+        version: 4,
+        optimised_for: Goal::Prove,
+        shape,
+        visibilities: model.visibilities.clone(),
+        source,
+        graph: model.graph.clone(),
+    }
+}
+
+/// What a home's cells say.
+pub fn stated(home: &Home, witness: &Witness) -> Vec<i128> {
+    let at = |p: &usize| i128::from(home.offset) + read(&home.limbs, &witness.blocks, *p);
+    home.positions.iter().map(at).collect()
+}
+
+/// The weights behind C, by the cells that its words pack; `None` where one element has two values.
+fn committed(plan: &Plan, graph: &Graph, witness: &Witness) -> Option<evaluator::Tensors> {
+    let is_model = |word: usize| {
+        let place = plan.statement.words.get(word);
+        matches!(place, Some(Place::Message { message: 0, .. }))
+    };
+    let packings = plan.statement.packings.iter();
+    let lanes: BTreeSet<(usize, usize)> = packings
+        .filter(|packing| is_model(packing.first_word))
+        .flat_map(|packing| &packing.lanes)
+        .map(|lane| (lane.limbs[0].block, lane.segment))
+        .collect();
+    let mut known: BTreeMap<TensorId, BTreeMap<usize, i128>> = BTreeMap::new();
+    for step in &plan.steps {
+        let Step::Given {
+            limbs,
+            offset,
+            elements,
+        } = step
+        else {
+            continue;
+        };
+        let width = plan.blocks[limbs[0].block].geometry.rows * plan.shape.data;
+        for (at, element) in elements.iter().enumerate() {
+            let Some((id, e)) = element.filter(|_| lanes.contains(&(limbs[0].block, at / width)))
+            else {
+                continue;
+            };
+            let value = i128::from(*offset) + read(limbs, &witness.blocks, at);
+            let before = known.entry(id).or_default().insert(e, value);
+            if before.is_some_and(|before| before != value) {
+                return None;
+            }
+        }
+    }
+    // A tensor that nothing was computed from has no cells.
+    let all = graph
+        .tensors
+        .iter()
+        .enumerate()
+        .filter(|(_, t)| t.role == Role::Weight);
+    let values = all.map(|(id, tensor)| {
+        let own = known.remove(&TensorId(id)).unwrap_or_default();
+        let at = |e| BigInt::from(own.get(&e).copied().unwrap_or(0));
+        let count = tensor.shape.iter().product();
+        (TensorId(id), (0..count).map(at).collect())
+    });
+    Some(values.collect())
+}
+
+/// A configuration under attack.
+pub struct Attack<'a> {
+    pub architecture: &'a Architecture,
+    pub plan: &'a Plan,
+    pub checker: Checker<'a>,
+}
+
+impl<'a> Attack<'a> {
+    pub fn new(architecture: &'a Architecture, plan: &'a Plan) -> Self {
+        Self {
+            architecture,
+            plan,
+            checker: Checker::new(plan),
+        }
+    }
+
+    fn exposed(&self) -> impl Iterator<Item = &'a Exposed> {
+        let statement = &self.plan.statement;
+        statement.inputs.iter().chain(&statement.outputs)
+    }
+
+    fn values(&self, witness: &Witness, exposed: &Exposed) -> Option<Vec<i128>> {
+        Some(stated(self.plan.homes[exposed.tensor.0].as_ref()?, witness))
+    }
+
+    /// Whether a verifier takes these values for what is public of a witness's statement.
+    fn states(&self, witness: &Witness, values: &[Vec<i128>]) -> bool {
+        let narrow = |v: &Vec<i128>| -> Option<Vec<i64>> {
+            v.iter().map(|v| i64::try_from(*v).ok()).collect()
+        };
+        let exposures = self.exposed().zip(values).map(|(exposed, values)| {
+            Some(match (exposed.visibility, exposed.instance) {
+                (Visibility::Public, _) => Exposure::Public(narrow(values)?),
+                (Visibility::Hashed, Some(row)) => Exposure::Hashed(Word(witness.instances[row])),
+                (Visibility::Hashed, None) | (Visibility::Private, _) => Exposure::Private,
+            })
+        });
+        let Some(mut exposures) = exposures.collect::<Option<Vec<_>>>() else {
+            return false;
+        };
+        let outputs = exposures.split_off(self.plan.statement.inputs.len());
+        let statement = Statement {
+            commitment: Word(witness.instances[0]),
+            context: Word(Fr::from(9)),
+            inputs: exposures,
+            outputs,
+        };
+        let instances = statement.instances(self.architecture, self.plan);
+        instances.is_ok_and(|instances| instances == witness.instances)
+    }
+
+    /// Whether what the values of inputs and outputs say follows from the weights behind C.
+    fn is_true(&self, witness: &Witness, values: &[Vec<i128>]) -> bool {
+        let graph = &self.architecture.graph;
+        let Some(weights) = committed(self.plan, graph, witness) else {
+            return false;
+        };
+        let wide = |v: &Vec<i128>| v.iter().map(|v| BigInt::from(*v)).collect::<Vec<_>>();
+        let (inputs, outputs) = values.split_at(self.plan.statement.inputs.len());
+        let inputs: Vec<_> = inputs.iter().map(wide).collect();
+        let outputs: Vec<_> = outputs.iter().map(wide).collect();
+        evaluator::outputs(graph, &weights, &inputs) == Some(outputs)
+    }
+
+    /// Whether each digest is that of the tensor in the cells.
+    fn digests_open(&self, witness: &Witness, values: &[Vec<i128>]) -> bool {
+        let hashed = |e: &Exposed| e.visibility == Visibility::Hashed;
+        self.exposed()
+            .zip(values)
+            .filter(|(e, _)| hashed(e))
+            .all(|(exposed, values)| {
+                let packing = exposed.packing.map(|p| &self.plan.statement.packings[p]);
+                let values: Option<Vec<i64>> =
+                    values.iter().map(|v| i64::try_from(*v).ok()).collect();
+                match (packing, values) {
+                    (Some(packing), Some(values)) => {
+                        let words = &witness.words[packing.first_word..][..packing.words];
+                        pack_values(self.plan, exposed, &values) == words
+                    }
+                    _ => false,
+                }
+            })
+    }
+
+    /// A false statement that a verifier accepts with this witness, in words.
+    pub fn lie(&self, witness: &Witness) -> Option<String> {
+        let values: Option<Vec<_>> = self.exposed().map(|e| self.values(witness, e)).collect();
+        let values = values?;
+        if !self.digests_open(witness, &values) {
+            return Some("a digest that the tensor does not open".into());
+        }
+        if self.states(witness, &values) && !self.is_true(witness, &values) {
+            return Some(format!("states {values:?}"));
+        }
+        // Other values with the same words: a unit of one is all of the bits of the next.
+        for (i, exposed) in self.exposed().enumerate() {
+            let Some(packing) = exposed
+                .packing
+                .filter(|_| exposed.visibility == Visibility::Public)
+            else {
+                continue;
+            };
+            let lane = &self.plan.statement.packings[packing].lanes[0];
+            for e in 0..values[i].len() {
+                for by in [1, -1] {
+                    let mut other = values.clone();
+                    other[i][e] += by;
+                    if self.states(witness, &other) {
+                        return Some(format!("states {other:?} and {values:?}"));
+                    }
+                    if let Some(next) = other[i].get_mut(e + 1) {
+                        *next -= by << lane.bits;
+                        if self.states(witness, &other) {
+                            return Some(format!("states {other:?} and {values:?}"));
+                        }
+                    }
+                }
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,206 @@
+//! Proofs that are wrong in exactly one thing, and consistent with it in all that comes after: nobody accepts them.
+
+#![allow(clippy::unwrap_used)]
+
+mod forger;
+mod support;
+
+use forger::{
+    accumulators::Accumulator,
+    battery::{calldata, tried, Tally},
+    cases::{self, Case},
+    guess::Guess,
+    judges::Judges,
+    outer::{Kind, Outer},
+    plant::{planted, Fault},
+    prover::{prove, settled},
+};
+use halo2_proofs::halo2curves::{
+    bn256::{Fr, G1},
+    group::Group,
+};
+use std::sync::OnceLock;
+use zkml_evm_verifier::{
+    codegen::{generate, program, Labels},
+    compile::{compile, find_compiler, Bytecode},
+    exec::{Chain, Fork},
+    unwritten, validate,
+};
+
+/// One of each kind, for all tests.
+fn outers() -> &'static [Outer] {
+    static OUTERS: OnceLock<Vec<Outer>> = OnceLock::new();
+    OUTERS.get_or_init(|| Kind::ALL.map(Outer::new).into())
+}
+
+fn outer(kind: Kind) -> &'static Outer {
+    outers().iter().find(|outer| outer.kind == kind).unwrap()
+}
+
+#[test]
+fn no_false_proof_is_accepted() {
+    let mut tally = Tally::default();
+    for outer in outers() {
+        tally.add(&tried(outer, &outer.code, &cases::all(outer)));
+    }
+    let Tally {
+        tried,
+        told,
+        settled,
+        ..
+    } = tally;
+    println!("{tried} false proofs, {told} of them told to the front, {settled} accepted once settled: {:?}", tally.about);
+    assert_eq!(tally.faults, Vec::<String>::new());
+    assert_eq!(tally.accepted, Vec::<String>::new());
+    assert!(tried >= 1000 && told >= 300 && settled >= 500);
+}
+
+/// The same machinery, and nothing wrong.
+#[test]
+fn right_proofs_by_the_same_hands_are_accepted() {
+    for outer in outers() {
+        let mut judges = Judges::new(outer, &outer.code);
+        let mut accepted = |case: &Case, proof| {
+            let verdict = judges.judge(&calldata(case, proof));
+            assert!(verdict.everybody_accepts(), "{:?}: {verdict:?}", outer.kind);
+            let fits = !matches!(outer.kind, Kind::Unfolded(_));
+            assert_eq!(verdict.front.len(), if fits { 2 } else { 0 });
+        };
+        let honest = Case::honest(outer);
+        let proof = prove(outer, &honest.claim);
+        accepted(&honest, &proof);
+        // The last point that the secret gives is the prover's.
+        let same = settled(outer, &honest.claim.shown, &proof, G1::identity()).unwrap();
+        assert_eq!(same.bytes, proof.bytes);
+        // Messages and public values replaced by themselves.
+        let (claim, layout) = (&honest.claim, outer.source.layout);
+        let nothing = cases::messages(outer).into_iter().map(|mut case| {
+            case.claim
+                .changes
+                .iter_mut()
+                .for_each(forger::prover::Change::none);
+            case
+        });
+        for case in nothing.step_by(7) {
+            assert_eq!(
+                prove(outer, &case.claim).bytes,
+                proof.bytes,
+                "{}",
+                case.name
+            );
+        }
+        assert_eq!(claim.shown.len(), layout.instances);
+        // Other accumulators that are right.
+        let own: Vec<_> = (0..outer.own.len() as u64)
+            .map(|slot| Accumulator::right(outer.tau, 100 + slot))
+            .collect();
+        let values = outer.with_accumulators(&outer.kind.shown(&own));
+        let mut other = honest.clone();
+        other.claim.witness = values.clone();
+        other.claim.committed = values.clone();
+        other.claim.shown = values;
+        accepted(&other, &prove(outer, &other.claim));
+    }
+}
+
+/// What the battery accepts of a contract with a fault, by name.
+fn accepted_with(outer: &Outer, code: &Bytecode) -> Vec<String> {
+    let outcomes = tried(outer, code, &cases::accumulators(outer));
+    let (found, rest): (Vec<_>, Vec<_>) = outcomes
+        .into_iter()
+        .partition(|outcome| outcome.verdict.on_chain().any(|accepted| accepted));
+    assert!(rest.iter().all(|outcome| !outcome.verdict.native));
+    for outcome in &found {
+        let verdict = &outcome.verdict;
+        assert!(
+            !verdict.native && verdict.on_chain().all(|accepted| accepted),
+            "{verdict:?}"
+        );
+    }
+    found.into_iter().map(|outcome| outcome.case.name).collect()
+}
+
+#[test]
+fn the_battery_finds_a_planted_fault() {
+    let compiler = find_compiler(None).unwrap();
+    for kind in [Kind::Aggregated(1), Kind::Aggregated(4), Kind::Unfolded(2)] {
+        let outer = outer(kind);
+        for (fault, guesses) in [
+            (Fault::Unwritten, &[Guess::Zeros, Guess::Seen][..]),
+            (Fault::Stale, &[Guess::Seen]),
+        ] {
+            let code = compile(&compiler, &planted(outer, fault)).unwrap();
+            let found = accepted_with(outer, &code);
+            for guess in guesses {
+                // Each slot, each side, at both places.
+                let of = found
+                    .iter()
+                    .filter(|name| name.ends_with(&format!(" point, {guess:?}")));
+                assert_eq!(
+                    of.count(),
+                    4 * outer.own.len(),
+                    "{fault:?} {guess:?}: {found:#?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn validation_finds_a_planted_fault() {
+    let compiler = find_compiler(None).unwrap();
+    for kind in [Kind::Aggregated(1), Kind::Aggregated(4), Kind::Unfolded(2)] {
+        let outer = outer(kind);
+        let labels = Labels {
+            contract: "Plain".to_string(),
+            srs: "development, seed 1, insecure".to_string(),
+            notes: vec![],
+        };
+        let plain = generate(&outer.deciding, &outer.protocol, &labels, false).unwrap();
+        let plain = plain.program().unwrap();
+        let (right, inputs) = (outer.source.program().unwrap(), &outer.source.inputs);
+        validate::texts(&plain, &right, inputs).unwrap();
+        for fault in [Fault::Unwritten, Fault::Stale] {
+            let source = planted(outer, fault);
+            let wrong = program(&source.source).unwrap();
+            let error = validate::texts(&plain, &wrong, inputs)
+                .unwrap_err()
+                .to_string();
+            let expected = match fault {
+                Fault::Unwritten => "memory at 0x10000 is read and was never written",
+                Fault::Stale => "the input of hash",
+            };
+            assert!(error.contains(expected), "{error}");
+            let code = compile(&compiler, &source).unwrap();
+            let mut chain = Chain::new(Fork::Osaka);
+            let address = chain.deploy(&code.creation).unwrap().address;
+            let traced = |calldata: &[u8]| chain.trace(address, calldata);
+            let error = validate::bytecode(&right, inputs, traced).unwrap_err();
+            assert!(error.to_string().contains("the input of hash"), "{error}");
+            // Whoever has only the code sees what nothing wrote, and not what was written for something else.
+            let found = unwritten::reads(&code.runtime).unwrap();
+            assert!(found.pairing);
+            let missing: usize = found.unwritten.iter().map(|read| read.bytes).sum();
+            let length = 0x80 * (1 + kind.accumulators());
+            assert_eq!(missing, if fault == Fault::Unwritten { length } else { 0 });
+            assert!(found
+                .unwritten
+                .iter()
+                .all(|read| read.by == unwritten::Reader::Hash));
+        }
+    }
+}
+
+/// A lie about an evaluation is a lie about a constant that the prover knows: were the last point's secret known, all
+/// would accept it. The battery counts on that, so it is shown that a settled lie is another proof.
+#[test]
+fn a_settled_lie_differs_in_the_last_point_only() {
+    let outer = outer(Kind::Aggregated(1));
+    for case in cases::messages(outer).iter().step_by(11) {
+        let proof = prove(outer, &case.claim);
+        let settled = settled(outer, &case.claim.shown, &proof, G1::identity()).unwrap();
+        let (start, end) = proof.bytes.split_at(proof.bytes.len() - 64);
+        assert!(settled.bytes.starts_with(start) && !settled.bytes.ends_with(end));
+    }
+    assert_ne!(outer.tau, Fr::zero());
+}
