@@ -164,7 +164,9 @@ fn statements(
         Kind::Unfolded(_) => return None,
     };
     let start = ACCUMULATOR_LIMBS * kind.accumulators();
-    let slots = instances[start..].chunks(4 + usize::from(with_digest));
+    let words = 4 + usize::from(with_digest);
+    let slots = instances[start..].chunks(words);
+    let lengths = vec![words as u16; slots.len()];
     slots
         .map(|slot| {
             let (digest, slot) = match (with_digest, slot) {
@@ -179,6 +181,7 @@ fn statements(
                 verifier,
                 codeHash: code_hash,
                 mode,
+                slots: lengths.clone(),
                 keyDigest: word(digest),
                 commitment: word(commitment),
                 inputs: vec![first.clone()],

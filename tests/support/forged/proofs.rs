@@ -75,7 +75,9 @@ pub fn contract(scene: &Scene<'_>, instances: usize) -> Result<()> {
         srs: scene.srs()?.provenance.to_string(),
         srs_secure: false,
         keys: Origin::Own,
-        checks: Checks::Aggregate,
+        checks: Checks::Aggregate {
+            slots: vec![u16::try_from((instances - ACCUMULATOR_LIMBS) / 2)?; 2],
+        },
         layout: Layout {
             instances,
             points: 9,
