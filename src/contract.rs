@@ -398,7 +398,8 @@ mod tests {
         let load = |version, slots: &[u16]| {
             let artefact = Artefact {
                 version,
-                contract: "Batch".into(),
+                contract: "Batch".parse().unwrap(),
+                keys: Origin::Own,
                 solc: "0.8.30".into(),
                 srs: "development".into(),
                 srs_secure: false,

@@ -26,7 +26,7 @@ fn refused(payload: &[u8]) -> String {
     let folder = tempdir().unwrap();
     let path = folder.path().join("aggregation.key");
     let mut write = |out: &mut dyn std::io::Write| out.write_all(payload);
-    write_container(&path, Kind::AggregationKey, 1, &mut write).unwrap();
+    write_container(&path, Kind::AggregationKey, 2, &mut write).unwrap();
     AggregationKey::load(&path).unwrap_err().to_string()
 }
 

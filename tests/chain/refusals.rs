@@ -190,7 +190,8 @@ fn a_forged_file_registers_nothing() {
     let claimed = |bundle: &mut Value| bundle["inner"][0]["key_digest"] = json!(other);
     let weights = |bundle: &mut Value| bundle["inner"][0]["statement"]["commitment"] = json!(other);
     let good = fs::read(folder.path("aggregate.zkml")).unwrap();
-    let changes: [(&str, &dyn Fn(&mut Value)); 3] = [
+    type Change<'a> = &'a dyn Fn(&mut Value);
+    let changes: [(&str, Change<'_>); 3] = [
         ("a digest among the public values", &digest),
         ("a digest beside them", &claimed),
         ("other weights", &weights),
@@ -218,12 +219,12 @@ fn an_aggregation_key_of_another_circuit_is_refused() {
     let keys = folder.path("keys");
     let key = folder.path("keys/aggregation-1.key");
     let made = crate::scene::made().path("keys/aggregation-1.key");
-    let payload = read_container(made.as_ref(), Kind::AggregationKey, 1).unwrap();
+    let payload = read_container(made.as_ref(), Kind::AggregationKey, 2).unwrap();
     let length = u64::from_le_bytes(payload[..8].try_into().unwrap()) as usize;
     let (mut forged, first) = (payload.clone(), 8 + length + 10);
     // A fixed column of the circuit is another's.
     forged.copy_within(first + 64..first + 128, first);
-    write_container(key.as_ref(), Kind::AggregationKey, 1, &mut |out| {
+    write_container(key.as_ref(), Kind::AggregationKey, 2, &mut |out| {
         out.write_all(&forged)
     })
     .unwrap();

@@ -124,11 +124,11 @@ pub fn registered(more: &[&str]) -> (Anvil, Folder) {
 /// Changes the file of the aggregated proof as its maker could: its digest is made anew.
 pub fn tamper(folder: &Folder, change: impl FnOnce(&mut Value)) {
     let path = folder.path("aggregate.zkml");
-    let payload = read_container(path.as_ref(), Kind::AggregationProof, 1).unwrap();
+    let payload = read_container(path.as_ref(), Kind::AggregationProof, 2).unwrap();
     let mut bundle: Value = serde_json::from_slice(&payload).unwrap();
     change(&mut bundle);
     let payload = serde_json::to_vec(&bundle).unwrap();
-    write_container(path.as_ref(), Kind::AggregationProof, 1, &mut |out| {
+    write_container(path.as_ref(), Kind::AggregationProof, 2, &mut |out| {
         out.write_all(&payload)
     })
     .unwrap();

@@ -198,13 +198,13 @@ fn keys(scene: &Scene<'_>) -> Result<Vec<Case>> {
 
 /// Changes head and key of a verifying key's file.
 fn change_key(path: &Path, change: impl FnOnce(&mut Vec<u8>, &mut Vec<u8>)) -> Result<()> {
-    let payload = read_container(path, Kind::VerifyingKey, 1)?;
+    let payload = read_container(path, Kind::VerifyingKey, 2)?;
     let mut length = [0; 4];
     length.copy_from_slice(&payload[32..36]);
     let (head, key) = payload.split_at(36 + u32::from_le_bytes(length) as usize);
     let (mut head, mut key) = (head.to_vec(), key.to_vec());
     change(&mut head, &mut key);
-    write_container(path, Kind::VerifyingKey, 1, &mut |out| {
+    write_container(path, Kind::VerifyingKey, 2, &mut |out| {
         out.write_all(&head)?;
         out.write_all(&key)
     })?;
