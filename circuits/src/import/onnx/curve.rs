@@ -84,13 +84,12 @@ impl Importer {
             Value::Data(data) => data.clone(),
         };
         let unit = data.scale as f64;
-        let range = self.range(data.id);
-        if range.lo < -MAX_NUMBER || range.hi > MAX_NUMBER {
-            let place = format!("argument of {}", curve.name);
-            let expected =
-                "bounds of ±2^40 at the scale (use a smaller --scale or a narrower --input-range)";
-            return Err(self.bad(&place, expected, format!("[{}, {}]", range.lo, range.hi)));
-        }
+        // Declared bounds may be wider than what an activation may reach; the bounds of the integers decide.
+        let declared = self.range(data.id);
+        let range = Interval {
+            lo: declared.lo.max(-MAX_NUMBER),
+            hi: declared.hi.min(MAX_NUMBER),
+        };
         let end = |tail: Tail| match tail {
             Tail::Open => None,
             Tail::Flat(at) | Tail::Line(at, _) => Some((at * unit).clamp(-MAX_VALUE, MAX_VALUE)),
