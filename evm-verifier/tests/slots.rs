@@ -25,7 +25,7 @@ fn every_cut_of_a_batch_but_the_honest_is_refused() {
         batch.every_cut();
         let count = batch.count;
         println!("{slots:?}: {count:?}");
-        assert!(count.cases > 50);
+        assert!(count.cases > 40);
         // The honest one is met once for each way to claim slots that comes to the same.
         assert!(count.honest > 0);
         assert_eq!(count.accepted, count.honest);
