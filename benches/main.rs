@@ -9,10 +9,16 @@ mod models;
 mod onchain;
 mod onnx;
 
+// Who proves what is false, and who judges it, is shared with the tests of the contracts.
+#[path = "../evm-verifier/tests/forger/mod.rs"]
+mod forger;
+#[path = "../evm-verifier/tests/support/mod.rs"]
+mod support;
+
 use std::{path::PathBuf, process::ExitCode};
 
 /// All cases, in the order in which they run.
-const CASES: [&str; 14] = [
+const CASES: [&str; 16] = [
     "mnist/setup",
     "mnist/prove",
     "mnist/verify",
@@ -23,6 +29,8 @@ const CASES: [&str; 14] = [
     "evm/model-verifier",
     "evm/direct",
     "evm/batch-4",
+    "evm/false-proofs",
+    "evm/translation",
     "srs/20",
     "v2/prove",
     "onnx/node-tests",
