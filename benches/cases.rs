@@ -29,6 +29,7 @@ pub fn needs(case: &str) -> &'static [&'static str] {
         "aggregate/1" | "evm/1" | "evm/model-verifier" => &["onchain"],
         "evm/direct" => &["direct"],
         "evm/batch-4" => &["hashed", "hashed-example"],
+        "evm/translation" => &["direct", "onchain"],
         _ => &[],
     }
 }
@@ -77,6 +78,8 @@ pub fn run(case: &str, folder: &Path) -> Result<Value> {
         "evm/direct" => onchain::direct_case(case, &folder.join("direct")),
         "evm/batch-4" => onchain::batch_case(case, folder),
         "evm/partitions" => onchain::partitions_case(case),
+        "evm/false-proofs" => onchain::false_proofs_case(case),
+        "evm/translation" => onchain::translation_case(case, folder),
         "onnx/node-tests" => onnx::node_tests(case),
         "onnx/networks" => onnx::whole_networks(case),
         "soundness/enemy" => soundness::enemy(case),

@@ -15,6 +15,12 @@ mod onnx;
 mod partitions;
 mod soundness;
 
+// Who proves what is false, and who judges it, is shared with the tests of the contracts.
+#[path = "../evm-verifier/tests/forger/mod.rs"]
+mod forger;
+#[path = "../evm-verifier/tests/support/mod.rs"]
+mod support;
+
 use std::{path::PathBuf, process::ExitCode};
 
 /// All cases, in the order in which they run.
@@ -30,6 +36,8 @@ const CASES: &[&str] = &[
     "evm/direct",
     "evm/batch-4",
     "evm/partitions",
+    "evm/false-proofs",
+    "evm/translation",
     "srs/20",
     "v2/prove",
     "onnx/node-tests",

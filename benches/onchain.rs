@@ -3,9 +3,12 @@
 use std::path::Path;
 
 use anyhow::{bail, Context, Result};
-use halo2_proofs::{halo2curves::bn256::G1Affine, poly::commitment::ParamsProver};
+use halo2_proofs::{
+    halo2curves::bn256::{Bn256, G1Affine},
+    poly::commitment::ParamsProver,
+};
 use serde_json::{json, Value};
-use snark_verifier_sdk::snark_verifier::verifier::plonk::PlonkProtocol;
+use snark_verifier::{pcs::kzg::KzgDecidingKey, verifier::plonk::PlonkProtocol};
 use zkml_circuits::{
     aggregate::{vk_digest, AggregateProof},
     prove::{self, Architecture, Keys, Opening, Proof, Statement},
@@ -14,15 +17,21 @@ use zkml_circuits::{
 use zkml_evm_verifier::{
     calldata::Layout,
     check::{build, check_contract},
-    codegen::{Labels, VerifierSource},
+    codegen::{generate, Labels, VerifierSource},
     compile::{find_compiler, Bytecode},
     contracts::model_verifier,
     exec::{Chain, Fork},
     front::{self, describe_revert, Contract, Inference, Mode},
+    validate,
 };
 
 use crate::{
     cases::{aggregated, cached, inner_proof, model, outer, request, with},
+    forger::{
+        battery::{tried, Tally},
+        cases as lies,
+        outer::{Kind, Outer},
+    },
     meter::measure,
     partitions::random_cuts,
 };
@@ -172,17 +181,99 @@ pub fn partitions_case(case: &str) -> Result<Value> {
     Ok(measured.line(case, more))
 }
 
+/// Proofs that are wrong in one thing, before the native verifier, contracts and the front.
+pub fn false_proofs_case(case: &str) -> Result<Value> {
+    let (measured, tally) = measure(|| {
+        let mut tally = Tally::default();
+        for outer in Kind::ALL.map(Outer::new) {
+            tally.add(&tried(&outer, &outer.code, &lies::all(&outer)));
+        }
+        Ok(tally)
+    })?;
+    let more = json!({
+        "tried": tally.tried,
+        "accepted": tally.accepted.len(),
+        "about": tally.about,
+        "told_to_the_front": tally.told,
+        "accepted_once_settled": tally.settled,
+        "faults": tally.faults.len(),
+    });
+    Ok(measured.line(case, more))
+}
+
+/// Contracts of the models here, and of the circuits that false proofs are for, compared with what they were made from:
+/// the time is that of the comparison.
+pub fn translation_case(case: &str, folder: &Path) -> Result<Value> {
+    let place = folder.join("direct");
+    let architecture = Architecture::load(&place.join("config.json"))?;
+    let plan = architecture.plan()?;
+    let (keys, srs) = (
+        Keys::load(&place.join("proving.key"), &architecture)?,
+        cached(plan.shape.k)?,
+    );
+    let proof = Proof::load(&place.join("proof.zkml"))?;
+    let count = proof.direct_instances(&architecture, &plan)?.len();
+    let protocol = prove::protocol(&srs.params, keys.pk.get_vk(), count);
+    let mut contracts = vec![texts(deciding(&srs)?, &protocol)?];
+    let snarks = [inner_proof(&folder.join("onchain"))?];
+    let (srs, key) = outer(&snarks)?;
+    contracts.push(texts(deciding(&srs)?, &key.protocol(&srs.params)?)?);
+    for outer in Kind::ALL.map(Outer::new) {
+        contracts.push(texts(outer.deciding, &outer.protocol)?);
+    }
+    let (measured, (inputs, differences)) = measure(|| {
+        let (mut inputs, mut differences) = (0, 0);
+        for [plain, written] in &contracts {
+            let (plain, program) = (plain.program()?, written.program()?);
+            for input in &written.inputs {
+                let compared = validate::texts(&plain, &program, std::slice::from_ref(input));
+                inputs += 1;
+                differences += usize::from(compared.is_err());
+            }
+        }
+        Ok((inputs, differences))
+    })?;
+    let more = json!({
+        "contracts": contracts.len(),
+        "inputs": inputs,
+        "differences": differences,
+    });
+    Ok(measured.line(case, with(more, "model", json!(model().0))))
+}
+
+/// A verifier's texts, plain and optimised.
+fn texts(
+    key: KzgDecidingKey<Bn256>,
+    protocol: &PlonkProtocol<G1Affine>,
+) -> Result<[VerifierSource; 2]> {
+    let labels = labels("");
+    let plain = generate(&key, protocol, &labels, false)?;
+    Ok([plain, generate(&key, protocol, &labels, true)?])
+}
+
 /// Writes and compiles a verifier.
 fn contract(srs: &Srs, protocol: &PlonkProtocol<G1Affine>) -> Result<(VerifierSource, Bytecode)> {
+    let labels = labels(&srs.provenance.to_string());
+    Ok(build(
+        &find_compiler(None)?,
+        &deciding(srs)?,
+        protocol,
+        &labels,
+    )?)
+}
+
+fn labels(srs: &str) -> Labels {
+    Labels {
+        contract: "Verifier".into(),
+        srs: srs.to_string(),
+        notes: Vec::new(),
+    }
+}
+
+fn deciding(srs: &Srs) -> Result<KzgDecidingKey<Bn256>> {
     let points = srs.params.get_g();
     let generator = points.first().context("an SRS without points")?;
-    let deciding = (*generator, srs.params.g2(), srs.params.s_g2()).into();
-    let labels = Labels {
-        contract: "Verifier".into(),
-        srs: srs.provenance.to_string(),
-        notes: Vec::new(),
-    };
-    Ok(build(&find_compiler(None)?, &deciding, protocol, &labels)?)
+    Ok((*generator, srs.params.g2(), srs.params.s_g2()).into())
 }
 
 /// Has a contract verify a proof; what that costs.

@@ -2,19 +2,41 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod forger;
 mod support;
 
 use alloy_sol_types::SolError;
-use halo2_proofs::{halo2curves::bn256::Fr, poly::commitment::ParamsProver};
+use forger::{
+    accumulators::{decoded, reduced},
+    plant::{planted, Fault},
+    prover::{Change, Turn, Unscrupulous},
+};
+use halo2_proofs::{
+    halo2curves::{
+        bn256::{Bn256, Fr, G1Affine, G1},
+        group::{prime::PrimeCurveAffine, Curve, GroupEncoding},
+    },
+    poly::commitment::ParamsProver,
+};
 use rand::{rngs::StdRng, SeedableRng};
 use revm::primitives::U256;
-use snark_verifier::{pcs::kzg::KzgDecidingKey, verifier::plonk::PlonkProtocol};
-use snark_verifier_sdk::Snark;
+use snark_verifier::{
+    loader::native::NativeLoader,
+    pcs::kzg::KzgDecidingKey,
+    verifier::{
+        plonk::{PlonkProtocol, PlonkSuccinctVerifier},
+        SnarkVerifier,
+    },
+};
+use snark_verifier_sdk::{
+    halo2::{PoseidonTranscript, POSEIDON_SPEC},
+    Snark, SHPLONK,
+};
 use std::{sync::OnceLock, time::Instant};
 use support::{circuit, classifier, commitment, inference, order, reason, two_phase, Scene};
 use zkml_circuits::{
     aggregate::{
-        keygen, prove, verify, vk_digest, AggregateError, AggregateProof, AggregationKey,
+        argue, keygen, prove, verify, vk_digest, AggregateError, AggregateProof, AggregationKey,
         AggregationShape, ACCUMULATOR_LIMBS,
     },
     srs::Srs,
@@ -23,11 +45,11 @@ use zkml_evm_verifier::{
     calldata,
     check::{build, check_contract, CheckError},
     codegen::{Labels, VerifierSource},
-    compile::{find_compiler, Bytecode},
+    compile::{compile, find_compiler, Bytecode},
     exec::{Chain, Fork},
     front::{
-        aggregated_proof, batch_call, event, model_id, register_call, verify_call, Event,
-        IModelVerifier as I, Inference,
+        aggregated_proof, batch_call, encode_elements, event, model_id, register_call, verify_call,
+        Event, IModelVerifier as I, Inference,
     },
 };
 
@@ -44,7 +66,9 @@ fn inner(srs: &Srs, width: usize, scale: u64) -> Snark {
 /// One aggregate proof and its contract, for all tests.
 struct Aggregated {
     srs: Srs,
-    protocol: PlonkProtocol<halo2_proofs::halo2curves::bn256::G1Affine>,
+    key: AggregationKey,
+    protocol: PlonkProtocol<G1Affine>,
+    inner: Snark,
     proof: AggregateProof,
     /// Digest of the inner key, and of one of the same structure.
     digest: Fr,
@@ -180,7 +204,9 @@ fn aggregated() -> Aggregated {
     let (source, code) = build(&compiler, &KzgDecidingKey::from(dk), &protocol, &labels).unwrap();
     Aggregated {
         srs,
+        key,
         protocol,
+        inner: second,
         proof,
         digest,
         other,
@@ -369,6 +395,79 @@ fn the_front_takes_an_aggregated_proof() {
             bad.resize(call.len() + more, 0);
             let outcome = scene.call(scene.front, &bad);
             I::CalldataNotCanonical::abi_decode(&outcome.output).unwrap();
+        }
+    }
+}
+
+/// The inner proof proves nothing of other scores. The outer proof says truthfully what comes of verifying it, an
+/// accumulator whose pairing does not hold, and its opening makes up for that where the challenge that folds the two
+/// is the hash of zeros: as it was in contracts before 0.1.1.
+#[test]
+fn an_inner_proof_that_is_false_is_rejected() {
+    let a = Aggregated::get();
+    let mut scores = support::outcome();
+    scores[0] = 1 << 20;
+    let words = support::pack(&support::scores(), &scores);
+    let mut snark = a.inner.clone();
+    let first = snark.instances[0].len() - words.len();
+    for (place, word) in snark.instances[0][first..].iter_mut().zip(words) {
+        *place = support::element(word);
+    }
+    let last = snark.proof.len() - 32;
+    snark.proof[last..].copy_from_slice(G1Affine::generator().to_bytes().as_ref());
+
+    // What the accumulator's pairing is off by: its right side is the generator, and τ times that is in the SRS.
+    let points = a.srs.params.get_g();
+    let svk =
+        KzgDecidingKey::<Bn256>::from((points[0], a.srs.params.g2(), a.srs.params.s_g2())).svk();
+    let mut read = PoseidonTranscript::<NativeLoader, &[u8]>::from_spec(
+        snark.proof.as_slice(),
+        POSEIDON_SPEC.clone(),
+    );
+    type Succinct = PlonkSuccinctVerifier<SHPLONK>;
+    let (protocol, instances) = (&snark.protocol, &snark.instances);
+    let parts = Succinct::read_proof(&svk, protocol, instances, &mut read).unwrap();
+    let accumulators = Succinct::verify(&svk, protocol, instances, &parts).unwrap();
+    assert_eq!(accumulators[0].rhs, points[0]);
+    let error = G1::from(accumulators[0].lhs) - G1::from(points[1]);
+    assert_ne!(error.to_affine(), G1Affine::identity());
+
+    let known = a.protocol.preprocessed.len() + a.protocol.num_instance.len();
+    let makes_up = Turn::Plus((error * -reduced(&[0; 0x100])).to_affine());
+    let changes = [Change::Point(a.protocol.queries[0].poly - known, makes_up)];
+    let mut transcript = Unscrupulous::new(&changes, Vec::new());
+    let (rng, inner) = (StdRng::seed_from_u64(1), std::slice::from_ref(&snark));
+    let params = &a.srs.params;
+    let instances = argue(params, &a.key, inner, rng, &mut transcript, &mut |_| {}).unwrap();
+    let forged = AggregateProof {
+        instances,
+        proof: transcript.inner.finalize(),
+    };
+    let shown = decoded(&forged.instances, 1).unwrap();
+    assert_eq!(
+        (shown[0].lhs, shown[0].rhs),
+        (accumulators[0].lhs, points[0])
+    );
+    verify(params, &a.protocol, &forged).unwrap_err();
+
+    let broken = planted(&a.source, 1, Fault::Unwritten);
+    let broken = compile(&find_compiler(None).unwrap(), &broken).unwrap();
+    for (code, accepts) in [(&a.code, false), (&broken, true)] {
+        for fork in Fork::ALL {
+            let mut scene = Scene::new(fork);
+            let contract = scene.chain.deploy(&code.creation).unwrap().address;
+            let calldata = calldata::encode(&forged.instances, &forged.proof);
+            let outcome = scene.chain.call(contract, &calldata).unwrap();
+            assert_eq!(outcome.accepted, accepts, "{fork}");
+            assert_eq!(outcome.ending == "reverted: InvalidProof", !accepts);
+            let model = scene.register(code, |verifier, hash| {
+                classifier(verifier, hash, Some(a.digest), a.commitment())
+            });
+            let mut stated = inference(&model, Fr::from(CONTEXT));
+            stated.output = encode_elements(&model.outputs[0], &scores, "output").unwrap();
+            let proof = aggregated_proof(&forged.instances, &forged.proof);
+            let outcome = scene.call(scene.front, &verify_call(&stated, &proof, false));
+            assert_eq!(outcome.returned, accepts, "{}", reason(&outcome));
         }
     }
 }

@@ -21,8 +21,8 @@ pub struct Outcome {
     pub case: Case,
     pub verdict: Verdict,
     /// The same lie with the last point that only the SRS's secret gives: everybody must accept it, or the lie is
-    /// wrong in more than the pairing. None where the lie is in a pairing or an encoding.
-    pub settled: Option<Verdict>,
+    /// wrong in more than the pairing. None where the lie is in an accumulator or an encoding.
+    pub settled: Option<bool>,
     /// The error by which the contract has to reject it.
     pub expected: &'static str,
 }
@@ -38,11 +38,8 @@ impl Outcome {
         if let Some(other) = endings.find(|ending| *ending != self.expected) {
             return Some(format!("{name}: {other}, not {}", self.expected));
         }
-        let settled = self
-            .settled
-            .as_ref()
-            .filter(|verdict| !verdict.everybody_accepts());
-        settled.map(|verdict| format!("{name}: wrong in more than one thing: {verdict:?}"))
+        let settled = self.settled.filter(|accepted| !accepted);
+        settled.map(|_| format!("{name}: wrong in more than one thing"))
     }
 }
 
@@ -87,9 +84,9 @@ pub fn tried(outer: &Outer, code: &Bytecode, cases: &[Case]) -> Vec<Outcome> {
             .map(|cases| {
                 let (mut judges, honest) = (judges.clone(), &honest);
                 scope.spawn(move || {
-                    let each = cases
-                        .iter()
-                        .map(|case| one(outer, &mut judges, honest, case));
+                    let each = cases.iter().enumerate();
+                    let each =
+                        each.map(|(i, case)| one(outer, &mut judges, honest, case, i % 10 == 0));
                     each.collect::<Vec<_>>()
                 })
             })
@@ -117,7 +114,13 @@ pub fn calldata(case: &Case, proof: &Proof) -> Vec<u8> {
     data
 }
 
-fn one(outer: &Outer, judges: &mut Judges<'_>, honest: &Proof, case: &Case) -> Outcome {
+fn one(
+    outer: &Outer,
+    judges: &mut Judges<'_>,
+    honest: &Proof,
+    case: &Case,
+    asked: bool,
+) -> Outcome {
     let shown = &case.claim.shown;
     let accumulators = decoded(shown, outer.kind.accumulators());
     let proof = match (case.word, case.offset, &accumulators) {
@@ -152,7 +155,11 @@ fn one(outer: &Outer, judges: &mut Judges<'_>, honest: &Proof, case: &Case) -> O
             .all(|all| bool::from(all.error(outer.tau).is_identity()));
     let settled = right.then(|| {
         let settled = settled(outer, shown, &proof, G1::identity()).unwrap();
-        judges.judge(&calldata(case, &settled))
+        // The native verifier says so of each, the others of some.
+        match asked {
+            true => judges.judge(&calldata(case, &settled)).everybody_accepts(),
+            false => judges.native(shown.clone(), &settled.bytes),
+        }
     });
     Outcome {
         verdict: judges.judge(&calldata(case, &proof)),

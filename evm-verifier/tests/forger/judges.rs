@@ -110,8 +110,19 @@ impl<'a> Judges<'a> {
                 court.told(outer.kind, told, &argument)
             }));
         }
-        verdict.native = instances.is_some_and(|instances| native(outer, instances, proof));
+        verdict.native = instances.is_some_and(|instances| self.native(instances, proof));
         verdict
+    }
+
+    /// The verdict of snark-verifier.
+    pub fn native(&self, instances: Vec<Fr>, proof: &[u8]) -> bool {
+        type Verifier = PlonkVerifier<SHPLONK, LimbsEncoding<LIMBS, BITS>>;
+        let (key, protocol) = (&self.outer.deciding, &self.outer.protocol);
+        let instances = [instances];
+        let mut read = EvmTranscript::<G1Affine, NativeLoader, &[u8], Vec<u8>>::new(proof);
+        let verified = Verifier::read_proof(key, protocol, &instances, &mut read)
+            .and_then(|proof| Verifier::verify(key, protocol, &instances, &proof));
+        verified.is_ok()
     }
 
     /// What the contract hashes and calls with.
@@ -131,11 +142,10 @@ impl Court {
             }
         }
         let told: Vec<_> = told.into_iter().map(|(_, inference)| inference).collect();
-        let batch = kind != Kind::Direct && self.call(&batch_call(&told, argument, true));
-        let [one] = &told[..] else {
-            return batch;
-        };
-        batch || self.call(&verify_call(one, argument, true))
+        match (kind, &told[..]) {
+            (Kind::Direct, [one]) => self.call(&verify_call(one, argument, true)),
+            _ => self.call(&batch_call(&told, argument, true)),
+        }
     }
 
     fn call(&mut self, calldata: &[u8]) -> bool {
@@ -215,14 +225,4 @@ fn element(word: &[u8]) -> Option<Fr> {
     let mut repr: [u8; 32] = word.try_into().ok()?;
     repr.reverse();
     Option::from(Fr::from_repr(repr))
-}
-
-/// The verdict of snark-verifier.
-fn native(outer: &Outer, instances: Vec<Fr>, proof: &[u8]) -> bool {
-    type Verifier = PlonkVerifier<SHPLONK, LimbsEncoding<LIMBS, BITS>>;
-    let (key, protocol, instances) = (&outer.deciding, &outer.protocol, [instances]);
-    let mut read = EvmTranscript::<G1Affine, NativeLoader, &[u8], Vec<u8>>::new(proof);
-    let verified = Verifier::read_proof(key, protocol, &instances, &mut read)
-        .and_then(|proof| Verifier::verify(key, protocol, &instances, &proof));
-    verified.is_ok()
 }

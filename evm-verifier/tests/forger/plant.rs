@@ -1,6 +1,5 @@
 //! Contracts with faults that were planted in their text.
 
-use super::outer::Outer;
 use zkml_evm_verifier::codegen::VerifierSource;
 
 /// A fault of the challenge that folds the pairings.
@@ -12,10 +11,10 @@ pub enum Fault {
     Stale,
 }
 
-/// The contract's text with a fault.
-pub fn planted(outer: &Outer, fault: Fault) -> VerifierSource {
-    let mut source = outer.source.clone();
-    let length = 0x80 * (1 + outer.kind.accumulators());
+/// The text of a contract that folds so many accumulators with the opening, with a fault.
+pub fn planted(right: &VerifierSource, accumulators: usize, fault: Fault) -> VerifierSource {
+    let mut source = right.clone();
+    let length = 0x80 * (1 + accumulators);
     let text = &source.source;
     let start = text.rfind("keccak256(").unwrap() + "keccak256(".len();
     let (address, rest) = text[start..].split_once(',').unwrap();
