@@ -6,6 +6,8 @@
 mod support;
 
 mod batches;
+#[path = "../support/chosen.rs"]
+mod chosen;
 mod mutants;
 mod packing;
 mod registry;

@@ -27,6 +27,10 @@ pub enum Proof {
     Checked,
     /// A loop's end is another, and the loop takes as many turns.
     Turns,
+    /// The word has a smaller bound beside the one that is changed.
+    Implied,
+    /// A highest limb may have fewer bits: with more, its coordinate is not below p.
+    Loose,
     /// A coordinate may be p, which stands for 0: no point has that.
     NoZero,
     /// It computes the same function of calldata and challenges in another way.
@@ -50,12 +54,14 @@ pub fn proof(text: &[Statement], mutant: &[Statement], mutation: &Mutation) -> O
     let unused = || unused(text, mutation.statement).then_some(Proof::Unused);
     let flow = || same_flow(text, mutant, mutation).then_some(Proof::Flow);
     let checked = || checked(text, mutation).then_some(Proof::Checked);
+    let implied = || implied(text, mutation).then_some(Proof::Implied);
     // The weakest last.
     let strong = found.filter(|proof| *proof != Proof::Identity);
     strong
         .or_else(unused)
         .or_else(flow)
         .or_else(checked)
+        .or_else(implied)
         .or(found)
 }
 
@@ -89,6 +95,9 @@ fn local(statement: &Statement, next: Option<&Statement>, change: &Change) -> Op
             if longer(&nodes, *node, with) {
                 return Some(Proof::Length);
             }
+            if loose(statement, old, with) {
+                return Some(Proof::Loose);
+            }
             if same_turns(statement, &nodes, *node, with) {
                 return Some(Proof::Turns);
             }
@@ -100,7 +109,10 @@ fn local(statement: &Statement, next: Option<&Statement>, change: &Change) -> Op
 /// Whether an expression adds, multiplies, reduces and loads, and does nothing else.
 fn is_ring(expr: &Expr) -> bool {
     !expr.any(|part| match part {
-        Expr::Call(op, _) => !matches!(op, Op::Add | Op::AddMod | Op::Sub | Op::MulMod | Op::MLoad),
+        Expr::Call(op, _) => !matches!(
+            op,
+            Op::Add | Op::AddMod | Op::MLoad | Op::Mod | Op::MulMod | Op::Sub
+        ),
         Expr::Number(_) | Expr::Name(_) => false,
     })
 }
@@ -192,13 +204,86 @@ fn same_turns(statement: &Statement, nodes: &[&Expr], node: usize, with: &Expr) 
     }
 }
 
-/// The truth that a statement lowers: v in `v := and(…, v)`.
+/// The truth that a statement lowers: v in `v := and(…, v)`, and in a block whose only such statements these are.
 fn lowers(statement: &Statement) -> Option<&str> {
-    let Statement::Set(name, Expr::Call(Op::And, both)) = statement else {
-        return None;
+    let (name, both) = match statement {
+        Statement::Set(name, Expr::Call(Op::And, both)) => (name, both),
+        Statement::Block(block) => {
+            let mut set = block.iter().filter(|one| matches!(one, Statement::Set(..)));
+            let truth = set.next().and_then(lowers)?;
+            return set.all(|one| lowers(one) == Some(truth)).then_some(truth);
+        }
+        _ => return None,
     };
     let own = |side: &Expr| matches!(side, Expr::Name(found) if found == name);
     both.iter().any(own).then_some(name)
+}
+
+/// The word that is bounded by `success := and(lt(mload(ADDRESS), BOUND), success)`, and the bound.
+fn bounded(statement: &Statement) -> Option<(usize, &Expr)> {
+    let Statement::Set(_, Expr::Call(Op::And, both)) = statement else {
+        return None;
+    };
+    let (Some(Expr::Call(Op::Lt, sides)), Some("success")) = (both.first(), lowers(statement))
+    else {
+        return None;
+    };
+    match &sides[..] {
+        [word, bound] => Some((word.loaded()?, bound)),
+        _ => None,
+    }
+}
+
+/// The power of two that a limb is bounded by.
+fn bits(bound: &Expr) -> Option<usize> {
+    match bound {
+        Expr::Call(Op::Shl, arguments) => match &arguments[..] {
+            [bits, Expr::Number(one)] if *one == U256::from(1) => bits.as_usize(),
+            _ => None,
+        },
+        Expr::Number(_) | Expr::Name(_) | Expr::Call(..) => None,
+    }
+}
+
+/// Bits of a coordinate's limbs below the highest; and the bits that p is below.
+const LOWER: usize = 172;
+const COORDINATE: usize = 254;
+
+/// Whether a highest limb gets fewer bits, of which a coordinate below p needs no more.
+fn loose(statement: &Statement, old: &Expr, with: &Expr) -> bool {
+    let found = bounded(statement).and_then(|(_, bound)| bits(bound));
+    let highest = found.filter(|bits| LOWER + bits > COORDINATE);
+    let (old, new) = (old.as_usize(), with.as_usize());
+    highest.is_some()
+        && old == highest
+        && new.is_some_and(|new| new < highest.unwrap_or(0) && LOWER + new >= COORDINATE)
+}
+
+/// Whether a word's bound by the order is left out or weakened, which is below 2^86 anyway.
+fn implied(text: &[Statement], mutation: &Mutation) -> bool {
+    let (mut number, mut weakened, mut limbs) = (0, None, BTreeSet::new());
+    walk(text, &mut |block, at| {
+        if let Some((word, bound)) = bounded(&block[at]) {
+            let dropped = match &mutation.change {
+                Change::Drop => true,
+                Change::Replace(1, Expr::Number(one)) => *one == U256::from(1),
+                Change::Replace(1, Expr::Call(Op::IsZero, inner)) => {
+                    let greater = Expr::Call(Op::Lt, vec![bound.clone(), Expr::load(word)]);
+                    inner[..] == [greater]
+                }
+                Change::Replace(0, with) => *with == Expr::name("success"),
+                Change::Replace(4, with) => *with == Expr::name("f_p"),
+                _ => false,
+            };
+            if number == mutation.statement && *bound == Expr::order() && dropped {
+                weakened = Some(word);
+            } else if bits(bound).is_some_and(|bits| bits <= 86) {
+                limbs.insert(word);
+            }
+        }
+        number += 1;
+    });
+    weakened.is_some_and(|word| limbs.contains(&word))
 }
 
 /// What a statement touches.
@@ -228,6 +313,20 @@ fn touched(statement: &Statement) -> Touched {
 }
 
 fn touch(statement: &Statement, out: &mut Touched) {
+    if let Statement::Block(block) = statement {
+        let (used, set) = (std::mem::take(&mut out.used), std::mem::take(&mut out.set));
+        block.iter().for_each(|inner| touch(inner, out));
+        // Its variables end with it.
+        for inner in block {
+            if let Statement::Let(name, _) = inner {
+                out.used.remove(name);
+                out.set.remove(name);
+            }
+        }
+        out.used.extend(used);
+        out.set.extend(set);
+        return;
+    }
     match of_statement(statement) {
         Ok(accesses) => {
             for access in accesses {
@@ -411,6 +510,9 @@ fn checked(text: &[Statement], mutation: &Mutation) -> bool {
         }
         match statement {
             Statement::Set(name, _) if name == "success" => known = false,
+            Statement::Let(name, Some(value)) if name == "success" => {
+                known = *value == Expr::number(1)
+            }
             Statement::If(Expr::Call(Op::IsZero, truth), _)
                 if truth[..] == [Expr::name("success")] =>
             {

@@ -2,11 +2,13 @@
 //! or altered gives another verdict somewhere, or does what translation validation refuses. What does neither is
 //! shown to be the same verifier.
 //!
-//! `scripts/soundness --contract` prints the table. In the suite, of all but the smallest text every so-manieth mutant
-//! is tried; `ZKML_MUTANTS=1` tries all, `ZKML_MUTANTS=N` each Nth.
+//! `scripts/soundness --contract` prints the table. In the suite every so-manieth mutant is tried; `ZKML_MUTANTS=1` tries
+//! all, `ZKML_MUTANTS=N` each Nth.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A test fails by panicking.
+#![allow(clippy::unwrap_used, clippy::panic)] // A test fails by panicking.
 
+#[path = "../support/chosen.rs"]
+mod chosen;
 mod equivalent;
 mod mutation;
 mod subject;
@@ -57,10 +59,8 @@ fn fate(subject: &Subject, mutation: &Mutation) -> Fate {
     proof.map_or(Fate::Survived, Fate::Explained)
 }
 
-/// Tries each mutant that is a multiple of `stride`; how many there are of each fate, and what survived.
-fn tried(subject: &Subject, stride: usize) -> (BTreeMap<Fate, usize>, Vec<String>) {
-    let all = mutation::all(&subject.text);
-    let chosen: Vec<&Mutation> = all.iter().step_by(stride).collect();
+/// Tries mutants; how many there are of each fate, and what survived.
+fn tried(subject: &Subject, chosen: &[&Mutation]) -> (BTreeMap<Fate, usize>, Vec<String>) {
     let fates: Vec<Fate> = chosen.par_iter().map(|m| fate(subject, m)).collect();
     let mut counts = BTreeMap::new();
     let mut survived = Vec::new();
@@ -75,12 +75,10 @@ fn tried(subject: &Subject, stride: usize) -> (BTreeMap<Fate, usize>, Vec<String
 
 /// Prints what became of a text's mutants; none survives.
 fn check(subject: &Subject, stride: usize) {
-    let (counts, survived) = tried(subject, stride);
-    let mutants: usize = counts.values().sum();
-    println!(
-        "mutants: {} | {mutants} mutants, 1 in {stride}",
-        subject.name
-    );
+    let all = mutation::all(&subject.text);
+    let (chosen, stride) = chosen::chosen(&all, stride);
+    let (counts, survived) = tried(subject, &chosen);
+    println!("mutants: {} | 1 in {stride} of {}", subject.name, all.len());
     for (fate, count) in &counts {
         println!("mutants: {} | {fate:?} | {count}", subject.name);
     }
@@ -90,20 +88,14 @@ fn check(subject: &Subject, stride: usize) {
     assert!(survived.is_empty(), "{} survived", survived.len());
 }
 
-/// Each Nth mutant of the larger texts.
-fn stride(default: usize) -> usize {
-    let asked = std::env::var("ZKML_MUTANTS").ok();
-    asked.map_or(default, |asked| asked.parse().unwrap())
-}
-
 #[test]
 fn every_mutant_of_the_direct_text_dies() {
-    check(&Subject::direct(), stride(5));
+    check(&Subject::direct(), 5);
 }
 
 #[test]
 fn every_mutant_of_aggregated_texts_dies() {
     for (name, slots) in [("aggregated, 1 slot", 1), ("aggregated, 4 slots", 4)] {
-        check(&Subject::aggregated(name, slots), stride(150));
+        check(&Subject::aggregated(name, slots), 150);
     }
 }

@@ -3,8 +3,9 @@
 use crate::two_phase::{self, TwoPhase};
 use halo2_proofs::{
     halo2curves::{
-        bn256::{Bn256, Fq, Fr, G1Affine},
+        bn256::{Bn256, Fq, Fr, G1Affine, G1},
         ff::{Field, PrimeField},
+        group::Curve,
         CurveAffine,
     },
     plonk::ProvingKey,
@@ -97,8 +98,10 @@ impl Subject {
         let params = ParamsKZG::<Bn256>::setup(9, StdRng::seed_from_u64(1));
         let g = params.get_g();
         let mut circuit = TwoPhase::new(1, 5, 9, 0);
-        // The pairing of an honest accumulator holds.
-        let sides = [g[1], g[0]].into_iter().flat_map(|side| [side.x, side.y]);
+        // The pairing of an honest accumulator holds. No limb of it is zero.
+        let factor = Fr::from(0xfeed_beef).square().square();
+        let sides = [g[1], g[0]].map(|side| (G1::from(side) * factor).to_affine());
+        let sides = sides.into_iter().flat_map(|side| [side.x, side.y]);
         circuit.extra = match slots {
             None => vec![Fr::from(42)],
             Some(slots) => sides
@@ -281,6 +284,25 @@ fn cases(
     if slots.is_some() {
         // The accumulator's limbs: one more than a limb may have and one less in the next; other points.
         for limb in 1..=LIMBS {
+            if limb % 3 == 0 {
+                // 2^256 more, which wraps to the same coordinate; and of a coordinate whose highest limb is zero.
+                let beyond = U256::from(1) << 84;
+                let at = 32 * limb;
+                tried.push(changed(
+                    format!("limb {limb} plus 2^84"),
+                    at,
+                    &[word_at(at) + beyond],
+                ));
+                let (x, y) = extreme()[2];
+                let mut point = [words(x), words(y)].concat();
+                point[(limb - 1) % 6] += beyond;
+                let side = 32 + 192 * ((limb - 1) / 6);
+                tried.push(changed(
+                    format!("limb {limb} of the generator plus 2^84"),
+                    side,
+                    &point,
+                ));
+            }
             let (at, top) = (32 * limb, U256::from(1) << 86);
             tried.push(changed(
                 format!("limb {limb} plus 2^86"),
