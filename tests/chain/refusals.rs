@@ -188,8 +188,7 @@ fn a_forged_file_registers_nothing() {
         bundle["aggregate"]["instances"][12] = value;
     };
     let claimed = |bundle: &mut Value| bundle["inner"][0]["key_digest"] = json!(other);
-    let weights =
-        |bundle: &mut Value| bundle["inner"][0]["statement"]["commitment"] = json!(other);
+    let weights = |bundle: &mut Value| bundle["inner"][0]["statement"]["commitment"] = json!(other);
     let good = fs::read(folder.path("aggregate.zkml")).unwrap();
     let changes: [(&str, &dyn Fn(&mut Value)); 3] = [
         ("a digest among the public values", &digest),
@@ -229,11 +228,20 @@ fn an_aggregation_key_of_another_circuit_is_refused() {
     })
     .unwrap();
     let contract = folder.path("forged");
-    let generate = ["evm", "generate", "--mode", "aggregate", "--keys", &keys, "--out"];
+    let generate = [
+        "evm",
+        "generate",
+        "--mode",
+        "aggregate",
+        "--keys",
+        &keys,
+        "--out",
+    ];
     let out = checked(Zkml::new().args(&generate).args(&[&contract]));
     assert_eq!(out.code, 3, "{}", out.stderr);
     assert!(
-        out.stderr.contains("is not the aggregation key of these circuits"),
+        out.stderr
+            .contains("is not the aggregation key of these circuits"),
         "{}",
         out.stderr
     );
