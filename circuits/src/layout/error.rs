@@ -76,7 +76,7 @@ pub enum LayoutError {
         last: String,
     },
     /// The search for a shape takes too long for so few weights.
-    #[error("no layout found in time: the model has {elements} elements for {weights} weights, and none of the {tried} shapes that were tried holds them; a file that holds so little may ask for so much: use smaller tensors")]
+    #[error("no layout found in time: the model has {elements} elements for {weights} weights, which is more than a file that holds so little may ask for ({tried} shapes were tried); use smaller tensors")]
     Search {
         /// Elements of all tensors.
         elements: usize,

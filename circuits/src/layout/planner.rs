@@ -114,7 +114,9 @@ const MOST_TO_VERIFY: usize = 20;
 /// Elements that a search may lay out, over all shapes that it tries: so many for each weight, which a file has to
 /// hold, and at least those of a few seconds. What a file only declares costs it nothing.
 const SEARCH_PER_WEIGHT: usize = 1 << 9;
-const SEARCH: usize = 1 << 23;
+const SEARCH: usize = 1 << 25;
+/// The same for one shape: what memory there may be.
+const LARGEST: usize = 1 << 22;
 /// Public values that [`Goal::Direct`] reckons with: they hardly depend on the shape.
 const TYPICAL_INSTANCES: usize = 40;
 /// Gas that [`Goal::Direct`] pays to save the prover a second.
@@ -210,7 +212,17 @@ impl Least {
         weights.sort_unstable();
         weights.dedup();
         let computed = graph.nodes.iter().filter(|node| !moves(&node.op));
-        let cells = computed.map(|node| size(node.output)).sum::<usize>()
+        // A value, what a clamp takes off it, and what rounding leaves each have a cell.
+        let parts = |node: &Node| {
+            let clamped = node.op.clamp().is_some_and(|clamp| {
+                node.pre.lo < clamp.lo || clamp.hi.is_some_and(|hi| node.pre.hi > hi)
+            });
+            1 + usize::from(clamped) + usize::from(node.op.divisor() > 1)
+        };
+        let cells = computed
+            .map(|node| parts(node) * size(node.output))
+            .sum::<usize>()
+            + graph.inputs.iter().map(|id| size(*id)).sum::<usize>()
             + weights.iter().map(|id| size(*id)).sum::<usize>();
         let bits = |id: &TensorId| {
             let range = graph.tensors.get(id.0).map(|t| t.range);
@@ -254,8 +266,9 @@ impl Search {
 
     /// Counts one more shape.
     fn next(&mut self) -> Result<(), LayoutError> {
-        let most = SEARCH.max(self.weights.saturating_mul(SEARCH_PER_WEIGHT));
-        if self.elements.saturating_mul(self.tried + 1) > most {
+        let declared = self.weights.saturating_mul(SEARCH_PER_WEIGHT);
+        let all = self.elements.saturating_mul(self.tried + 1);
+        if all > SEARCH.max(declared) || self.elements > LARGEST.max(declared) {
             let Self {
                 elements,
                 weights,
