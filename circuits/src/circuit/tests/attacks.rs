@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use halo2_proofs::halo2curves::bn256::Fr;
 
 use super::{
-    enemy::{architecture, stated, Attack},
+    enemy::{architecture, give, stated, Attack},
     fixtures::*,
 };
 use crate::{
@@ -15,7 +15,10 @@ use crate::{
         Witness,
     },
     graph::{range, Clamp, Interval, Op, TensorId, Visibility},
-    layout::{Plan, Shape, Step, Visibilities},
+    layout::{
+        repairs::{without, Repair},
+        Plan, Shape, Step, Visibilities,
+    },
 };
 
 type Blocks = Vec<Vec<u64>>;
@@ -39,7 +42,10 @@ fn forged(plan: &Plan, given: &Given<'_>, cheat: &dyn Fn(&Step, &mut Blocks)) ->
             asked += 1;
         }
         let values = |id: TensorId| owned.get(&id).map(Vec::as_slice);
-        fill(plan, &mut blocks, step, &|n| n.to_string(), &values).ok()?;
+        match step {
+            Step::Given { .. } => give(plan, &mut blocks, step, &values),
+            _ => fill(plan, &mut blocks, step, &|n| n.to_string(), &values).ok()?,
+        }
         cheat(step, &mut blocks);
     }
     let words = plan_words(plan, &blocks);
@@ -49,17 +55,54 @@ fn forged(plan: &Plan, given: &Given<'_>, cheat: &dyn Fn(&Step, &mut Blocks)) ->
     Some(Witness::finish(plan, blocks, words, salts, Fr::from(9)).unwrap())
 }
 
-/// No such witness, or one that a constraint rejects, or a true statement.
-fn fails(model: &Model, shape: Shape, given: &Given<'_>, cheat: &dyn Fn(&Step, &mut Blocks)) {
+/// Whether there is such a witness, no constraint rejects it, and it states what is false.
+fn lies(
+    model: &Model,
+    shape: Shape,
+    given: &Given<'_>,
+    cheat: &dyn Fn(&Step, &mut Blocks),
+) -> bool {
     let architecture = architecture(model, shape);
     let Ok(plan) = architecture.plan() else {
-        return;
+        return false;
     };
     let attack = Attack::new(&architecture, &plan);
-    if let Some(witness) = forged(&plan, given, cheat) {
-        if attack.checker.broken(&witness).is_none() {
-            assert_eq!(attack.lie(&witness), None);
+    forged(&plan, given, cheat).is_some_and(|witness| {
+        attack.checker.broken(&witness).is_none() && attack.lie(&witness).is_some()
+    })
+}
+
+/// An attack that works without a rule, and with it does not.
+struct Needed {
+    repair: Repair,
+    lied: bool,
+}
+
+impl Needed {
+    fn of(repair: Repair) -> Self {
+        Self {
+            repair,
+            lied: false,
         }
+    }
+
+    fn fails(
+        &mut self,
+        model: &Model,
+        shape: Shape,
+        given: &Given<'_>,
+        cheat: &dyn Fn(&Step, &mut Blocks),
+    ) {
+        assert!(!lies(model, shape, given, cheat));
+        self.lied |= without(self.repair, || lies(model, shape, given, cheat));
+    }
+
+    fn check(&self) {
+        assert!(
+            self.lied,
+            "{:?} is undone, and nothing false is stated",
+            self.repair
+        );
     }
 }
 
@@ -89,6 +132,7 @@ fn linear(x: TensorId, w: TensorId, clamp: Option<Clamp>) -> Op {
 /// The clamp that the honest weights do not reach; other weights in their range do.
 #[test]
 fn clamp_left_out() {
+    let mut needed = Needed::of(Repair::Clamps);
     for hi in [127, 200] {
         let bounds = Clamp {
             lo: -128,
@@ -105,6 +149,8 @@ fn clamp_left_out() {
         model.weights.insert(w, honest);
         let h = model.node(&[8], linear(x, w, Some(bounds)));
         let v = model.weight(&[2, 8], 3);
+        model.graph.tensors[v.0].range = range::weight_range(&[16]);
+        model.weights.insert(v, vec![16; 16]);
         let y = model.node(&[2], linear(h, v, None));
         let mut model = model.finish(y);
         is_proven(&mut model, the_shape());
@@ -114,13 +160,15 @@ fn clamp_left_out() {
             _ if id == w => Some(evil.clone()),
             _ => Some(vec![16; 16]),
         };
-        fails(&model, the_shape(), &given, &honestly);
+        needed.fails(&model, the_shape(), &given, &honestly);
     }
+    needed.check();
 }
 
 /// One weight tensor that layers read in two arrangements is one tensor.
 #[test]
 fn shared_weights() {
+    let mut needed = Needed::of(Repair::Sharing);
     let mut model = Model::new(6);
     let x = model.input(&[6], 7);
     let w = model.weight(&[4, 6], 20);
@@ -161,13 +209,15 @@ fn shared_weights() {
                 }
             }
         };
-        fails(&model, the_shape(), &given, &cheat);
+        needed.fails(&model, the_shape(), &given, &cheat);
     }
+    needed.check();
 }
 
 /// Factors and offsets that are one tensor.
 #[test]
 fn weights_shared_by_one_layer() {
+    let mut needed = Needed::of(Repair::Sharing);
     let mut model = Model::new(12);
     let x = model.input(&[4, 2], 7);
     let w = model.weight(&[4], 20);
@@ -187,56 +237,61 @@ fn weights_shared_by_one_layer() {
     let input = model.random_input().remove(0);
     let weights = model.weights.clone();
     let given = |_: usize, id: TensorId| weights.get(&id).cloned().or(Some(input.clone()));
-    let cheat = |step: &Step, blocks: &mut Blocks| {
-        if let Step::Gather { copies } = step {
+    let cheat = |step: &Step, blocks: &mut Blocks| match step {
+        Step::Gather { copies } if copies.len() == 4 => {
             let (to, _) = copies[0];
             blocks[to.block][to.index] ^= 1;
         }
+        Step::Given {
+            limbs, elements, ..
+        } => {
+            let mut places = (0..elements.len()).filter(|i| elements[*i] == Some((w, 0)));
+            if let Some(second) = places.nth(1) {
+                blocks[limbs[0].block][second] ^= 1;
+            }
+        }
+        _ => {}
     };
-    fails(&model, the_shape(), &given, &cheat);
+    needed.fails(&model, the_shape(), &given, &cheat);
+    needed.check();
 }
 
 /// Two tensors of the declared range have different words: an output's range may not exceed what words hold.
 #[test]
 fn range_wider_than_words() {
-    for wide in [
-        Interval {
-            lo: -(1 << 39),
-            hi: 1 << 39,
-        },
-        Interval {
-            lo: -(1 << 15),
-            hi: 1 << 15,
-        },
-        Interval {
-            lo: -3,
-            hi: 1 << 30,
-        },
-    ] {
+    let mut needed = Needed::of(Repair::Words);
+    // Up to far, also from where words begin on, and from lower.
+    for (lo, hi) in [(0, 1 << 30), (0, 1 << 15), (1 << 15, 1 << 15)] {
         let mut model = Model::new(7);
         let x = model.input(&[6], 7);
         let w = model.weight(&[4, 6], 20);
         let y = model.node(&[4], linear(x, w, None));
         let mut model = model.finish(y);
-        model.graph.tensors[y.0].range = wide;
+        let range = &mut model.graph.tensors[y.0].range;
+        *range = Interval {
+            lo: range.lo - lo,
+            hi,
+        };
         let input = model.random_input().remove(0);
         let weights = model.weights.clone();
         let given = |_: usize, id: TensorId| weights.get(&id).cloned().or(Some(input.clone()));
-        fails(&model, shape(12, 2, 3), &given, &honestly);
+        needed.fails(&model, shape(12, 2, 3), &given, &honestly);
     }
+    needed.check();
 }
 
 /// A range without zero: where a word has no element stands zero, which must fit it.
 #[test]
 fn pads_beyond_the_range() {
+    let mut needed = Needed::of(Repair::Zero);
     let mut model = Model::new(13);
-    let x = model.input(&[7], 4);
+    let x = model.input(&[9], 4);
     model.graph.tensors[x.0].range = Interval { lo: -8, hi: -1 };
-    let y = model.node(&[7], Op::sum(vec![(1, x)], None));
+    let y = model.node(&[9], Op::sum(vec![(1, x)], None));
     let mut model = model.finish(y);
     is_proven(&mut model, the_shape());
-    let given = |_: usize, _: TensorId| Some(vec![-5; 7]);
-    fails(&model, the_shape(), &given, &honestly);
+    let given = |_: usize, _: TensorId| Some(vec![-5; 9]);
+    needed.fails(&model, the_shape(), &given, &honestly);
     // A pad of zero, as it would be in too few bits.
     let cheat = |step: &Step, blocks: &mut Blocks| {
         if let Step::Given {
@@ -248,12 +303,14 @@ fn pads_beyond_the_range() {
             }
         }
     };
-    fails(&model, the_shape(), &given, &cheat);
+    needed.fails(&model, the_shape(), &given, &cheat);
+    needed.check();
 }
 
 /// The constant of a sum takes more than 64 bits.
 #[test]
 fn offset_wraps() {
+    let mut needed = Needed::of(Repair::Constants);
     let mut model = Model::new(8);
     let x = model.input(&[4], 41);
     let op = Op::Combine {
@@ -280,38 +337,40 @@ fn offset_wraps() {
             }
         }
     };
-    fails(&model, the_shape(), &given, &cheat);
+    needed.fails(&model, the_shape(), &given, &cheat);
+    needed.check();
 }
 
 /// A clamp far from all that is declared: what is brought near to it is split at Λ, also if it needs one limb.
 #[test]
 fn clamp_far_away() {
-    for lo in [1 << 38, -(1 << 38)] {
-        let bounds = Clamp {
-            lo,
-            hi: Some(lo + 50),
+    let mut needed = Needed::of(Repair::Limbs);
+    let lo = 1 << 26;
+    let bounds = Clamp {
+        lo,
+        hi: Some(lo + 50),
+    };
+    let mut model = Model::new(14);
+    let x = model.input(&[8], 7);
+    let w = model.weight(&[8, 8], 100);
+    let h = model.node(&[8], linear(x, w, None));
+    let y = model.node(&[8], Op::clamped(h, bounds));
+    let mut model = model.finish(y);
+    is_proven(&mut model, the_shape());
+    for weight in (-120..120).step_by(20) {
+        let given = |_: usize, id: TensorId| match id {
+            _ if id == x => Some(vec![63; 8]),
+            _ => Some(vec![weight; 64]),
         };
-        let mut model = Model::new(14);
-        let x = model.input(&[8], 6);
-        let w = model.weight(&[8, 8], 3);
-        let h = model.node(&[8], linear(x, w, None));
-        let y = model.node(&[8], Op::clamped(h, bounds));
-        let mut model = model.finish(y);
-        is_proven(&mut model, the_shape());
-        model.graph.tensors[w.0].range = range::weight_range(&[500]);
-        for weight in (20..500).step_by(20) {
-            let given = |_: usize, id: TensorId| match id {
-                _ if id == x => Some(vec![31; 8]),
-                _ => Some(vec![weight; 64]),
-            };
-            fails(&model, the_shape(), &given, &honestly);
-        }
+        needed.fails(&model, the_shape(), &given, &honestly);
     }
+    needed.check();
 }
 
 /// The cells after a hashed tensor's elements are constants: a digest is that of a tensor.
 #[test]
 fn hashed_pads() {
+    let mut needed = Needed::of(Repair::Pads);
     let mut model = Model::new(9);
     let x = model.input(&[7], 7);
     let w = model.weight(&[4, 7], 20);
@@ -342,8 +401,9 @@ fn hashed_pads() {
             }
             _ => {}
         };
-        fails(&model, the_shape(), &given, &pads);
+        needed.fails(&model, the_shape(), &given, &pads);
     }
+    needed.check();
 }
 
 /// A clamp to one value, of sums and of products, in the middle of a graph and at its end.
@@ -397,7 +457,7 @@ fn constant_that_changes_its_sign() {
         model.graph.nodes[1].pre = declared;
         model.graph.tensors[z.0].range = declared;
         let given = |_: usize, _: TensorId| Some(vec![7, -9]);
-        fails(&model, the_shape(), &given, &honestly);
+        assert!(!lies(&model, the_shape(), &given, &honestly));
     }
 }
 

@@ -167,13 +167,21 @@ impl Game {
             graphs: 1,
             ..Outcome::default()
         };
-        let (honest, forged) = (self.honest(), self.forged());
-        let Self { seed, declared, .. } = self;
-        let attack = Attack::new(&self.architecture, &self.plan);
-        if let Some(broken) = honest.and_then(|witness| attack.checker.broken(&witness)) {
-            println!("seed {seed}: an honest witness breaks {broken}");
-            outcome.unsat += 1;
+        if let Some(witness) = self.honest() {
+            if let Some(broken) = Checker::new(&self.plan).broken(&witness) {
+                println!("seed {}: an honest witness breaks {broken}", self.seed);
+                outcome.unsat += 1;
+            }
         }
+        outcome.and(self.attack())
+    }
+
+    /// The enemy's part of it.
+    pub fn attack(&mut self) -> Outcome {
+        let mut outcome = Outcome::default();
+        let forged = self.forged();
+        let (seed, declared) = (self.seed, self.declared);
+        let attack = Attack::new(&self.architecture, &self.plan);
         for (trick, witness) in forged {
             if attack.checker.broken(&witness).is_some() {
                 continue;

@@ -15,7 +15,7 @@ use super::check::Checker;
 use crate::{
     circuit::{
         witness::{fill, plan_words},
-        Witness,
+        Values, Witness,
     },
     graph::TensorId,
     layout::{Emit, Excess, Limb, Plan, Range, Step},
@@ -57,6 +57,30 @@ fn room(plan: &Plan, limbs: &[Limb]) -> u64 {
 pub fn read(limbs: &[Limb], blocks: &Blocks, at: usize) -> i128 {
     let cell = |limb: &Limb| i128::from(limb.base) * i128::from(blocks[limb.block][at]);
     limbs.iter().map(cell).sum()
+}
+
+/// Fills given cells: elements, and zeros, or what is stored as 0 where zero does not fit.
+pub fn give(plan: &Plan, blocks: &mut Blocks, step: &Step, values: &Values<'_>) {
+    let Step::Given {
+        limbs,
+        offset,
+        elements,
+    } = step
+    else {
+        return;
+    };
+    let most = i128::from(room(plan, limbs));
+    let cells = blocks[limbs[0].block].len();
+    let elements = elements.iter().copied().chain(std::iter::repeat(None));
+    for (at, element) in elements.take(cells).enumerate() {
+        let value = match element {
+            Some((id, e)) => values(id).map_or(0, |known| i128::from(known[e])),
+            None => i128::from(*offset).max(0),
+        };
+        let stored = value - i128::from(*offset);
+        let fits = element.is_some() || stored <= most;
+        put(limbs, blocks, at, if fits { stored } else { 0 });
+    }
 }
 
 /// Writes a value whatever tables there are; what is negative has no cells.
@@ -115,7 +139,10 @@ impl Enemy<'_> {
                 let given = self.inputs.get(&id).or_else(|| weights.get(&id));
                 given.map(Vec::as_slice)
             };
-            fill(plan, &mut blocks, step, &|n| n.to_string(), &values).ok()?;
+            match step {
+                Step::Given { .. } => give(plan, &mut blocks, step, &values),
+                _ => fill(plan, &mut blocks, step, &|n| n.to_string(), &values).ok()?,
+            }
             match trick {
                 Trick::Nothing => {}
                 Trick::Pads => self.pads(step, &mut blocks),
