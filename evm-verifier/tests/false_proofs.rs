@@ -20,7 +20,7 @@ use halo2_proofs::halo2curves::{bn256::G1, group::Group};
 use std::sync::OnceLock;
 use zkml_evm_verifier::{
     codegen::{generate, program, Labels},
-    compile::{compile, find_compiler, Bytecode},
+    compile::{compile, find_compiler},
     exec::{Chain, Fork},
     unwritten, validate,
 };
@@ -35,22 +35,22 @@ fn outer(kind: Kind) -> &'static Outer {
     outers().iter().find(|outer| outer.kind == kind).unwrap()
 }
 
+/// All of a model's contract and of one slot's, every third of the others: `scripts/bench evm/false-proofs` tries all.
 #[test]
 fn no_false_proof_is_accepted() {
     let mut tally = Tally::default();
     for outer in outers() {
-        tally.add(&tried(outer, &outer.code, &cases::all(outer)));
+        let step = match outer.kind {
+            Kind::Direct | Kind::Aggregated(1) => 1,
+            Kind::Aggregated(_) | Kind::Unfolded(_) => 3,
+        };
+        let cases: Vec<_> = cases::all(outer).into_iter().step_by(step).collect();
+        tally.add(&tried(outer, &outer.code, &cases));
     }
-    let Tally {
-        tried,
-        told,
-        settled,
-        ..
-    } = tally;
-    println!("{tried} false proofs, {told} of them told to the front, {settled} accepted once settled: {:?}", tally.about);
+    println!("{tally:?}");
     assert_eq!(tally.faults, Vec::<String>::new());
     assert_eq!(tally.accepted, Vec::<String>::new());
-    assert!(tried >= 1000 && told >= 300 && settled >= 500);
+    assert!(tally.tried >= 1000 && tally.told >= 300 && tally.settled >= 300);
 }
 
 /// The same machinery, and nothing wrong.
@@ -89,48 +89,33 @@ fn right_proofs_by_the_same_hands_are_accepted() {
     }
 }
 
-/// What the battery accepts of a contract with a fault, by name.
-fn accepted_with(outer: &Outer, code: &Bytecode) -> Vec<String> {
-    let outcomes = tried(outer, code, &cases::accumulators(outer));
-    let (found, rest): (Vec<_>, Vec<_>) = outcomes
-        .into_iter()
-        .partition(|outcome| outcome.verdict.on_chain().any(|accepted| accepted));
-    assert!(rest.iter().all(|outcome| !outcome.verdict.native));
-    for outcome in &found {
-        let verdict = &outcome.verdict;
-        assert!(
-            !verdict.native && verdict.on_chain().all(|accepted| accepted),
-            "{verdict:?}"
-        );
-    }
-    found.into_iter().map(|outcome| outcome.case.name).collect()
-}
-
 #[test]
 fn the_battery_finds_a_planted_fault() {
     let compiler = find_compiler(None).unwrap();
     for kind in [Kind::Aggregated(1), Kind::Aggregated(4), Kind::Unfolded(2)] {
         let outer = outer(kind);
-        for (fault, guesses) in [
+        let guesses = [Guess::One, Guess::Zeros, Guess::Limbs, Guess::Seen];
+        let mut cases = cases::accumulators(outer);
+        cases.retain(|case| {
+            case.offset
+                .is_some_and(|(_, guess)| guesses.contains(&guess))
+        });
+        // Each slot, and each side of it.
+        assert_eq!(cases.len(), guesses.len() * 2 * outer.own.len());
+        for (fault, right) in [
             (Fault::Unwritten, &[Guess::Zeros, Guess::Seen][..]),
             (Fault::Stale, &[Guess::Seen]),
         ] {
-            let code = compile(
-                &compiler,
-                &planted(&outer.source, kind.accumulators(), fault),
-            )
-            .unwrap();
-            let found = accepted_with(outer, &code);
-            for guess in guesses {
-                // Each slot, and each side of it.
-                let of = found
-                    .iter()
-                    .filter(|name| name.ends_with(&format!(" point, {guess:?}")));
-                assert_eq!(
-                    of.count(),
-                    2 * outer.own.len(),
-                    "{fault:?} {guess:?}: {found:#?}"
-                );
+            let source = planted(&outer.source, kind.accumulators(), fault);
+            let code = compile(&compiler, &source).unwrap();
+            for outcome in tried(outer, &code, &cases) {
+                let accepts = outcome
+                    .case
+                    .offset
+                    .is_some_and(|(_, guess)| right.contains(&guess));
+                let verdict = outcome.verdict;
+                let all = verdict.on_chain().all(|accepted| accepted == accepts);
+                assert!(all && !verdict.native, "{}: {verdict:?}", outcome.case.name);
             }
         }
     }

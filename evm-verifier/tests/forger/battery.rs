@@ -44,7 +44,7 @@ impl Outcome {
 }
 
 /// Counts of a battery.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Tally {
     pub tried: usize,
     /// Lies that somebody accepted.
