@@ -190,7 +190,8 @@ fn a_forged_file_registers_nothing() {
     let claimed = |bundle: &mut Value| bundle["inner"][0]["key_digest"] = json!(other);
     let weights = |bundle: &mut Value| bundle["inner"][0]["statement"]["commitment"] = json!(other);
     let good = fs::read(folder.path("aggregate.zkml")).unwrap();
-    let changes: [(&str, &dyn Fn(&mut Value)); 3] = [
+    type Change<'c> = &'c dyn Fn(&mut Value);
+    let changes: [(&str, Change<'_>); 3] = [
         ("a digest among the public values", &digest),
         ("a digest beside them", &claimed),
         ("other weights", &weights),
