@@ -35,14 +35,14 @@ fn outer(kind: Kind) -> &'static Outer {
     outers().iter().find(|outer| outer.kind == kind).unwrap()
 }
 
-/// All of a model's contract and of one slot's, every third of the others: `scripts/bench evm/false-proofs` tries all.
+/// All of a model's contract and of one slot's, every fourth of the others: `scripts/bench evm/false-proofs` tries all.
 #[test]
 fn no_false_proof_is_accepted() {
     let mut tally = Tally::default();
     for outer in outers() {
         let step = match outer.kind {
             Kind::Direct | Kind::Aggregated(1) => 1,
-            Kind::Aggregated(_) | Kind::Unfolded(_) => 3,
+            Kind::Aggregated(_) | Kind::Unfolded(_) => 4,
         };
         let cases: Vec<_> = cases::all(outer).into_iter().step_by(step).collect();
         tally.add(&tried(outer, &outer.code, &cases));
@@ -50,7 +50,7 @@ fn no_false_proof_is_accepted() {
     println!("{tally:?}");
     assert_eq!(tally.faults, Vec::<String>::new());
     assert_eq!(tally.accepted, Vec::<String>::new());
-    assert!(tally.tried >= 1000 && tally.told >= 300 && tally.settled >= 300);
+    assert!(tally.tried >= 800 && tally.told >= 250 && tally.settled >= 250);
 }
 
 /// The same machinery, and nothing wrong.
@@ -124,7 +124,7 @@ fn the_battery_finds_a_planted_fault() {
 #[test]
 fn validation_finds_a_planted_fault() {
     let compiler = find_compiler(None).unwrap();
-    for kind in [Kind::Aggregated(1), Kind::Aggregated(4), Kind::Unfolded(2)] {
+    for kind in [Kind::Aggregated(1), Kind::Unfolded(2)] {
         let outer = outer(kind);
         let labels = Labels {
             contract: "Plain".to_string(),
