@@ -7,7 +7,6 @@ use crate::{
 use halo2_proofs::{
     halo2curves::{
         bn256::{Bn256, Fr, G1},
-        ff::Field,
         group::Curve,
     },
     poly::{commitment::ParamsProver, kzg::commitment::ParamsKZG},
