@@ -59,6 +59,29 @@ fn extreme() -> [(U256, U256); 3] {
     [(last, square), (root, last), (U256::from(1), U256::from(2))]
 }
 
+/// Points with a coordinate that is a small multiple of 2^86 or 2^172: its limbs below are zero, and the multiple.
+fn round() -> [(U256, U256); 4] {
+    let [low, high] = [86, 172].map(|bits| U256::from(1) << bits);
+    [
+        (
+            low,
+            uint!(0x18f941aeb3e44da3510e6359c9ee96e18fafd868de85284d6a800d9952ccb264_U256),
+        ),
+        (
+            high,
+            uint!(0x126caab5490aef17bfb974523a02c53aa1737fce5cd23b0289966dc932c4a960_U256),
+        ),
+        (
+            uint!(0x1b6438ea0a925e2896a0ec91c15b3631120b047caf96190b1c3a13bbafcd8e51_U256),
+            low * U256::from(5),
+        ),
+        (
+            uint!(0xc62821dd1ad056d47f05617bb669add8cfe1c12c07643375793d13de93303c6_U256),
+            high * U256::from(4),
+        ),
+    ]
+}
+
 /// All trials of a verifier of this layout, with or without an accumulator behind the first public value; the first is
 /// the valid proof, `good`.
 pub fn all(good: &[u8], layout: Layout, accumulator: bool, calls: usize) -> Vec<Trial> {
@@ -181,6 +204,16 @@ impl Trials<'_> {
             self.changed(at, &words(value));
         }
         for side in [32, 32 + 192] {
+            for (x, y) in round() {
+                // 2^86 in a limb that is zero, and one less in the next, which is the multiple.
+                let mut point = [words(x), words(y)].concat();
+                let zero = (0..5)
+                    .find(|at| at % 3 != 2 && point[*at].is_zero() && !point[at + 1].is_zero());
+                let zero = zero.unwrap();
+                point[zero] = top;
+                point[zero + 1] -= U256::from(1);
+                self.changed(side, &point);
+            }
             for (x, y) in extreme() {
                 self.changed(side, &[words(x), words(y)].concat());
             }
@@ -222,7 +255,7 @@ impl Trials<'_> {
 
 #[test]
 fn extreme_points_are_points() {
-    for (x, y) in extreme() {
+    for (x, y) in extreme().into_iter().chain(round()) {
         let coordinate = |value: U256| Fq::from_repr(value.to_le_bytes::<32>()).unwrap();
         let point = G1Affine::from_xy(coordinate(x), coordinate(y));
         assert!(bool::from(point.is_some()));

@@ -120,31 +120,45 @@ pub fn loose(statement: &Statement, old: &Expr, with: &Expr) -> bool {
         && new.is_some_and(|new| new < highest.unwrap_or(0) && LOWER + new >= COORDINATE)
 }
 
-/// Whether a word's bound by the order is left out or weakened, which is below 2^86 anyway.
+/// Whether a word's bound by the order is left out or weakened, or is that of another word, where the word is below 2^86
+/// anyway, and the other is bounded too.
 pub fn implied(text: &[Statement], mutation: &Mutation) -> bool {
-    let (mut number, mut weakened, mut limbs) = (0, None, BTreeSet::new());
+    let (mut number, mut changed, mut below) = (0, None, BTreeSet::new());
+    let mut limbs = BTreeSet::new();
     walk(text, &mut |block, at| {
         if let Some((word, bound)) = bounded(&block[at]) {
-            let dropped = match &mutation.change {
-                Change::Drop => true,
-                Change::Replace(1, Expr::Number(one)) => *one == U256::from(1),
-                Change::Replace(1, Expr::Call(Op::IsZero, inner)) => {
-                    let greater = Expr::Call(Op::Lt, vec![bound.clone(), Expr::load(word)]);
-                    inner[..] == [greater]
-                }
-                Change::Replace(0, with) => *with == Expr::name("success"),
-                Change::Replace(4, with) => *with == Expr::name("f_p"),
-                _ => false,
-            };
-            if number == mutation.statement && *bound == Expr::order() && dropped {
-                weakened = Some(word);
+            if number == mutation.statement {
+                changed = Some((word, bound));
+            } else if *bound == Expr::order() {
+                below.insert(word);
             } else if bits(bound).is_some_and(|bits| bits <= 86) {
                 limbs.insert(word);
             }
         }
         number += 1;
     });
-    weakened.is_some_and(|word| limbs.contains(&word))
+    let Some((word, bound)) = changed.filter(|(_, bound)| **bound == Expr::order()) else {
+        return false;
+    };
+    // `and(lt(mload(word), f_q), success)`: the conjunction, what is compared, the load, its address, the order.
+    let holds = match &mutation.change {
+        Change::Drop => true,
+        Change::Replace(0, with) => *with == Expr::name("success"),
+        Change::Replace(1, Expr::Number(one)) => *one == U256::from(1),
+        Change::Replace(1, Expr::Call(Op::IsZero, inner)) => {
+            inner[..] == [Expr::Call(Op::Lt, vec![bound.clone(), Expr::load(word)])]
+        }
+        Change::Replace(2, Expr::Number(small)) => *small == U256::from(word),
+        // A byte further, it is below 2^94 between two limbs.
+        Change::Replace(3, other) => other.as_usize().is_some_and(|other| {
+            below.contains(&other)
+                || limbs.contains(&other)
+                || (other == word + 1 && limbs.contains(&(word + 0x20)))
+        }),
+        Change::Replace(4, with) => *with == Expr::name("f_p"),
+        Change::Swap | Change::Exchange(_) | Change::Replace(..) => false,
+    };
+    holds && limbs.contains(&word)
 }
 
 /// Whether the change leaves out `success` where it was checked since it was set.

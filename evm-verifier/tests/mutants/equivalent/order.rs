@@ -8,7 +8,12 @@ pub fn lowers(statement: &Statement) -> Option<&str> {
     let (name, both) = match statement {
         Statement::Set(name, Expr::Call(Op::And, both)) => (name, both),
         Statement::Block(block) => {
-            let mut set = block.iter().filter(|one| matches!(one, Statement::Set(..)));
+            let own = |name: &str| {
+                let mut all = block.iter();
+                all.any(|one| matches!(one, Statement::Let(found, _) if found == name))
+            };
+            let outer = |one: &&Statement| matches!(one, Statement::Set(name, _) if !own(name));
+            let mut set = block.iter().filter(outer);
             let truth = set.next().and_then(lowers)?;
             return set.all(|one| lowers(one) == Some(truth)).then_some(truth);
         }
