@@ -20,8 +20,12 @@ use crate::{
 /// Format version of a kind of container.
 pub fn version(kind: Kind) -> u32 {
     match kind {
-        Kind::Proof => 2,
-        _ => 1,
+        Kind::Proof
+        | Kind::ProvingKey
+        | Kind::VerifyingKey
+        | Kind::AggregationKey
+        | Kind::AggregationProof => 2,
+        Kind::Srs | Kind::Statement | Kind::Snark | Kind::Opening => 1,
     }
 }
 

@@ -10,7 +10,7 @@ use revm::primitives::{Address, U256};
 use support::{bounty, classifier, element, inference, reason, Direct, Scene, ALICE, BOB};
 use zkml_evm_verifier::{
     exec::{CallOutcome, Fork},
-    front::{model_id, register_call, IModelVerifier as I, Inference},
+    front::{model_id, register_call, words, IModelVerifier as I, Inference},
 };
 
 sol! {
@@ -252,6 +252,7 @@ fn a_model_without_classes_in_the_clear_is_refused() {
         bits: 0,
         words: 0,
     };
+    hidden.slots = vec![u16::try_from(words(&hidden)).unwrap()];
     assert!(scene.call(scene.front, &register_call(&hidden)).returned);
     for (model, class) in [(&model, 10), (&hidden, 0)] {
         let creation = bounty(scene.front, model_id(model), class, REWARD);

@@ -10,15 +10,27 @@ use super::{check::Checker, evaluator, prover::read};
 use crate::{
     circuit::{pack_values, Witness},
     graph::{Graph, Role, TensorId, Visibility},
-    import::Source,
+    import::{Format, Layout, Port, Source},
     layout::{Exposed, Goal, Home, Place, Plan, Shape, Step},
     prove::{Architecture, Exposure, Statement, Word},
 };
 
 /// A model as a verifier finds it in config.json.
 pub fn architecture(model: &Model, shape: Shape) -> Architecture {
-    let source: Source =
-        serde_json::from_str(r#"{"format":"onnx","inputs":[],"outputs":[]}"#).unwrap();
+    let ports = |ids: &[TensorId]| {
+        let port = |id: &TensorId| Port {
+            name: model.graph.tensors[id.0].name.clone(),
+            shape: model.graph.tensors[id.0].shape.clone(),
+            layout: Layout::Plain,
+            scale: None,
+        };
+        ids.iter().map(port).collect()
+    };
+    let source = Source {
+        format: Format::Onnx,
+        inputs: ports(&model.graph.inputs),
+        outputs: ports(&model.graph.outputs),
+    };
     Architecture {
         version: 4,
         optimised_for: Goal::Prove,
