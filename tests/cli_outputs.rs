@@ -15,6 +15,16 @@ use std::{
 };
 use support::{digits, Folder, Run, Zkml};
 
+/// Keys in the folder `keys`.
+const SETUP: [&str; 6] = [
+    "setup",
+    "model.onnx",
+    "--out",
+    "keys",
+    "--input-range",
+    "0,1",
+];
+
 /// Every file of a folder and of its folders: its path, its bytes and its mode.
 fn snapshot(folder: &Path) -> BTreeMap<String, (Vec<u8>, u32)> {
     let mut found = BTreeMap::new();
@@ -42,21 +52,7 @@ fn setup(more: &[&str]) -> Folder {
     let (model, image) = digits();
     fs::copy(model, folder.path("model.onnx")).unwrap();
     fs::copy(image, folder.path("seven.png")).unwrap();
-    let out = zkml(
-        &folder,
-        &[
-            &[
-                "setup",
-                "model.onnx",
-                "--out",
-                "keys",
-                "--input-range",
-                "0,1",
-            ],
-            more,
-        ]
-        .concat(),
-    );
+    let out = zkml(&folder, &[&SETUP[..], more].concat());
     assert_eq!(out.code, 0, "{}", out.stderr);
     folder
 }
@@ -142,16 +138,8 @@ fn names_of_keys_stay_free_and_secrets_are_kept() {
 
     // --force replaces keys, and keeps the secret; so does a setup after one that was interrupted.
     let secret = fs::read(folder.path(place)).unwrap();
-    let again = [
-        "setup",
-        "model.onnx",
-        "--out",
-        "keys",
-        "--input-range",
-        "0,1",
-    ];
-    assert_eq!(zkml(&folder, &again).code, 1);
-    let out = zkml(&folder, &[&again[..], &["--force"]].concat());
+    assert_eq!(zkml(&folder, &SETUP).code, 1);
+    let out = zkml(&folder, &[&SETUP[..], &["--force"]].concat());
     assert_eq!(out.code, 0, "{}", out.stderr);
     assert!(out.stderr.contains("weights.opening.1"), "{}", out.stderr);
     let kept = folder.path("keys/weights.opening.1");
@@ -159,7 +147,7 @@ fn names_of_keys_stay_free_and_secrets_are_kept() {
     assert_eq!(fs::metadata(&kept).unwrap().mode() & 0o777, 0o600);
     let second = fs::read(folder.path(place)).unwrap();
     fs::remove_file(folder.path("keys/config.json")).unwrap();
-    assert_eq!(zkml(&folder, &again).code, 0);
+    assert_eq!(zkml(&folder, &SETUP).code, 0);
     assert_eq!(
         fs::read(folder.path("keys/weights.opening.2")).unwrap(),
         second
@@ -167,7 +155,7 @@ fn names_of_keys_stay_free_and_secrets_are_kept() {
 
     // What is no key is not replaced by one.
     fs::write(folder.path("keys/proving.key"), "mine").unwrap();
-    let out = zkml(&folder, &[&again[..], &["--force"]].concat());
+    let out = zkml(&folder, &[&SETUP[..], &["--force"]].concat());
     assert_eq!(out.code, 1, "{}", out.stderr);
     assert_eq!(fs::read(folder.path("keys/proving.key")).unwrap(), b"mine");
 }
