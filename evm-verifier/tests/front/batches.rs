@@ -26,7 +26,9 @@ fn batch(count: u64) -> (Scene, Vec<Model>, Vec<Inference>) {
     let verifier = Address::repeat_byte(7);
     let model = |i: u64, code: &[u8]| {
         let (key, commitment) = (Fr::from(1000 + i), Fr::from(2000 + i));
-        classifier(verifier, keccak256(code), Some(key), commitment)
+        let mut model = classifier(verifier, keccak256(code), Some(key), commitment);
+        model.slots = vec![model.slots[0]; count as usize];
+        model
     };
     let mut expected = proof()[..384].to_vec();
     for i in 0..count {

@@ -252,11 +252,11 @@ pub fn records_are_bounded() {
         (1, 257, Some(1 + 256)),
         (3, 257, Some(3 + 256)),
     ] {
-        let other = Model {
+        let other = fitted(Model {
             inputs: vec![hashed.clone(); inputs],
             outputs: vec![hashed.clone(); outputs],
             ..model.clone()
-        };
+        });
         let call = register_call(&other);
         match wrong {
             Some(tensor) => {
@@ -277,18 +277,18 @@ pub fn records_are_bounded() {
     }
     // Elements of which 253 bits just fit a word; the largest commitment and key.
     let largest = order() - U256::from(1);
-    let accepted = Model {
+    let accepted = fitted(Model {
         inputs: vec![
             public(253, 0, 1, 1),
             public(23, -9, 11, 1),
             public(3, 0, 64, 1),
         ],
-        outputs: vec![public(u32::MAX, i64::MIN, 1, u32::MAX)],
+        outputs: vec![public(253 * 0xff00, i64::MIN, 1, 0xff00)],
         commitment: largest,
         mode: I::Mode::Aggregated,
         keyDigest: largest,
         ..model.clone()
-    };
+    });
     let outcome = scene.call(scene.front, &register_call(&accepted));
     assert!(outcome.returned, "{}", reason(&outcome));
     let registered = event(outcome.logs[0].topics(), &outcome.logs[0].data.data);
