@@ -3,9 +3,11 @@
 use crate::commands::{
     aggregate, calibrate, demo, eval, evm, inspect, prove, run, setup, srs, verify,
 };
+use crate::ui::Ui;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use zkml_circuits::{
     files,
@@ -177,6 +179,28 @@ impl PublicArgs {
         let checked = model.check_public(&self.names);
         checked.with_context(|| file.display().to_string())
     }
+
+    /// [`note_public`], for all but those named, which must be initialisers.
+    pub fn note(&self, model: &Model, file: &Path, ui: &Ui) -> anyhow::Result<Value> {
+        let checked = model.check_names(&self.names);
+        checked.with_context(|| file.display().to_string())?;
+        Ok(note_named(model, &self.names, ui))
+    }
+}
+
+/// Says, where nothing is published yet, what `setup` will ask the model's owner. Returns the names.
+pub fn note_public(model: &Model, ui: &Ui) -> Value {
+    note_named(model, &[], ui)
+}
+
+fn note_named(model: &Model, named: &[String], ui: &Ui) -> Value {
+    let asked = model.unnamed_public(named);
+    for (name, what) in &asked {
+        ui.note(format_args!(
+            "setup will ask for --public '{name}': everybody will see its numbers: {what}"
+        ));
+    }
+    asked.iter().map(|(name, _)| *name).collect()
 }
 
 impl ModelArgs {

@@ -1,7 +1,7 @@
 //! `zkml calibrate`: a scale and an input range from sample data.
 
 use crate::{
-    cli::Settings,
+    cli::{note_public, Settings},
     commands::eval::sample_size,
     output::{self, Content},
     plot::bars,
@@ -83,6 +83,7 @@ pub fn run(args: &CalibrateArgs, ui: &Ui) -> Result<Value> {
         output::check(path, Content::Plot, &[model, &args.out])?;
     }
     let first = load_real(&args.model, &ImportOptions::default())?;
+    let asked = note_public(&first.0, ui);
     let samples = read_samples(&args.data, sample_size(&first.0)?)?;
     let chosen: Vec<&[f64]> = samples.iter().take(args.samples).collect();
     let (lo, hi) = samples.range();
@@ -145,6 +146,7 @@ pub fn run(args: &CalibrateArgs, ui: &Ui) -> Result<Value> {
     }
     Ok(json!({
         "scale": best.scale,
+        "needs_public": asked,
         "input_range": [range.0, range.1],
         "samples": chosen.len(),
         "trials": trials.iter().map(Trial::json).collect::<Vec<_>>(),

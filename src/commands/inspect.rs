@@ -50,7 +50,7 @@ pub fn run(args: &InspectArgs, ui: &Ui) -> Result<Value> {
         return sketch::run(&args.model.model, ui);
     }
     let model = args.model.load()?;
-    args.public.check(&model, &args.model.model)?;
+    let asked = args.public.note(&model, &args.model.model, ui)?;
     let initialisers = model.initialisers;
     let weights: usize = model.weights.values().map(Vec::len).sum();
     let (architecture, plan) = Architecture::new(
@@ -104,6 +104,7 @@ pub fn run(args: &InspectArgs, ui: &Ui) -> Result<Value> {
         "scale": graph.scale,
         "weights": weights,
         "initialisers": initialisers,
+        "needs_public": asked,
         "layers": layers.iter().map(Layer::json).collect::<Value>(),
         "shape": plan.shape,
         "usage": plan.usage,

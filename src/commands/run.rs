@@ -1,7 +1,7 @@
 //! `zkml run`: what the model says, in the proof's arithmetic, without a proof.
 
 use crate::{
-    cli::ModelArgs,
+    cli::{note_public, ModelArgs},
     ui::Ui,
     values::{outputs_json, say_outputs},
 };
@@ -28,12 +28,14 @@ pub struct RunArgs {
 /// Runs the command.
 pub fn run(args: &RunArgs, ui: &Ui) -> Result<Value> {
     let model = args.model.load()?;
+    let asked = note_public(&model, ui);
     let input = inputs::load(&args.input, &model.graph, &model.source)?;
     let trace = exec::run(&model.graph, &model.weights, &input)?;
     let outputs = exec::outputs(&model.graph, &trace);
     say_outputs(ui, &model.graph, &model.source, &outputs)?;
     Ok(json!({
         "scale": model.graph.scale,
+        "needs_public": asked,
         "outputs": outputs_json(&model.graph, &model.source, &outputs),
     }))
 }

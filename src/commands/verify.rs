@@ -7,7 +7,7 @@ use crate::{
     ui::Ui,
     values::{grouped, say_statement, stated_class},
 };
-use anyhow::{bail, Context, Result};
+use anyhow::{anyhow, bail, Context, Result};
 use clap::Args;
 use serde_json::{json, Value};
 use std::{
@@ -202,6 +202,12 @@ const MAX_SALTS: u64 = 1 << 20;
 /// Reads the salts of hashed tensors, by name.
 pub fn load_salts(path: &Path) -> Result<BTreeMap<String, Word>> {
     let text = read_bounded(path, MAX_SALTS)?;
-    serde_json::from_slice(&text)
-        .with_context(|| format!("{}: expected salts written by `zkml prove`", path.display()))
+    serde_json::from_slice(&text).map_err(|error| {
+        // serde_json quotes what it found, which may be a salt; where it stands is enough.
+        let (line, column) = (error.line(), error.column());
+        anyhow!(
+            "{}: line {line}, column {column}: expected salts written by `zkml prove`, got something else",
+            path.display()
+        )
+    })
 }

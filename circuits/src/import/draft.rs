@@ -1,6 +1,6 @@
 //! A graph under construction.
 
-use super::{fuse, movement, Fate, Format, ImportError, Initialiser, Model, Source};
+use super::{fuse, movement, ImportError, Initialiser, Model, Source};
 use crate::graph::ops::elements;
 use crate::graph::range::{propagate, weight_range};
 use crate::graph::real::RealWeights;
@@ -221,22 +221,11 @@ impl Draft<i64> {
             }
         }
         propagate(&mut self.graph, &self.weights)?;
-        // Files that name no initialisers have weights only.
-        let weights = self.weights.keys();
-        let weights = weights.filter_map(|id| self.graph.tensors.get(id.0));
-        let weights = weights.map(|tensor| Initialiser {
-            name: tensor.name.clone(),
-            fate: Fate::Committed,
-        });
-        let initialisers = match self.source.format {
-            Format::Onnx => self.initialisers,
-            Format::Msgpack | Format::Tflite => weights.collect(),
-        };
         Ok(Model {
             graph: self.graph,
             weights: self.weights,
             source: self.source,
-            initialisers,
+            initialisers: self.initialisers,
         })
     }
 }

@@ -16,7 +16,7 @@ mod tflite;
 pub use draft::{Draft, FloatModel};
 pub use error::ImportError;
 pub use fate::{Fate, Initialiser, Reason};
-pub(crate) use msgpack::{parse as parse_msgpack, without_numbers, RawTensor};
+pub(crate) use msgpack::{parse as parse_msgpack, without_values, RawTensor};
 pub use msgpack::{LayerShape, Operand, Shapes};
 pub use onnx::Exact;
 
@@ -119,6 +119,16 @@ impl Model {
         fate::consented(&self.initialisers, named)
     }
 
+    /// Fails if one of the names is none of an initialiser.
+    pub fn check_names(&self, named: &[String]) -> Result<(), ImportError> {
+        fate::known(&self.initialisers, named)
+    }
+
+    /// Numbers that [`Model::check_public`] fails for: names, and what each decides.
+    pub fn unnamed_public<'a>(&'a self, named: &'a [String]) -> Vec<(&'a str, &'a str)> {
+        fate::unnamed(&self.initialisers, named).collect()
+    }
+
     /// The model on `count` inputs at once: see [`Graph::batched`]. Inputs and outputs have them in
     /// their first dimension.
     pub fn batched(self, count: usize) -> Result<Model, ImportError> {
@@ -209,6 +219,16 @@ pub fn load_exact(path: &Path) -> Result<Option<Exact>, ImportError> {
 /// An ONNX model from memory, its weights not quantised yet.
 pub fn parse_onnx(bytes: &[u8], options: &ImportOptions) -> Result<FloatModel, ImportError> {
     onnx::load(bytes, options)
+}
+
+/// An ONNX model that declares the bounds of another one of its architecture, in their order
+/// ([`Draft::declared`]): what in its public files is not that model's comes of neither's declared bounds.
+pub fn parse_onnx_declared(
+    bytes: &[u8],
+    options: &ImportOptions,
+    declared: Vec<Interval>,
+) -> Result<FloatModel, ImportError> {
+    onnx::load_declared(bytes, options, declared)
 }
 
 /// An ONNX tensor (`.pb`): shape and values.

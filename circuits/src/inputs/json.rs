@@ -4,6 +4,7 @@
 //! values, which would be many times its size.
 
 use super::{problem, Problem};
+use crate::import::without_values;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::Deserializer;
 use std::fmt;
@@ -30,7 +31,7 @@ pub(super) fn parse(bytes: &[u8], inputs: usize, most: usize) -> Result<Vec<Vec<
         .and_then(|()| json.end());
     match (reader.problem, read) {
         (Some(problem), _) => Err(problem),
-        (None, Err(error)) => Err(problem("JSON", EXPECTED, error)),
+        (None, Err(error)) => Err(problem("JSON", EXPECTED, without_values(error))),
         (None, Ok(())) => Ok(reader.lists),
     }
 }

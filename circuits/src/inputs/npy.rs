@@ -12,7 +12,8 @@ pub(super) struct Array {
 pub(super) fn parse(bytes: &[u8]) -> Result<Array, Problem> {
     let (header, data) = split(bytes)?;
     let field = |name: &str| {
-        let missing = || problem("npy header", format!("a field {name}"), header);
+        // Of a header nothing is shown: where its length is wrong, values are in it.
+        let missing = || problem("npy header", format!("a field {name}"), "none");
         let (_, rest) = header
             .split_once(&format!("'{name}':"))
             .ok_or_else(missing)?;
@@ -30,16 +31,17 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Array, Problem> {
         text.split_once(close).map(|(inner, _)| inner.to_owned())
     };
     let list = inside(field("shape")?, '(', ')')
-        .ok_or_else(|| problem("npy header: shape", "a tuple", header))?;
+        .ok_or_else(|| problem("npy header: shape", "a tuple", "something else"))?;
     let sizes: Result<Vec<usize>, _> = list
         .split(',')
         .map(str::trim)
         .filter(|s| !s.is_empty())
         .map(str::parse)
         .collect();
-    let shape = sizes.map_err(|_| problem("npy header: shape", "a tuple of sizes", &list))?;
+    let shape =
+        sizes.map_err(|_| problem("npy header: shape", "a tuple of sizes", "something else"))?;
     let descr = inside(field("descr")?, '\'', '\'')
-        .ok_or_else(|| problem("npy header: descr", "a plain type", header))?;
+        .ok_or_else(|| problem("npy header: descr", "a plain type", "something else"))?;
     let read = reader(&descr)?;
     let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
     let expected = count.and_then(|n| n.checked_mul(read.size));

@@ -179,6 +179,8 @@ impl Demo<'_> {
         let ui = self.ui;
         self.chapter("Setup, once per model")?;
         let weights: usize = model.weights.values().map(Vec::len).sum();
+        // As `zkml setup` has it.
+        model.check_public(&[])?;
         let made = setup::make(model, Visibilities::default(), goal, &self.srs, ui)?;
         setup::write(&made, &self.keys(), ui)?;
         warn(&made.keys.provenance, ui);

@@ -32,6 +32,7 @@ use super::{
     fuse, Draft, Fate, FloatModel, Format, ImportError, ImportOptions, Layout, Port, DEFAULT_SCALE,
 };
 use crate::graph::ops::elements;
+use crate::graph::Interval;
 use attributes::OnnxNode;
 use prost::Message;
 use schema::{GraphProto, ModelProto, TensorProto, ValueInfoProto};
@@ -70,10 +71,19 @@ pub(super) fn tensor(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f64>), ImportError
 }
 
 pub(super) fn load(bytes: &[u8], options: &ImportOptions) -> Result<FloatModel, ImportError> {
+    load_declared(bytes, options, Vec::new())
+}
+
+/// A model with the declared bounds of another one.
+pub(super) fn load_declared(
+    bytes: &[u8],
+    options: &ImportOptions,
+    declared: Vec<Interval>,
+) -> Result<FloatModel, ImportError> {
     let (mut graph, opset) = read(bytes)?;
     let before = readable(&graph);
     patterns::name_spellings(&mut graph);
-    let mut draft = import((graph, opset), options)?;
+    let mut draft = import((graph, opset), options, declared)?;
     for one in &mut draft.initialisers {
         if one.fate == Fate::Unused && before.contains(&one.name) {
             let what = "it spells an activation or a normalisation";
@@ -90,8 +100,13 @@ fn readable(graph: &GraphProto) -> HashSet<String> {
     inputs.chain(outputs).cloned().collect()
 }
 
-fn import(graph: (GraphProto, i64), options: &ImportOptions) -> Result<FloatModel, ImportError> {
+fn import(
+    graph: (GraphProto, i64),
+    options: &ImportOptions,
+    declared: Vec<Interval>,
+) -> Result<FloatModel, ImportError> {
     let (mut importer, graph) = Importer::new(graph, options)?;
+    importer.bounds.given = declared.into_iter();
     let interval = |ty: Type, scale: i64| match ty {
         Type::Real => options.interval(scale),
         _ => options.integer_interval(ty.bounds().unwrap_or_default()),

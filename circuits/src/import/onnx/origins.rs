@@ -46,10 +46,12 @@ impl Importer {
         let used = self.read.contains(name);
         let mut one = Initialiser {
             name: name.to_owned(),
-            fate: if used { Fate::Committed } else { Fate::Unused },
+            fate: Fate::Unused,
         };
-        if used && array.ty.is_real() && array.values.iter().all(|v| *v == 0.0) {
-            one.disclose("all of it is zero, which ranges tell".to_owned(), true);
+        if used && array.ty.is_real() {
+            one.commit(array.values.iter().copied());
+        } else if used {
+            one.fate = Fate::Committed;
         }
         all.push(one);
         self.types.push(array.ty);

@@ -67,7 +67,8 @@ fn cells(graph: &GraphProto, named: bool) -> usize {
     if named {
         name_spellings(&mut graph);
     }
-    let loaded = super::super::import((graph, 22), &options).and_then(|draft| draft.quantise());
+    let loaded =
+        super::super::import((graph, 22), &options, Vec::new()).and_then(|draft| draft.quantise());
     let model: Model = loaded.unwrap();
     let plan = choose(&model.graph, &Visibilities::default(), Goal::Prove).unwrap();
     plan.usage.data_cells
