@@ -84,7 +84,7 @@ pub enum Command {
     Aggregate(aggregate::AggregateArgs),
     /// Make the contract, or try it in a local EVM
     #[command(subcommand)]
-    Evm(evm::EvmCommand),
+    Evm(Box<evm::EvmCommand>),
     /// Import, check, show or make structured reference strings
     #[command(subcommand)]
     Srs(srs::SrsCommand),

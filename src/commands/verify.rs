@@ -105,7 +105,7 @@ pub fn run(args: &VerifyArgs, ui: &Ui) -> Result<Value> {
         "srs_relied_upon": relied,
     });
     if !relied {
-        return Err(Untrusted::new(&fingerprint, fields).into());
+        return Err(Untrusted::new("the proof holds", &fingerprint, fields).into());
     }
     ui.say("Proof verified!")?;
     Ok(fields)

@@ -174,6 +174,16 @@ impl JsonRpcClient for Http {
         let id = self.id.fetch_add(1, Ordering::Relaxed);
         let body = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
         let mut reply = self.post(&body)?;
+        // Of an error the request's id may not be known to the node (JSON-RPC 2.0, section 5): it is null then.
+        let got = reply.get("id").unwrap_or(&Value::Null);
+        let failed = reply.get("error").is_some_and(|error| !error.is_null());
+        if *got != json!(id) && !(failed && got.is_null()) {
+            let got: String = got.to_string().chars().take(40).collect();
+            return Err(HttpError::Transport(format!(
+                "the reply is to another request: expected id {id}, got {}",
+                got.replace(char::is_control, " ")
+            )));
+        }
         match reply.remove("error") {
             None | Some(Value::Null) => {
                 let result = reply.remove("result").unwrap_or_default();
