@@ -3,16 +3,18 @@
 use crate::commands::{
     aggregate, calibrate, demo, eval, evm, inspect, prove, run, setup, srs, verify,
 };
-use crate::ui::Ui;
-use anyhow::Context;
+use crate::{remedy, ui::Ui};
+use anyhow::{bail, Context};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 use zkml_circuits::{
     files,
     graph::{batch::MAX_BATCH, real::RealWeights, Visibility},
-    import::{self, Exact, ImportOptions, Model},
+    import::{self, Exact, ImportError, ImportOptions, Model},
     layout,
     prove::{ProveError, Transcript},
 };
@@ -116,12 +118,15 @@ impl Command {
 
 /// How to read a model, as `zkml calibrate` found it best.
 #[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// The scale.
     pub scale: Option<i64>,
     /// Range of the input values as real numbers.
     pub input_range: Option<(f64, f64)>,
+    /// Ranges of single inputs, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub input_ranges: BTreeMap<String, (f64, f64)>,
 }
 
 impl Settings {
@@ -154,9 +159,10 @@ pub struct ModelArgs {
     /// Fixed-point scale: integers stand for multiples of 1/SCALE [default: the file's, or 512]
     #[arg(long)]
     pub scale: Option<i64>,
-    /// Range of the input values as real numbers, both ends included [default: -4,4]
-    #[arg(long, value_name = "LO,HI", value_parser = parse_range, allow_hyphen_values = true)]
-    pub input_range: Option<(f64, f64)>,
+    /// Range of the input values as real numbers, both ends included; for one input with its name, as often as
+    /// needed [default: -4,4; integers: what they index, or 16 bits]
+    #[arg(long = "input-range", value_name = "[NAME=]LO,HI", value_parser = parse_named_range, allow_hyphen_values = true)]
+    pub input_ranges: Vec<InputRange>,
     /// Settings file of `zkml calibrate`; --scale and --input-range go before it
     #[arg(long, value_name = "FILE")]
     pub settings: Option<PathBuf>,
@@ -204,9 +210,16 @@ fn note_named(model: &Model, named: &[String], ui: &Ui) -> Value {
 }
 
 impl ModelArgs {
-    /// Reads the model.
+    /// Reads the model. An error comes with what helps, if something does.
     pub fn load(&self) -> anyhow::Result<Model> {
-        Ok(import::load(&self.model, &self.options()?)?.batched(self.batch)?)
+        let options = self.options()?;
+        self.load_with(&options)
+            .map_err(|error| remedy::for_model(self, &options, error))
+    }
+
+    /// Reads the model with other options.
+    pub fn load_with(&self, options: &ImportOptions) -> Result<Model, ImportError> {
+        import::load(&self.model, options)?.batched(self.batch)
     }
 
     /// The model in floating point, where its format has that.
@@ -216,17 +229,38 @@ impl ModelArgs {
 
     /// Reads one run of the model, and its weights before they were rounded.
     pub fn load_real(&self) -> anyhow::Result<(Model, RealWeights)> {
-        Ok(import::load_real(&self.model, &self.options()?)?)
+        let options = self.options()?;
+        import::load_real(&self.model, &options)
+            .map_err(|error| remedy::for_model(self, &options, error))
     }
 
-    fn options(&self) -> anyhow::Result<ImportOptions> {
+    /// What the arguments and the settings say.
+    pub fn options(&self) -> anyhow::Result<ImportOptions> {
         let settings = match &self.settings {
             Some(path) => Settings::read(path)?,
             None => Settings::default(),
         };
+        let mut input_range = None;
+        let mut input_ranges = BTreeMap::new();
+        for InputRange { name, range } in &self.input_ranges {
+            let known = match name {
+                None => input_range.replace(*range),
+                Some(name) => input_ranges.insert(name.clone(), *range),
+            };
+            if known.is_some() {
+                let of = name
+                    .as_ref()
+                    .map_or(String::new(), |name| format!(" of '{name}'"));
+                bail!("--input-range{of}: expected it once, got it twice");
+            }
+        }
+        for (name, range) in settings.input_ranges {
+            input_ranges.entry(name).or_insert(range);
+        }
         Ok(ImportOptions {
             scale: self.scale.or(settings.scale),
-            input_range: self.input_range.or(settings.input_range),
+            input_range: input_range.or(settings.input_range),
+            input_ranges,
         })
     }
 
@@ -244,6 +278,24 @@ fn parse_batch(text: &str) -> Result<usize, String> {
         Ok(count) if (1..=MAX_BATCH).contains(&count) => Ok(count),
         _ => Err(format!("expected 1 to {MAX_BATCH} inputs; got '{text}'")),
     }
+}
+
+/// A range of input values: of all inputs that have none of their own, or of the one named.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InputRange {
+    /// The input.
+    pub name: Option<String>,
+    /// Both ends.
+    pub range: (f64, f64),
+}
+
+fn parse_named_range(text: &str) -> Result<InputRange, String> {
+    let (name, range) = match text.rsplit_once('=') {
+        Some((name, range)) => (Some(name.to_owned()), range),
+        None => (None, text),
+    };
+    let range = parse_range(range)?;
+    Ok(InputRange { name, range })
 }
 
 fn parse_range(text: &str) -> Result<(f64, f64), String> {

@@ -447,7 +447,16 @@ fn options() {
         .tempfile()
         .unwrap();
     std::fs::write(file.path(), to_msgpack(&small())).unwrap();
-    let load = |scale, input_range| load(file.path(), &ImportOptions { scale, input_range });
+    let load = |scale, input_range| {
+        load(
+            file.path(),
+            &ImportOptions {
+                scale,
+                input_range,
+                ..ImportOptions::default()
+            },
+        )
+    };
     assert!(load(Some(17), None)
         .unwrap_err()
         .to_string()

@@ -122,6 +122,7 @@ pub fn run(args: &CalibrateArgs, ui: &Ui) -> Result<Value> {
     let settings = Settings {
         scale: Some(best.scale),
         input_range: Some(range),
+        ..Settings::default()
     };
     settings.write(&args.out)?;
     ui.say(format_args!(
@@ -159,6 +160,7 @@ fn scales(model: &Model, path: &Path) -> Vec<i64> {
     let fixed = ImportOptions {
         scale: Some(model.graph.scale * 2),
         input_range: None,
+        ..ImportOptions::default()
     };
     match load_real(path, &fixed) {
         Ok(_) => BITS.map(|bits| 1 << bits).collect(),
@@ -170,6 +172,7 @@ fn try_scale(path: &Path, scale: i64, range: (f64, f64), samples: &[&[f64]]) -> 
     let options = ImportOptions {
         scale: Some(scale),
         input_range: Some(range),
+        ..ImportOptions::default()
     };
     let (model, real) = load_real(path, &options)?;
     let pair = Pair {

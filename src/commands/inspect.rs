@@ -39,7 +39,7 @@ pub struct InspectArgs {
     /// to lay out
     #[arg(
         long,
-        conflicts_with_all = ["optimize", "scale", "input_range", "settings", "batch", "names"]
+        conflicts_with_all = ["optimize", "scale", "input_ranges", "settings", "batch", "names"]
     )]
     plan_only: bool,
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     cli::{note_public, ModelArgs},
+    remedy,
     ui::Ui,
     values::{outputs_json, say_outputs},
 };
@@ -9,7 +10,10 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{json, Value};
 use std::path::PathBuf;
-use zkml_circuits::{graph::exec, inputs};
+use zkml_circuits::{
+    graph::{exec, Visibility},
+    inputs,
+};
 
 /// Run a model on an input, in the same fixed-point arithmetic that a proof is about.
 #[derive(Args)]
@@ -29,8 +33,10 @@ pub struct RunArgs {
 pub fn run(args: &RunArgs, ui: &Ui) -> Result<Value> {
     let model = args.model.load()?;
     let asked = note_public(&model, ui);
-    let input = inputs::load(&args.input, &model.graph, &model.source)?;
-    let trace = exec::run(&model.graph, &model.weights, &input)?;
+    let sight = |_| Visibility::Public;
+    let input = inputs::read(&args.input, &model.graph, &model.source, &sight)
+        .map_err(|error| remedy::for_input(&args.model, &args.input, error))?;
+    let trace = exec::run(&model.graph, &model.weights, &input.values)?;
     let outputs = exec::outputs(&model.graph, &trace);
     say_outputs(ui, &model.graph, &model.source, &outputs)?;
     Ok(json!({

@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum WitnessError {
     /// A value does not fit its cells.
-    #[error("node {node}: a value is outside the range that the keys were made for; run setup again with a wider --input-range or a larger scale")]
+    #[error("node {node}: a value is outside the range that the keys were made for")]
     OutOfRange {
         /// Node name or tensor name.
         node: String,

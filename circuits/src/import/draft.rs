@@ -23,6 +23,8 @@ pub struct Draft<W> {
     pub declared: Vec<Interval>,
     /// What became of the file's initialisers.
     pub initialisers: Vec<Initialiser>,
+    /// Places of numbers in the file that are too large for a weight, one for each initialiser that has some.
+    pub large: Vec<String>,
 }
 
 /// A graph with real weights: `value / scale` of every tensor is what the model computes.
@@ -47,6 +49,7 @@ impl<W: Copy> Draft<W> {
             },
             declared: Vec::new(),
             initialisers: Vec::new(),
+            large: Vec::new(),
         }
     }
 
@@ -239,6 +242,7 @@ impl<W> Draft<W> {
             source: self.source,
             declared: self.declared,
             initialisers: self.initialisers,
+            large: self.large,
         }
     }
 }

@@ -171,7 +171,7 @@ pub(super) fn load(bytes: &[u8], options: &ImportOptions) -> Result<Draft<Rounde
     }
     let scale = ImportOptions {
         scale: Some(file.global_sf),
-        ..*options
+        ..options.clone()
     }
     .scale_or(file.global_sf)?;
     if !file.layers.is_empty() && file.tensors.iter().all(|t| t.data.is_empty()) {
@@ -242,8 +242,8 @@ pub(super) fn import(
     for (idx, shape, values) in network.tensors {
         importer.read_tensor(idx, &shape, values, &network.inputs)?;
     }
-    let interval = options.interval(network.scale)?;
     for &idx in &network.inputs {
+        let interval = options.interval(&importer.name(idx), network.scale)?;
         importer.add_input(idx, &network.layers, interval)?;
     }
     for (at, layer) in network.layers.iter().enumerate() {
@@ -423,15 +423,20 @@ impl Importer {
         }
     }
 
+    /// An input's or output's name in the file; an index in zkml's.
+    fn name(&self, idx: i64) -> String {
+        let name = self.names.get(&idx).cloned();
+        name.unwrap_or_else(|| idx.to_string())
+    }
+
     fn port(&self, idx: i64, shape: &[usize]) -> Port {
         let layout = if shape.len() == 4 {
             Layout::ChannelsLast
         } else {
             Layout::Plain
         };
-        let name = self.names.get(&idx).cloned();
         Port {
-            name: name.unwrap_or_else(|| idx.to_string()),
+            name: self.name(idx),
             shape: shape.to_vec(),
             layout,
             scale: None,

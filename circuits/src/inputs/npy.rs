@@ -1,15 +1,11 @@
 //! NumPy arrays. Read here rather than by a crate, so that a header's shape is believed only as
 //! far as the file has data.
 
-use super::{problem, Problem};
+use super::error::{problem, Problem};
+use super::numbers::Given;
+use crate::quantise::half;
 
-/// An array of real numbers.
-pub(super) struct Array {
-    pub shape: Vec<usize>,
-    pub values: Vec<f64>,
-}
-
-pub(super) fn parse(bytes: &[u8]) -> Result<Array, Problem> {
+pub(super) fn parse(bytes: &[u8]) -> Result<Given, Problem> {
     let (header, data) = split(bytes)?;
     let field = |name: &str| {
         // Of a header nothing is shown: where its length is wrong, values are in it.
@@ -50,7 +46,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Array, Problem> {
         return Err(problem("npy data", wanted, format!("{} bytes", data.len())));
     }
     let values = data.chunks_exact(read.size).map(read.value).collect();
-    Ok(Array { shape, values })
+    Ok(Given { shape, values })
 }
 
 /// Header text and data.
@@ -98,6 +94,20 @@ fn reader(descr: &str) -> Result<Reader, Problem> {
         };
     }
     Ok(match descr {
+        "<f2" => Reader {
+            size: 2,
+            value: |b| {
+                b.try_into()
+                    .map_or(f64::NAN, |b| half(u16::from_le_bytes(b)))
+            },
+        },
+        ">f2" => Reader {
+            size: 2,
+            value: |b| {
+                b.try_into()
+                    .map_or(f64::NAN, |b| half(u16::from_be_bytes(b)))
+            },
+        },
         "<f4" => read!(f32, from_le_bytes),
         ">f4" => read!(f32, from_be_bytes),
         "<f8" => read!(f64, from_le_bytes),
@@ -111,7 +121,7 @@ fn reader(descr: &str) -> Result<Reader, Problem> {
         "<u8" => read!(u64, from_le_bytes),
         "<i8" => read!(i64, from_le_bytes),
         other => {
-            let expected = "f4, f8, u1, i1, u2, i2, u4, i4, u8 or i8";
+            let expected = "f2, f4, f8, u1, i1, u2, i2, u4, i4, u8 or i8";
             return Err(problem("npy header: descr", expected, other));
         }
     })

@@ -122,7 +122,7 @@ impl Http {
 
     fn post(&self, body: &Value) -> Result<Map<String, Value>, HttpError> {
         let hidden = |text: String| text.replace(&self.url, &self.place);
-        let transport = |error: ureq::Error| HttpError::Transport(hidden(error.to_string()));
+        let transport = |error: ureq::Error| HttpError::Transport(hidden(in_words(&error)));
         let mut response = self
             .agent
             .post(&self.url)
@@ -153,6 +153,18 @@ impl Http {
                 "the reply is not JSON-RPC: expected an object with 'result' or 'error'".into(),
             )),
         }
+    }
+}
+
+/// What went wrong on the way. What TLS says of a first reply that is none of its own helps nobody.
+fn in_words(error: &ureq::Error) -> String {
+    let said = error.to_string();
+    match said.contains("InvalidContentType") {
+        true => {
+            "the URL says https, and what the server answers is no TLS: it may speak plain HTTP"
+                .to_owned()
+        }
+        false => said,
     }
 }
 
@@ -235,5 +247,22 @@ mod tests {
         ] {
             assert_eq!(Http::new(url).unwrap().is_exposed(), exposed, "{url}");
         }
+    }
+
+    #[test]
+    fn a_server_without_tls_is_named_so() {
+        use std::io::{Read, Write};
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = server.local_addr().unwrap().port();
+        let answer = std::thread::spawn(move || {
+            let (mut stream, _) = server.accept().unwrap();
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+        });
+        let http = Http::new(&format!("https://127.0.0.1:{port}/secret")).unwrap();
+        let error = http.post(&json!({})).unwrap_err().to_string();
+        answer.join().unwrap();
+        assert!(error.contains("the URL says https"), "{error}");
+        assert!(!error.contains("secret"), "{error}");
     }
 }

@@ -12,6 +12,7 @@ mod curve;
 mod dense;
 mod division;
 mod geometry;
+mod indices;
 mod logic;
 mod moves;
 mod operands;
@@ -107,16 +108,20 @@ fn import(
 ) -> Result<FloatModel, ImportError> {
     let (mut importer, graph) = Importer::new(graph, options)?;
     importer.bounds.given = declared.into_iter();
-    let interval = |ty: Type, scale: i64| match ty {
-        Type::Real => options.interval(scale),
-        _ => options.integer_interval(ty.bounds().unwrap_or_default()),
+    let indices = indices::bounds(&graph);
+    let interval = |name: &str, ty: Type, scale: i64| match ty {
+        Type::Real => options.interval(name, scale),
+        _ => {
+            let bounds = ty.bounds().unwrap_or_default();
+            options.integer_interval(name, bounds, indices.get(name).copied())
+        }
     };
     for info in &graph.input {
         // Old files list initialisers among the inputs.
         if !importer.values.contains_key(&info.name) {
             let (shape, ty) = input_shape(info)?;
             let scale = importer.natural(ty);
-            let range = interval(ty, scale)?;
+            let range = interval(&info.name, ty, scale)?;
             let id = importer.draft.input(&info.name, inner(&shape), range);
             let port = port(&info.name, &shape, ty);
             importer.draft.source.inputs.push(port);
@@ -317,7 +322,7 @@ impl Importer {
         };
         for tensor in &graph.initializer {
             let array = tensor::constant(tensor, &tensor.name)?;
-            let array = importer.initialiser(&tensor.name, array);
+            let array = importer.initialiser(&tensor.name, array)?;
             importer.values.insert(tensor.name.clone(), array.into());
         }
         Ok((importer, graph))

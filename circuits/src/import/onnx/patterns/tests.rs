@@ -62,6 +62,7 @@ fn cells(graph: &GraphProto, named: bool) -> usize {
     let options = ImportOptions {
         scale: Some(256),
         input_range: Some((-4.0, 4.0)),
+        ..ImportOptions::default()
     };
     let mut graph = graph.clone();
     if named {
