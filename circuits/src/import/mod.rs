@@ -24,7 +24,7 @@ pub use onnx::Exact;
 use crate::files::{is_pointer, read_bounded, POINTER_WORDS};
 use crate::graph::range::propagate;
 use crate::graph::real::RealWeights;
-use crate::graph::{Graph, Weights};
+use crate::graph::{Graph, Interval, Weights};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
