@@ -8,6 +8,8 @@
 //! that nobody reads, or what was computed from these. Bounds of such cells are propagated beside those of
 //! elements, whose bounds decide about domains and overflow alone.
 
+#![deny(clippy::arithmetic_side_effects)]
+
 mod error;
 mod known;
 mod step;
@@ -31,7 +33,7 @@ pub const MAX_ACCUMULATOR_BITS: u32 = 120;
 
 /// The declared range of a weight tensor: the fewest signed bits that hold its values.
 pub fn weight_range(values: &[i64]) -> Interval {
-    let needed = |&v: &i64| 65 - (if v < 0 { !v } else { v }).leading_zeros();
+    let needed = |&v: &i64| 65u32.saturating_sub((if v < 0 { !v } else { v }).leading_zeros());
     Interval::signed(values.iter().map(needed).max().unwrap_or(1))
 }
 
@@ -40,7 +42,7 @@ pub fn weight_range(values: &[i64]) -> Interval {
 pub fn round_outward(lo: i64, hi: i64) -> Interval {
     let (lo, hi) = (i128::from(lo.min(0)), i128::from(hi.max(0)));
     for bits in 2..=63u32 {
-        let quarter = 1i128 << (bits - 2);
+        let quarter = 1i128 << bits.saturating_sub(2);
         // Unsigned first, then signed: the forms that the circuit packs best.
         for quarters in [0, 2, 1, 3] {
             let start = -quarter * quarters;
@@ -134,7 +136,7 @@ fn unite(intervals: &[Known]) -> Known {
 fn narrow(place: &str, v: Known) -> Result<(), RangeError> {
     let limit = 1i64 << MAX_ACTIVATION_BITS;
     let widest = Interval {
-        lo: -limit,
+        lo: limit.saturating_neg(),
         hi: limit - 1,
     };
     if v.inside(widest) {
