@@ -64,22 +64,51 @@ pub fn round_outward(lo: i64, hi: i64) -> Interval {
 /// Sets the range of every activation and the interval before the clamp of every node.
 pub fn propagate(graph: &mut Graph, weights: &Weights) -> Result<(), RangeError> {
     graph.validate()?;
-    let mut known: Vec<Vec<Known>> = vec![Vec::new(); graph.tensors.len()];
-    let mut cells = known.clone();
-    for &id in &graph.inputs {
-        let tensor = graph.tensor(id, "the list of inputs")?;
-        let range = Known::of(tensor.range);
-        narrow(&format!("input '{}'", tensor.name), range)?;
-        if let Some(slot) = known.get_mut(id.0) {
-            *slot = vec![range];
+    Propagation::default().advance(graph, weights)
+}
+
+/// What is known of a graph's tensors, as far as it has grown.
+#[derive(Default)]
+pub(crate) struct Propagation {
+    known: Vec<Vec<Known>>,
+    cells: Vec<Vec<Known>>,
+    /// Inputs and nodes that are bounded.
+    inputs: usize,
+    nodes: usize,
+}
+
+impl Propagation {
+    /// [`propagate`] for what the graph has more than the last time, which must not have changed otherwise.
+    pub(crate) fn advance(
+        &mut self,
+        graph: &mut Graph,
+        weights: &Weights,
+    ) -> Result<(), RangeError> {
+        self.known.resize(graph.tensors.len(), Vec::new());
+        self.cells.resize(graph.tensors.len(), Vec::new());
+        for &id in graph.inputs.iter().skip(self.inputs) {
+            let tensor = graph.tensor(id, "the list of inputs")?;
+            let range = Known::of(tensor.range);
+            narrow(&format!("input '{}'", tensor.name), range)?;
+            if let Some(slot) = self.known.get_mut(id.0) {
+                *slot = vec![range];
+            }
+            if let Some(slot) = self.cells.get_mut(id.0) {
+                *slot = vec![range.with_zero(true)];
+            }
         }
-        if let Some(slot) = cells.get_mut(id.0) {
-            *slot = vec![range.with_zero(true)];
+        self.inputs = graph.inputs.len();
+        while self.nodes < graph.nodes.len() {
+            self.node(graph, weights)?;
+            self.nodes += 1;
         }
+        Ok(())
     }
-    for at in 0..graph.nodes.len() {
-        let Some(node) = graph.nodes.get(at) else {
-            continue;
+
+    /// The next node.
+    fn node(&mut self, graph: &mut Graph, weights: &Weights) -> Result<(), RangeError> {
+        let Some(node) = graph.nodes.get(self.nodes) else {
+            return Ok(());
         };
         let step = |known| Step {
             graph,
@@ -87,30 +116,32 @@ pub fn propagate(graph: &mut Graph, weights: &Weights) -> Result<(), RangeError>
             node,
             known,
         };
-        let elements = step(&known);
+        let elements = step(&self.known);
         elements.check_accumulator()?;
         let before = elements.before_clamp()?;
-        let everywhere = step(&cells).of_cells()?.unwrap_or_else(|| before.clone());
+        let everywhere = step(&self.cells)
+            .of_cells()?
+            .unwrap_or_else(|| before.clone());
         let (pre, range) = elements.stored(&before, &everywhere)?;
         let clamp = node.op.clamp();
         let output = node.output;
-        if let Some(slot) = known.get_mut(output.0) {
+        if let Some(slot) = self.known.get_mut(output.0) {
             *slot = compact(before.into_iter().map(|v| v.clamped(clamp)).collect());
         }
-        if let Some(slot) = cells.get_mut(output.0) {
+        if let Some(slot) = self.cells.get_mut(output.0) {
             let held = everywhere
                 .into_iter()
                 .map(|v| v.clamped(clamp).with_zero(true));
             *slot = compact(held.collect());
         }
-        if let Some(node) = graph.nodes.get_mut(at) {
+        if let Some(node) = graph.nodes.get_mut(self.nodes) {
             node.pre = pre;
         }
         if let Some(tensor) = graph.tensors.get_mut(output.0) {
             tensor.range = range;
         }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Intervals are kept for each index of the first dimension.
