@@ -28,8 +28,14 @@ pub struct RunArgs {
 /// Runs the command.
 pub fn run(args: &RunArgs, ui: &Ui) -> Result<Value> {
     let model = args.model.load()?;
+    args.model.check_scale(&model, true, ui)?;
     let input = inputs::load(&args.input, &model.graph, &model.source)?;
-    let trace = exec::run(&model.graph, &model.weights, &input)?;
+    let given = |at: usize, index: usize| {
+        let units = input.get(at)?.get(index)?;
+        Some(model.source.shown(model.graph.scale, at, *units))
+    };
+    let trace = exec::run(&model.graph, &model.weights, &input)
+        .map_err(|error| error.with_values(given))?;
     let outputs = exec::outputs(&model.graph, &trace);
     say_outputs(ui, &model.graph, &model.source, &outputs)?;
     Ok(json!({

@@ -1,5 +1,6 @@
 //! A graph under construction.
 
+use super::vanished::{self, largest_lost};
 use super::{fuse, movement, Fate, Format, ImportError, Initialiser, Model, Source};
 use crate::graph::ops::elements;
 use crate::graph::range::{propagate, weight_range};
@@ -23,6 +24,8 @@ pub struct Draft<W> {
     pub declared: Vec<Interval>,
     /// What became of the file's initialisers.
     pub initialisers: Vec<Initialiser>,
+    /// The initialisers that each of the file's nodes reads, or what was computed from them.
+    pub read: BTreeMap<String, Vec<String>>,
 }
 
 /// A graph with real weights: `value / scale` of every tensor is what the model computes.
@@ -47,6 +50,7 @@ impl<W: Copy> Draft<W> {
             },
             declared: Vec::new(),
             initialisers: Vec::new(),
+            read: BTreeMap::new(),
         }
     }
 
@@ -196,7 +200,12 @@ impl Draft<Rounded> {
     /// The integer model.
     pub(super) fn finish_rounded(self) -> Result<Model, ImportError> {
         let integers = self.values(|v| v.integer);
-        self.with_weights(integers).finish()
+        let lost = self.weights.iter().filter_map(|(id, values)| {
+            let known = integers.get(id).map_or(&[][..], Vec::as_slice);
+            Some((*id, largest_lost(values.iter().map(|v| v.real), known)?))
+        });
+        let lost = lost.collect();
+        self.with_weights(integers).finish(&lost)
     }
 
     /// The integer model, and its weights before they were rounded.
@@ -213,8 +222,8 @@ impl Draft<Rounded> {
 }
 
 impl Draft<i64> {
-    /// Bounds every value.
-    pub(crate) fn finish(mut self) -> Result<Model, ImportError> {
+    /// Bounds every value. Of the weights in `lost` nothing is left but 0: the largest real ones.
+    pub(crate) fn finish(mut self, lost: &BTreeMap<TensorId, f64>) -> Result<Model, ImportError> {
         for (id, values) in &self.weights {
             if let Some(tensor) = self.graph.tensors.get_mut(id.0) {
                 tensor.range = weight_range(values);
@@ -232,12 +241,15 @@ impl Draft<i64> {
             Format::Onnx => self.initialisers,
             Format::Msgpack | Format::Tflite => weights.collect(),
         };
-        Ok(Model {
+        let mut model = Model {
             graph: self.graph,
             weights: self.weights,
             source: self.source,
             initialisers,
-        })
+            vanished: Vec::new(),
+        };
+        model.vanished = vanished::of(&model, lost, &self.read);
+        Ok(model)
     }
 }
 
@@ -250,6 +262,7 @@ impl<W> Draft<W> {
             source: self.source,
             declared: self.declared,
             initialisers: self.initialisers,
+            read: self.read,
         }
     }
 }

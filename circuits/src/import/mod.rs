@@ -12,6 +12,7 @@ mod movement;
 mod msgpack;
 mod onnx;
 mod tflite;
+mod vanished;
 
 pub use draft::{Draft, FloatModel};
 pub use error::ImportError;
@@ -19,11 +20,13 @@ pub use fate::{Fate, Initialiser, Reason};
 pub(crate) use msgpack::{parse as parse_msgpack, without_numbers, RawTensor};
 pub use msgpack::{LayerShape, Operand, Shapes};
 pub use onnx::Exact;
+pub(crate) use vanished::largest_lost;
+pub use vanished::Vanished;
 
 use crate::files::read_bounded;
 use crate::graph::range::propagate;
 use crate::graph::real::RealWeights;
-use crate::graph::{Graph, Interval, Weights};
+use crate::graph::{Clamp, Graph, Interval, Op, Weights};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -100,6 +103,15 @@ pub struct Source {
     pub outputs: Vec<Port>,
 }
 
+impl Source {
+    /// An element of an input as a number of the file, from the graph's units.
+    pub fn shown(&self, scale: i64, input: usize, units: i64) -> String {
+        let port = self.inputs.get(input);
+        let unit = port.map_or(scale, |port| port.scale_or(scale));
+        (units as f64 / unit.max(1) as f64).to_string()
+    }
+}
+
 /// An imported model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Model {
@@ -111,12 +123,29 @@ pub struct Model {
     pub source: Source,
     /// What became of the file's initialisers.
     pub initialisers: Vec<Initialiser>,
+    /// What rounding to integers left nothing of.
+    pub vanished: Vec<Vanished>,
 }
 
 impl Model {
     /// Fails if numbers that may have been learned are public, and are none of those named.
     pub fn check_public(&self, named: &[String]) -> Result<(), ImportError> {
         fate::consented(&self.initialisers, named)
+    }
+
+    /// The model with a result also where its file has none: what is outside of an operator's definition
+    /// counts as the nearest number inside. Also says what and where that is.
+    pub fn defined(mut self) -> Result<(Model, Vec<String>), ImportError> {
+        let mut places = Vec::new();
+        for node in &mut self.graph.nodes {
+            if let Op::Check { x, lo, hi, why } = node.op {
+                let expected = why.asks(lo, hi);
+                places.push(format!("node '{}' takes {expected}", node.name));
+                node.op = Op::clamped(x, Clamp { lo, hi });
+            }
+        }
+        propagate(&mut self.graph, &self.weights)?;
+        Ok((self, places))
     }
 
     /// The model on `count` inputs at once: see [`Graph::batched`]. Inputs and outputs have them in
@@ -139,6 +168,7 @@ impl Model {
             weights: self.weights,
             source,
             initialisers: self.initialisers,
+            vanished: self.vanished,
         })
     }
 }
@@ -249,10 +279,22 @@ impl ImportOptions {
             let (lo, hi) = (lo as i64, hi as i64);
             return Ok(Interval { lo, hi });
         }
-        match self.input_range {
-            Some(_) => self.interval(1),
-            None => Ok(Interval::signed(16)),
+        let range = match self.input_range {
+            Some(_) => self.interval(1)?,
+            None => Interval::signed(16),
+        };
+        if lo < 0.0 {
+            return Ok(Interval {
+                lo: range.lo.max(lo as i64),
+                hi: range.hi.min(hi as i64),
+            });
         }
+        // As many values without a sign: those of the type.
+        let (bits, hi) = (range.hi - range.lo, hi.min(range.hi as f64) as i64);
+        Ok(match self.input_range {
+            Some(_) => Interval { lo: 0, hi },
+            None => Interval { lo: 0, hi: bits },
+        })
     }
 
     /// The interval of input integers at `scale`: signed integers of the fewest bits that hold

@@ -1,7 +1,7 @@
 //! Which initialisers known numbers come from, and which of these are public for what they decide.
 
-use super::value::{Array, Type};
-use super::Importer;
+use super::value::{Array, Type, Value};
+use super::{Importer, OnnxNode};
 use crate::import::{Fate, Initialiser};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -56,6 +56,22 @@ impl Importer {
         Array {
             origins: Origins::of(all.len() - 1),
             ..array
+        }
+    }
+
+    /// Notes the initialisers that a node reads.
+    pub(super) fn note_read(&mut self, node: &OnnxNode) {
+        let mut all = Vec::new();
+        for name in &node.proto.input {
+            let Some(Value::Constant(array)) = self.values.get(name) else {
+                continue;
+            };
+            let origins = array.origins.iter();
+            let names = origins.filter_map(|at| self.draft.initialisers.get(at));
+            all.extend(names.map(|one| one.name.clone()));
+        }
+        if !all.is_empty() {
+            self.draft.read.insert(node.name.clone(), all);
         }
     }
 
