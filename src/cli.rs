@@ -170,6 +170,20 @@ pub struct ModelArgs {
     /// Inputs of one run and proof: they share the work on the weights
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = parse_batch)]
     pub batch: usize,
+    /// What the model says of an index out of range, a division by zero, a logarithm or root outside of
+    /// its domain
+    #[arg(long, value_enum, default_value_t)]
+    pub undefined: Undefined,
+}
+
+/// What a model says where its operators say nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Undefined {
+    /// Nothing: such an input is refused, and no proof of one is possible
+    #[default]
+    Refuse,
+    /// What the nearest defined argument gives
+    Define,
 }
 
 /// What of a model its owner lets everybody see.
@@ -220,7 +234,61 @@ impl ModelArgs {
 
     /// Reads the model with other options.
     pub fn load_with(&self, options: &ImportOptions) -> Result<Model, ImportError> {
-        import::load(&self.model, options)?.batched(self.batch)
+        let model = import::load(&self.model, options)?;
+        self.settled(model)?.0.batched(self.batch)
+    }
+
+    /// Fails, or says so only, if nothing is left of weights at the model's scale.
+    pub fn check_scale(&self, model: &Model, allow: bool, ui: &Ui) -> anyhow::Result<()> {
+        let Some(scale) = model.vanished.iter().map(|one| one.scale).max() else {
+            return Ok(());
+        };
+        let whats: Vec<&str> = model.vanished.iter().map(|one| one.what.as_str()).collect();
+        let remedy = match self.keeping(scale) {
+            Some(scale) => format!("--scale {scale} keeps what is lost"),
+            None => "no larger scale that the model fits keeps it".to_owned(),
+        };
+        let text = format!(
+            "{}: at scale {} {}; {remedy}",
+            self.model.display(),
+            model.graph.scale,
+            whats.join("; ")
+        );
+        if !allow {
+            anyhow::bail!("{text}, and --allow-vanished goes on without");
+        }
+        ui.note(format_args!("warning: {text}"));
+        Ok(())
+    }
+
+    /// The first scale from this one on at which nothing of the model vanishes, by trying.
+    fn keeping(&self, from: i64) -> Option<i64> {
+        let mut options = self.options().ok()?;
+        let scales = std::iter::successors(Some(from), |scale| scale.checked_mul(2));
+        scales.take(4).find(|scale| {
+            options.scale = Some(*scale);
+            import::load(&self.model, &options).is_ok_and(|model| model.vanished.is_empty())
+        })
+    }
+
+    /// Says where the model has results that its file does not define.
+    pub fn warn(&self, ui: &Ui) -> anyhow::Result<()> {
+        if self.undefined == Undefined::Define {
+            let model = import::load(&self.model, &self.options()?)?;
+            for place in self.settled(model)?.1 {
+                ui.note(format_args!(
+                    "warning: {place}; others count as the nearest such number, and the circuit says so"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn settled(&self, model: Model) -> Result<(Model, Vec<String>), ImportError> {
+        match self.undefined {
+            Undefined::Refuse => Ok((model, Vec::new())),
+            Undefined::Define => model.defined(),
+        }
     }
 
     /// The model in floating point, where its format has that.
@@ -231,8 +299,11 @@ impl ModelArgs {
     /// Reads one run of the model, and its weights before they were rounded.
     pub fn load_real(&self) -> anyhow::Result<(Model, RealWeights)> {
         let options = self.options()?;
-        import::load_real(&self.model, &options)
-            .map_err(|error| remedy::for_model(self, &options, error))
+        let load = || {
+            let (model, real) = import::load_real(&self.model, &options)?;
+            Ok((self.settled(model)?.0, real))
+        };
+        load().map_err(|error| remedy::for_model(self, &options, error))
     }
 
     /// What the arguments and the settings say.

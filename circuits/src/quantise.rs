@@ -6,7 +6,7 @@
 
 use crate::graph::real::RealWeights;
 use crate::graph::{Op, TensorId};
-use crate::import::{FloatModel, ImportError, Model};
+use crate::import::{largest_lost, FloatModel, ImportError, Model};
 use std::collections::BTreeMap;
 
 /// `round(value·scale)`, half away from zero; `None` where that is no number or beyond ±2^40.
@@ -76,7 +76,7 @@ impl FloatModel {
     /// The integer model.
     pub fn quantise(self) -> Result<Model, ImportError> {
         let factors = self.factors()?;
-        let mut weights = BTreeMap::new();
+        let (mut weights, mut lost) = (BTreeMap::new(), BTreeMap::new());
         for (&id, values) in &self.weights {
             let factor = factors.get(&id).copied().unwrap_or(self.graph.scale);
             let mut integers = Vec::with_capacity(values.len());
@@ -93,9 +93,13 @@ impl FloatModel {
                 })?;
                 integers.push(integer);
             }
+            let units = values.iter().map(|v| v * factor as f64);
+            if let Some(largest) = largest_lost(units, &integers) {
+                lost.insert(id, largest);
+            }
             weights.insert(id, integers);
         }
-        self.with_weights(weights).finish()
+        self.with_weights(weights).finish(&lost)
     }
 }
 

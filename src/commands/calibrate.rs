@@ -175,6 +175,9 @@ fn try_scale(path: &Path, scale: i64, range: (f64, f64), samples: &[&[f64]]) -> 
         ..ImportOptions::default()
     };
     let (model, real) = load_real(path, &options)?;
+    if let Some(lost) = model.vanished.first() {
+        bail!("{}", lost.what);
+    }
     let pair = Pair {
         graph: &model.graph,
         weights: &model.weights,

@@ -39,7 +39,7 @@ pub struct InspectArgs {
     /// to lay out
     #[arg(
         long,
-        conflicts_with_all = ["optimize", "scale", "input_ranges", "settings", "batch", "names"]
+        conflicts_with_all = ["optimize", "scale", "input_ranges", "settings", "batch", "undefined", "names"]
     )]
     plan_only: bool,
 }
@@ -50,8 +50,10 @@ pub fn run(args: &InspectArgs, ui: &Ui) -> Result<Value> {
         return sketch::run(&args.model.model, ui);
     }
     let model = args.model.load()?;
+    args.model.warn(ui)?;
+    args.model.check_scale(&model, true, ui)?;
     let asked = args.public.note(&model, &args.model.model, ui)?;
-    let initialisers = model.initialisers;
+    let (initialisers, vanished) = (model.initialisers, model.vanished);
     let weights: usize = model.weights.values().map(Vec::len).sum();
     let (architecture, plan) = Architecture::new(
         model.graph,
@@ -105,6 +107,7 @@ pub fn run(args: &InspectArgs, ui: &Ui) -> Result<Value> {
         "weights": weights,
         "initialisers": initialisers,
         "needs_public": asked,
+        "vanished": vanished,
         "layers": layers.iter().map(Layer::json).collect::<Value>(),
         "shape": plan.shape,
         "usage": plan.usage,

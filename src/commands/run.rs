@@ -32,11 +32,17 @@ pub struct RunArgs {
 /// Runs the command.
 pub fn run(args: &RunArgs, ui: &Ui) -> Result<Value> {
     let model = args.model.load()?;
+    args.model.check_scale(&model, true, ui)?;
     let asked = note_public(&model, ui);
     let sight = |_| Visibility::Public;
     let input = inputs::read(&args.input, &model.graph, &model.source, &sight)
         .map_err(|error| remedy::for_input(&args.model, &args.input, error))?;
-    let trace = exec::run(&model.graph, &model.weights, &input.values)?;
+    let given = |at: usize, index: usize| {
+        let units = input.values.get(at)?.get(index)?;
+        Some(model.source.shown(model.graph.scale, at, *units))
+    };
+    let trace = exec::run(&model.graph, &model.weights, &input.values)
+        .map_err(|error| error.with_values(given))?;
     let outputs = exec::outputs(&model.graph, &trace);
     say_outputs(ui, &model.graph, &model.source, &outputs)?;
     Ok(json!({

@@ -62,6 +62,9 @@ pub struct SetupArgs {
     output_visibility: Vec<Sight>,
     #[command(flatten)]
     public: PublicArgs,
+    /// Also where nothing is left of some weights at the scale
+    #[arg(long)]
+    allow_vanished: bool,
     #[command(flatten)]
     srs: SrsArgs,
 }
@@ -108,6 +111,8 @@ pub fn run(args: &SetupArgs, ui: &Ui) -> Result<Value> {
         replaceable(&path, content)?;
     }
     let model = args.model.load()?;
+    args.model.warn(ui)?;
+    args.model.check_scale(&model, args.allow_vanished, ui)?;
     args.public.check(&model, &args.model.model)?;
     let initialisers = model.initialisers.clone();
     let all = |sights: &[Sight], count: usize| match sights {

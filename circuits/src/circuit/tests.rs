@@ -17,6 +17,7 @@ mod packing;
 mod random;
 mod reject;
 mod soundness;
+mod typed;
 mod windows;
 
 use halo2_proofs::{

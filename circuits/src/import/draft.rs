@@ -1,5 +1,6 @@
 //! A graph under construction.
 
+use super::vanished::{self, largest_lost};
 use super::{fuse, movement, ImportError, Initialiser, Model, Source};
 use crate::graph::ops::elements;
 use crate::graph::range::{propagate, weight_range};
@@ -38,6 +39,8 @@ pub struct Draft<W> {
     pub initialisers: Vec<Initialiser>,
     /// Places of numbers in the file that are too large for a weight, one for each initialiser that has some.
     pub large: Vec<String>,
+    /// The initialisers that each of the file's nodes reads, or what was computed from them.
+    pub read: BTreeMap<String, Vec<String>>,
 }
 
 /// A graph with real weights: `value / scale` of every tensor is what the model computes.
@@ -63,6 +66,7 @@ impl<W: Copy> Draft<W> {
             declared: Vec::new(),
             initialisers: Vec::new(),
             large: Vec::new(),
+            read: BTreeMap::new(),
         }
     }
 
@@ -212,7 +216,12 @@ impl Draft<Rounded> {
     /// The integer model.
     pub(super) fn finish_rounded(self) -> Result<Model, ImportError> {
         let integers = self.values(|v| v.integer);
-        self.with_weights(integers).finish()
+        let lost = self.weights.iter().filter_map(|(id, values)| {
+            let known = integers.get(id).map_or(&[][..], Vec::as_slice);
+            Some((*id, largest_lost(values.iter().map(|v| v.real), known)?))
+        });
+        let lost = lost.collect();
+        self.with_weights(integers).finish(&lost)
     }
 
     /// The integer model, and its weights before they were rounded.
@@ -229,20 +238,23 @@ impl Draft<Rounded> {
 }
 
 impl Draft<i64> {
-    /// Bounds every value.
-    pub(crate) fn finish(mut self) -> Result<Model, ImportError> {
+    /// Bounds every value. Of the weights in `lost` nothing is left but 0: the largest real ones.
+    pub(crate) fn finish(mut self, lost: &BTreeMap<TensorId, f64>) -> Result<Model, ImportError> {
         for (id, values) in &self.weights {
             if let Some(tensor) = self.graph.tensors.get_mut(id.0) {
                 tensor.range = weight_range(values);
             }
         }
         propagate(&mut self.graph, &self.weights)?;
-        Ok(Model {
+        let mut model = Model {
             graph: self.graph,
             weights: self.weights,
             source: self.source,
             initialisers: self.initialisers,
-        })
+            vanished: Vec::new(),
+        };
+        model.vanished = vanished::of(&model, lost, &self.read);
+        Ok(model)
     }
 }
 
@@ -256,6 +268,7 @@ impl<W> Draft<W> {
             declared: self.declared,
             initialisers: self.initialisers,
             large: self.large,
+            read: self.read,
         }
     }
 }

@@ -13,6 +13,7 @@ mod msgpack;
 mod onnx;
 mod ranges;
 mod tflite;
+mod vanished;
 
 pub use draft::{Draft, FloatModel};
 pub use error::ImportError;
@@ -20,11 +21,13 @@ pub use fate::{Fate, Initialiser, Reason};
 pub(crate) use msgpack::{parse as parse_msgpack, without_values, RawTensor};
 pub use msgpack::{LayerShape, Operand, Shapes};
 pub use onnx::Exact;
+pub(crate) use vanished::largest_lost;
+pub use vanished::Vanished;
 
 use crate::files::{is_pointer, read_bounded, POINTER_WORDS};
 use crate::graph::range::propagate;
 use crate::graph::real::RealWeights;
-use crate::graph::{Graph, Interval, Weights};
+use crate::graph::{Clamp, Graph, Interval, Op, Weights};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -104,6 +107,15 @@ pub struct Source {
     pub outputs: Vec<Port>,
 }
 
+impl Source {
+    /// An element of an input as a number of the file, from the graph's units.
+    pub fn shown(&self, scale: i64, input: usize, units: i64) -> String {
+        let port = self.inputs.get(input);
+        let unit = port.map_or(scale, |port| port.scale_or(scale));
+        (units as f64 / unit.max(1) as f64).to_string()
+    }
+}
+
 /// An imported model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Model {
@@ -115,6 +127,8 @@ pub struct Model {
     pub source: Source,
     /// What became of the file's initialisers.
     pub initialisers: Vec<Initialiser>,
+    /// What rounding to integers left nothing of.
+    pub vanished: Vec<Vanished>,
 }
 
 impl Model {
@@ -131,6 +145,21 @@ impl Model {
     /// Numbers that [`Model::check_public`] fails for: names, and what each decides.
     pub fn unnamed_public<'a>(&'a self, named: &'a [String]) -> Vec<(&'a str, &'a str)> {
         fate::unnamed(&self.initialisers, named).collect()
+    }
+
+    /// The model with a result also where its file has none: what is outside of an operator's definition
+    /// counts as the nearest number inside. Also says what and where that is.
+    pub fn defined(mut self) -> Result<(Model, Vec<String>), ImportError> {
+        let mut places = Vec::new();
+        for node in &mut self.graph.nodes {
+            if let Op::Check { x, lo, hi, why } = node.op {
+                let expected = why.asks(lo, hi);
+                places.push(format!("node '{}' takes {expected}", node.name));
+                node.op = Op::clamped(x, Clamp { lo, hi });
+            }
+        }
+        propagate(&mut self.graph, &self.weights)?;
+        Ok((self, places))
     }
 
     /// The model on `count` inputs at once: see [`Graph::batched`]. Inputs and outputs have them in
@@ -153,6 +182,7 @@ impl Model {
             weights: self.weights,
             source,
             initialisers: self.initialisers,
+            vanished: self.vanished,
         })
     }
 }

@@ -60,11 +60,14 @@ impl ImportOptions {
                 both(bounds, Interval { lo, hi })
             }
             (None, _) if indices.is_some() || hi - lo < 256.0 => bounds,
-            (None, Some(_)) => self.interval(name, 1)?,
-            (None, None) => Interval::signed(16),
+            (None, Some(_)) => both(bounds, self.interval(name, 1)?),
+            // As many values without a sign.
+            (None, None) if bounds.lo >= 0 => both(bounds, Interval { lo: 0, hi: 0xffff }),
+            (None, None) => both(bounds, Interval::signed(16)),
         };
         if interval.lo > interval.hi {
-            let got = own.map_or_else(String::new, |(lo, hi)| format!("{lo},{hi}"));
+            let got = own.or(self.input_range);
+            let got = got.map_or_else(String::new, |(lo, hi)| format!("{lo},{hi}"));
             let place = format!("--input-range of '{name}'");
             let expected = format!("numbers from {} to {}", bounds.lo, bounds.hi);
             return Err(ImportError::malformed(place, expected, got));

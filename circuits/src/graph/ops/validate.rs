@@ -13,6 +13,9 @@ const MAX_CONSTANT: u64 = 1 << 40;
 /// Largest factor of [`Op::Div`].
 const MAX_FACTOR: i64 = 1 << 40;
 
+/// Widest integers that wrap around.
+const MAX_WRAP: u32 = 32;
+
 /// Most terms of [`Op::Combine`].
 const MAX_TERMS: usize = 1 << 10;
 
@@ -157,6 +160,27 @@ impl Graph {
                         format!("{left:?} and {right:?}"),
                     )),
                 }
+            }
+            Op::Wrap { x, bits, .. } => {
+                if !(1..=MAX_WRAP).contains(bits) {
+                    let expected = format!("1 to {MAX_WRAP}");
+                    return Err(shape_error(node, "bits", expected, bits.to_string()));
+                }
+                Ok(self.shape(*x, node)?.to_vec())
+            }
+            Op::Check { x, lo, hi, .. } => {
+                let hi = hi.unwrap_or(*lo);
+                let small = |v: i64| v.unsigned_abs() <= MAX_CONSTANT;
+                if *lo > hi || !small(*lo) || !small(hi) {
+                    let expected = "lower bound first, both at most 2^40 in size";
+                    return Err(shape_error(
+                        node,
+                        "bounds",
+                        expected,
+                        format!("[{lo}, {hi}]"),
+                    ));
+                }
+                Ok(self.shape(*x, node)?.to_vec())
             }
             Op::Table { x, table } => {
                 if *table >= self.tables.len() {

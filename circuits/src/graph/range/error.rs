@@ -51,6 +51,19 @@ pub enum RangeError {
         /// Where its values may lie, rounded outward.
         range: Interval,
     },
+    /// Values that are nowhere defined.
+    #[error(
+        "node '{node}': expected {expected}; values lie in [{}, {}], so the model is not defined for any input",
+        range.lo, range.hi
+    )]
+    Undefined {
+        /// Node name.
+        node: String,
+        /// Where its values may lie, rounded outward.
+        range: Interval,
+        /// Where they should.
+        expected: String,
+    },
     /// An argument that a table has no value for.
     #[error(
         "node '{node}': arguments may lie anywhere in [{}, {}], its table has values on [{}, {}]",

@@ -151,6 +151,17 @@ impl Step<'_> {
             }
             Op::Max { a, b } => self.pairs(*a, *b, Known::max)?,
             Op::Min { a, b } => self.pairs(*a, *b, Known::min)?,
+            Op::Wrap { bits, signed, .. } => vec![Known::of(Op::residues(*bits, *signed))],
+            Op::Check { x, lo, hi, why } => {
+                let x = unite(&self.data(*x)?);
+                let within = x.within(*lo, *hi);
+                let undefined = || RangeError::Undefined {
+                    node: self.node.name.clone(),
+                    range: x.rounded(),
+                    expected: why.asks(*lo, *hi),
+                };
+                vec![within.ok_or_else(undefined)?]
+            }
             Op::Table { x, table } => vec![self.image(unite(&self.data(*x)?), *table)?],
             Op::ReduceSum { x, .. } => {
                 let length = self.shape(*x)?.last().copied().unwrap_or(1);
@@ -219,6 +230,8 @@ impl Step<'_> {
             | Op::Max { .. }
             | Op::Min { .. }
             | Op::MaxPool { .. }
+            | Op::Wrap { .. }
+            | Op::Check { .. }
             | Op::Table { .. }
             | Op::ReduceSum { .. }
             | Op::Concat { .. }
@@ -322,6 +335,16 @@ impl Step<'_> {
             | Op::MaxPool { x, .. } => Some(self.range(*x)?),
             // What is public needs no rounding. Zero is there for padding.
             Op::Constant { .. } => Some(exact.with_zero(true).declared()),
+            // The cells hold what the operation admits and no more.
+            Op::Wrap { bits, signed, .. } => Some(Op::residues(*bits, *signed)),
+            Op::Check { x, lo, hi, .. } => {
+                let range = self.range(*x)?;
+                let hi = hi.map_or(range.hi, |hi| hi.min(range.hi));
+                Some(Interval {
+                    lo: *lo,
+                    hi: hi.max(*lo),
+                })
+            }
             Op::Table { x, table } => {
                 // Zero is in the argument's range for padding only, where the table has no value for it.
                 let (range, domain) = (self.range(*x)?, self.graph.table(*table, &place)?.domain());

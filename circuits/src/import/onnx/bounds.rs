@@ -102,6 +102,8 @@ fn estimate(draft: &FloatModel, op: &Op, of: &dyn Fn(TensorId) -> Known) -> Know
         Op::Div { a, b, factor } => Some(of(*a).times(*factor).over(of(*b))),
         Op::Max { a, b } => Some(of(*a).max(of(*b))),
         Op::Min { a, b } => Some(of(*a).min(of(*b))),
+        Op::Wrap { bits, signed, .. } => Some(Known::of(Op::residues(*bits, *signed))),
+        Op::Check { x, lo, hi, .. } => Some(of(*x).within(*lo, *hi).unwrap_or(Known::point(*lo))),
         Op::Table { x, table } => {
             let table = draft.graph.tables.get(*table);
             table.map(|table| of(*x).image(table.lo, &table.values))

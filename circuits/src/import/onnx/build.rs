@@ -126,6 +126,14 @@ impl Importer {
             scaled if scaled.abs() > MAX_NUMBER => FAR.copysign(scaled),
             scaled => scaled,
         };
+        if !array.ty.is_real() {
+            // Only real numbers are far instead of exact: masks.
+            let far = |v: &&f64| v.is_nan() || v.abs() > MAX_NUMBER;
+            if let Some(far) = array.values.iter().find(far) {
+                let expected = format!("{} numbers within ±2^40", array.ty.name());
+                return Err(self.bad("operand", expected, format!("{far:e}")));
+            }
+        }
         let op = if array.is_public() {
             let values = array.values.iter().map(|&v| near(v).round() as i64);
             Op::Constant {

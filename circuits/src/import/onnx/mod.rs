@@ -23,9 +23,11 @@ mod pooling;
 mod quotients;
 mod reduce;
 mod schema;
+mod signs;
 mod tensor;
 #[cfg(test)]
 mod tests;
+mod types;
 mod value;
 mod windows;
 
@@ -62,6 +64,10 @@ struct Importer {
     types: Vec<Type>,
     /// What nodes and outputs read.
     read: HashSet<String>,
+    /// What is known of the signs of values, by name.
+    signs: HashMap<String, signs::Sign>,
+    /// Whether the operands of the node under import are checked.
+    strict: bool,
 }
 
 /// A tensor as a file of its own: shape and values.
@@ -320,6 +326,8 @@ impl Importer {
             bounds: Default::default(),
             types: Vec::new(),
             read: readable(&graph),
+            signs: HashMap::new(),
+            strict: false,
         };
         for tensor in &graph.initializer {
             let array = tensor::constant(tensor, &tensor.name)?;
@@ -339,7 +347,10 @@ impl Importer {
             if node.proto.output.is_empty() {
                 return Err(node.bad("outputs", "at least one", "none"));
             }
+            self.note_read(&node);
+            self.strict = !self.is_defined(&node);
             let values = handler(self, &node)?;
+            self.note_signs(&node);
             for (at, name) in node.proto.output.iter().enumerate() {
                 if name.is_empty() {
                     continue;
@@ -348,7 +359,8 @@ impl Importer {
                     let expected = format!("at most {}", values.len());
                     return Err(node.bad("outputs", expected, format!("'{name}' as well")));
                 };
-                if self.values.insert(name.clone(), value.clone()).is_some() {
+                let value = self.settled(&node, value.clone())?;
+                if self.values.insert(name.clone(), value).is_some() {
                     return Err(node.bad("output", "a new name", format!("'{name}'")));
                 }
             }

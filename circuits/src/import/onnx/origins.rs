@@ -1,7 +1,7 @@
 //! Which initialisers known numbers come from, and which of these are public for what they decide.
 
-use super::value::{strides, Array, Type};
-use super::Importer;
+use super::value::{strides, Array, Type, Value};
+use super::{Importer, OnnxNode};
 use crate::import::{Fate, ImportError, Initialiser};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -78,6 +78,22 @@ impl Importer {
             self.draft.large.push(place);
         }
         Ok(array)
+    }
+
+    /// Notes the initialisers that a node reads.
+    pub(super) fn note_read(&mut self, node: &OnnxNode) {
+        let mut all = Vec::new();
+        for name in &node.proto.input {
+            let Some(Value::Constant(array)) = self.values.get(name) else {
+                continue;
+            };
+            let origins = array.origins.iter();
+            let names = origins.filter_map(|at| self.draft.initialisers.get(at));
+            all.extend(names.map(|one| one.name.clone()));
+        }
+        if !all.is_empty() {
+            self.draft.read.insert(node.name.clone(), all);
+        }
     }
 
     /// Notes that the architecture follows from numbers: what they decide, and whether such numbers are

@@ -1,8 +1,12 @@
 //! Models built from the schema itself: what operators compute, and what is refused.
 
 mod functions;
+mod groups;
 mod hostile;
+mod integers;
 mod refused;
+mod undefined;
+mod vanished;
 
 use super::schema::*;
 use crate::graph::exec::{outputs, run};

@@ -6,6 +6,7 @@
 mod conv;
 mod elementwise;
 mod gather;
+mod integer;
 mod linear;
 mod matmul;
 mod movement;
@@ -110,6 +111,10 @@ impl Builder<'_> {
             Op::MatMul { a, b, div, clamp } => {
                 self.lower_matmul(index, [*a, *b], *div, *clamp, output)
             }
+            Op::Wrap { x, bits, signed } => {
+                self.lower_wrap(index, *x, Op::residues(*bits, *signed), output)
+            }
+            Op::Check { x, lo, hi, .. } => self.lower_check(index, *x, *lo, *hi, output),
             Op::Table { x, table } => self.lower_table(index, *x, *table, output),
             Op::ReduceSum { x, div } => self.lower_reduce_sum(index, *x, *div, output),
             Op::Concat { xs, .. } => self.lower_concat(index, op, xs, output),

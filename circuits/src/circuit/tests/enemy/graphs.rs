@@ -199,7 +199,7 @@ impl Random {
         let image = [2, 3, 2];
         let padded = self.rng.gen_bool(0.5);
         let bias = self.rng.gen_bool(0.5);
-        let (op, out): (Op, Vec<usize>) = match self.rng.gen_range(0..19) {
+        let (op, out): (Op, Vec<usize>) = match self.rng.gen_range(0..21) {
             0 | 1 => {
                 let (x, depthwise) = (self.shaped(&image), self.rng.gen_bool(0.4));
                 let window = self.window([3, 2], padded);
@@ -318,6 +318,29 @@ impl Random {
                 (Op::Concat { xs, axis: 0 }, vec![12])
             }
             17 => {
+                let (bits, signed) = ([1, 2, 5, 8][self.rng.gen_range(0..4)], padded);
+                let x = self.shaped(shape);
+                (Op::Wrap { x, bits, signed }, shape.to_vec())
+            }
+            18 => {
+                let x = self.shaped(shape);
+                let bounds = Clamp {
+                    lo: -3,
+                    hi: Some(self.rng.gen_range(0..40)),
+                };
+                let x = match padded {
+                    true => self.node(shape, Op::clamped(x, bounds)),
+                    false => x,
+                };
+                let op = Op::Check {
+                    x,
+                    lo: bounds.lo - self.rng.gen_range(0..9),
+                    hi: bounds.hi.filter(|_| bias),
+                    why: crate::graph::Defined::Index,
+                };
+                (op, shape.to_vec())
+            }
+            19 => {
                 let w = self.weight(&[7]);
                 (Op::Parameter { w }, vec![7])
             }
