@@ -100,7 +100,7 @@ impl Propagation {
         self.inputs = graph.inputs.len();
         while self.nodes < graph.nodes.len() {
             self.node(graph, weights)?;
-            self.nodes += 1;
+            self.nodes = self.nodes.saturating_add(1);
         }
         Ok(())
     }
