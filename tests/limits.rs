@@ -9,6 +9,7 @@ mod packed;
 // Other tests use the rest of it.
 #[allow(dead_code)]
 mod support;
+#[allow(dead_code)]
 #[path = "../circuits/tests/support/tflite.rs"]
 mod tflite;
 
