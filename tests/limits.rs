@@ -4,17 +4,21 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test fails by panicking.
 
+// Other tests use the rest of these.
+#[allow(dead_code)]
+#[path = "support/onnx.rs"]
+mod onnx;
 #[path = "../circuits/tests/support/packed.rs"]
 mod packed;
-// Other tests use the rest of it.
 #[allow(dead_code)]
 mod support;
+#[allow(dead_code)]
 #[path = "../circuits/tests/support/tflite.rs"]
 mod tflite;
 
 use serde_json::{json, Value};
 use std::{fs, process::Command};
-use support::Folder;
+use support::{Folder, Zkml};
 
 const SECONDS: usize = 5;
 const KILOBYTES: usize = 1 << 20;
@@ -137,4 +141,80 @@ fn tflite_models() {
     let slices = slices.collect();
     let bytes = model(&tensors, slices, &[0], &[42]);
     assert_eq!(inspect(&folder, "slices.tflite", &bytes).0, 1);
+}
+
+/// A pipe in place of any file is an error, not a wait for its writer.
+#[test]
+fn pipes_are_refused() {
+    let folder = Folder::new();
+    let row = |name| onnx::value(name, &[1, 2]);
+    let weights = onnx::tensor("W", &[2, 2], &[0.3, -0.2, 0.1, 0.4]);
+    let layer = onnx::node("Gemm", "layer", &["x", "W"], "y");
+    let model = folder.path("layer.onnx");
+    let bytes = onnx::model(&[layer], &[weights], row("x"), row("y"));
+    fs::write(&model, bytes).unwrap();
+    let (keys, input, proof) = (
+        folder.path("keys"),
+        folder.path("input.json"),
+        folder.path("proof.zkml"),
+    );
+    fs::write(&input, "[[0.25, 0.5]]").unwrap();
+    let hashed = ["--input-visibility", "hashed"];
+    let setup = ["setup", &model, "--out", &keys];
+    let made = Zkml::new().args(&setup).args(&hashed).run();
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    let prove = ["prove", &input, "--keys", &keys, "--out"];
+    let made = Zkml::new().args(&prove).args(&[&proof]).run();
+    assert_eq!(made.code, 0, "{}", made.stderr);
+
+    let pipe = folder.path("pipe.json");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.is_ok_and(|status| status.success()), "mkfifo");
+    let other = folder.path("other.zkml");
+    let verify = ["verify", &proof, "--keys", &keys];
+    let refused = |arguments: &[&str]| {
+        let mut command = Command::new("timeout");
+        command
+            .args(["60", env!("CARGO_BIN_EXE_zkml")])
+            .args(arguments);
+        let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/cache");
+        let out = command.env("ZKML_CACHE", cache).output().unwrap();
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert_eq!(out.status.code(), Some(1), "{arguments:?}: {said}");
+        assert!(said.contains("not a regular file"), "{arguments:?}: {said}");
+    };
+    for arguments in [
+        &["inspect", &pipe][..],
+        &["inspect", &pipe, "--plan-only"],
+        &["run", &model, &pipe],
+        &["run", &model, &input, "--settings", &pipe],
+        &["eval", &model, "--images", &pipe, "--labels", &input],
+        &["calibrate", &model, "--data", &pipe, "--out", &other],
+        &["prove", &pipe, "--keys", &keys, "--out", &other],
+        &["verify", &pipe, "--keys", &keys],
+        &[&verify[..], &["--input", &pipe]].concat(),
+        &[&verify[..], &["--input", &input, "--salts", &pipe]].concat(),
+        &["aggregate", &pipe, "--keys", &keys, "--out", &other],
+        &["srs", "info", &pipe],
+        &["srs", "check", &pipe],
+        &["srs", "import", &pipe, "--out", &other],
+        &["evm", "inspect", &pipe],
+    ] {
+        refused(arguments);
+    }
+    for (name, arguments) in [
+        ("config.json", &verify[..]),
+        ("verifying.key", &verify),
+        ("verifying.srs", &verify),
+        ("proving.key", &[&prove[..], &[&other]].concat()),
+        ("weights.opening", &[&prove[..], &[&other]].concat()),
+    ] {
+        let path = folder.path(&format!("keys/{name}"));
+        let kept = folder.path("kept");
+        fs::rename(&path, &kept).unwrap();
+        std::os::unix::fs::symlink(&pipe, &path).unwrap();
+        refused(arguments);
+        fs::remove_file(&path).unwrap();
+        fs::rename(&kept, &path).unwrap();
+    }
 }
