@@ -25,6 +25,18 @@ pub fn unfit(value: f64) -> &'static str {
     }
 }
 
+/// IEEE 754 binary16.
+pub(crate) fn half(bits: u16) -> f64 {
+    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
+    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));
+    sign * match exponent {
+        0 => fraction * 2f64.powi(-24),
+        31 if fraction == 0.0 => f64::INFINITY,
+        31 => f64::NAN,
+        e => (1024.0 + fraction) * 2f64.powi(e - 25),
+    }
+}
+
 impl FloatModel {
     /// What each weight tensor is multiplied by: the divisor of its products, or the scale.
     fn factors(&self) -> Result<BTreeMap<TensorId, i64>, ImportError> {
@@ -71,7 +83,11 @@ impl FloatModel {
             for (i, &value) in values.iter().enumerate() {
                 let integer = quantise(value, factor).ok_or_else(|| {
                     let name = self.graph.tensor(id, "the weights").map_or("", |t| &t.name);
-                    let place = format!("weights '{name}' element {i}");
+                    // The file's own words, where the number is one of the file.
+                    let place = match self.large.as_slice() {
+                        [] => format!("weights '{name}' element {i}"),
+                        large => large.join(" or "),
+                    };
                     let expected = format!("a number of at most 2^40 in size at scale {factor}");
                     ImportError::malformed(place, expected, unfit(value))
                 })?;

@@ -54,7 +54,7 @@ fn inputs_are_checked() {
     let error = run(&graph, &weights, &[vec![0, 1300]]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "input 'x' element 1 is outside [-1024, 1023]; use --input-range"
+        "input 'x' element 1 is outside [-1024, 1023]"
     );
     let error = run(&graph, &weights, &[vec![0]]).unwrap_err();
     assert_eq!(

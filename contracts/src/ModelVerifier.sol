@@ -164,6 +164,19 @@ contract ModelVerifier is IModelVerifier {
         bytes calldata input,
         bytes calldata output
     ) private pure returns (uint256) {
+        at = _writeHead(at, record, context);
+        uint256 first = record.firstTensor();
+        uint256 middle = first + record.inputs();
+        uint256 expected;
+        (at, expected) = _writeTensors(input, at, record, first, middle);
+        if (input.length != expected) revert InputLength(expected, input.length);
+        (at, expected) = _writeTensors(output, at, record, middle, record.length);
+        if (output.length != expected) revert OutputLength(expected, output.length);
+        return at;
+    }
+
+    /// @dev Writes what stands before the words of the tensors.
+    function _writeHead(uint256 at, uint256[] memory record, uint256 context) private pure returns (uint256 end) {
         if (context >= Records.R) revert ContextNotCanonical(context);
         uint256 keyDigest = record[2];
         uint256 commitment = record[3];
@@ -174,26 +187,18 @@ contract ModelVerifier is IModelVerifier {
             at := add(at, shl(5, aggregated))
             mstore(at, commitment)
             mstore(add(at, 0x20), context)
-            at := add(at, 0x40)
+            end := add(at, 0x40)
         }
-        uint256 first = record.firstTensor();
-        uint256 middle = first + record.inputs();
-        uint256 expected;
-        (at, expected) = _writeTensors(at, record, first, middle, input);
-        if (input.length != expected) revert InputLength(expected, input.length);
-        (at, expected) = _writeTensors(at, record, middle, record.length, output);
-        if (output.length != expected) revert OutputLength(expected, output.length);
-        return at;
     }
 
     /// @dev Writes the public values of the tensors that `data` is long enough for. `expected` is the length
     /// that is long enough for all.
     function _writeTensors(
+        bytes calldata data,
         uint256 at,
         uint256[] memory record,
         uint256 first,
-        uint256 end,
-        bytes calldata data
+        uint256 end
     ) private pure returns (uint256, uint256 expected) {
         uint256 start;
         assembly {

@@ -144,7 +144,12 @@ pub fn words(model: &Model) -> usize {
 
 /// The id that a model is registered under.
 pub fn model_id(model: &Model) -> B256 {
-    keccak256(model.abi_encode())
+    keccak256(encode_model(model))
+}
+
+/// What the id is the hash of.
+pub fn encode_model(model: &Model) -> Vec<u8> {
+    model.abi_encode()
 }
 
 fn tensor(
@@ -374,6 +379,24 @@ pub fn is_registered_call(id: B256) -> Vec<u8> {
 /// What `isRegistered` returned; none if it is no answer of it.
 pub fn is_registered(returned: &[u8]) -> Option<bool> {
     IModelVerifier::isRegisteredCall::abi_decode_returns(returned).ok()
+}
+
+/// Calldata of `getModel`.
+pub fn get_model_call(id: B256) -> Vec<u8> {
+    IModelVerifier::getModelCall { modelId: id }.abi_encode()
+}
+
+/// What `getModel` returned; none if it is no answer of it.
+pub fn get_model(returned: &[u8]) -> Option<Model> {
+    IModelVerifier::getModelCall::abi_decode_returns(returned).ok()
+}
+
+/// Whether revert data says that a model is not registered.
+pub fn is_unknown_model(data: &[u8]) -> bool {
+    matches!(
+        IModelVerifierErrors::abi_decode(data),
+        Ok(IModelVerifierErrors::UnknownModel(_))
+    )
 }
 
 /// Calldata of `verify`, or of `submit`, which also emits an event.

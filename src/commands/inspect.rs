@@ -39,7 +39,7 @@ pub struct InspectArgs {
     /// to lay out
     #[arg(
         long,
-        conflicts_with_all = ["optimize", "scale", "input_range", "settings", "batch", "undefined", "names"]
+        conflicts_with_all = ["optimize", "scale", "input_ranges", "settings", "batch", "undefined", "names"]
     )]
     plan_only: bool,
 }
@@ -52,7 +52,7 @@ pub fn run(args: &InspectArgs, ui: &Ui) -> Result<Value> {
     let model = args.model.load()?;
     args.model.warn(ui)?;
     args.model.check_scale(&model, true, ui)?;
-    args.public.check(&model, &args.model.model)?;
+    let asked = args.public.note(&model, &args.model.model, ui)?;
     let (initialisers, vanished) = (model.initialisers, model.vanished);
     let weights: usize = model.weights.values().map(Vec::len).sum();
     let (architecture, plan) = Architecture::new(
@@ -107,6 +107,7 @@ pub fn run(args: &InspectArgs, ui: &Ui) -> Result<Value> {
         "weights": weights,
         "initialisers": initialisers,
         "vanished": vanished,
+        "needs_public": asked,
         "layers": layers.iter().map(Layer::json).collect::<Value>(),
         "shape": plan.shape,
         "usage": plan.usage,

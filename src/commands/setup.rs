@@ -14,7 +14,7 @@ use clap::Args;
 use serde_json::{json, Value};
 use std::{path::PathBuf, sync::Arc};
 use zkml_circuits::{
-    files::Kind,
+    files::{write_atomic, Kind},
     import::{Fate, Initialiser, Model},
     layout::{Plan, Visibilities},
     prove::{Architecture, Keys, Opening, Word},
@@ -39,6 +39,7 @@ Files in the folder:
   config.json      the model without its weights: give it to verifiers
   verifying.key    give it to verifiers (they can derive it again: zkml verify --rederive)
   verifying.srs    the part of the SRS that verifying needs: give it to verifiers
+  model.commitment C: give it to verifiers (zkml verify compares proofs with it)
   proving.key      for zkml prove
   weights.opening  the weights and the salt behind C: SECRET, keep it")]
 pub struct SetupArgs {
@@ -105,6 +106,7 @@ pub fn run(args: &SetupArgs, ui: &Ui) -> Result<Value> {
             Content::Container(Kind::VerifyingKey),
         ),
         (folder.verifying_srs(), Content::Container(Kind::Srs)),
+        (folder.commitment(), Content::Commitment),
     ] {
         replaceable(&path, content)?;
     }
@@ -217,6 +219,10 @@ pub fn write(made: &Made, folder: &KeyFolder, ui: &Ui) -> Result<Vec<(PathBuf, &
         made.opening.save(&folder.opening())?;
         let vk = made.keys.pk.get_vk();
         Identity::of_model(&made.architecture, vk, &made.keys.srs)?.remember();
+        let line = format!("{}\n", made.commitment);
+        write_atomic(&folder.commitment(), &mut |file| {
+            file.write_all(line.as_bytes())
+        })?;
         // Last: a folder with it is complete.
         Ok(made.architecture.save(&folder.config())?)
     };
@@ -238,6 +244,7 @@ pub fn write(made: &Made, folder: &KeyFolder, ui: &Ui) -> Result<Vec<(PathBuf, &
         (folder.config(), ""),
         (folder.verifying_key(), ""),
         (folder.verifying_srs(), ""),
+        (folder.commitment(), ""),
         (folder.proving_key(), ""),
         (folder.opening(), "; SECRET: the weights and the salt of C"),
     ])

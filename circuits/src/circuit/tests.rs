@@ -4,6 +4,7 @@ mod attacks;
 mod blinding;
 mod cells;
 mod cheats;
+mod clamps;
 mod computed;
 mod enemy;
 mod fixtures;

@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum WitnessError {
     /// A value does not fit its cells.
-    #[error("node {node}: a value is outside the range that the keys were made for; run setup again with a wider --input-range or a larger scale")]
+    #[error("node {node}: a value is outside the range that the keys were made for")]
     OutOfRange {
         /// Node name or tensor name.
         node: String,
@@ -276,6 +276,17 @@ fn join(packing: &Packing, cell: impl Fn(&Lane) -> Fr) -> Fr {
     })
 }
 
+/// The element that fills up the words of a tensor whose elements are `bits` bits from `lo` on: 0 where that is one of
+/// them, else the least. The contract has the same (`contracts/src/lib/Packing.sol`).
+pub fn pad(lo: i64, bits: u32) -> i64 {
+    let end = i128::from(lo) + (1i128 << bits.min(64));
+    if lo <= 0 && end > 0 {
+        0
+    } else {
+        lo
+    }
+}
+
 /// The words that a public or hashed tensor's values pack to (docs/statement.md).
 pub fn pack_values(plan: &Plan, exposed: &Exposed, values: &[i64]) -> Vec<Fr> {
     let packing = exposed.packing.and_then(|p| plan.statement.packings.get(p));
@@ -287,7 +298,7 @@ pub fn pack_values(plan: &Plan, exposed: &Exposed, values: &[i64]) -> Vec<Fr> {
         .map(|i| {
             join(packing, |lane| {
                 let value = values.get((i + 1) * segments - 1 - lane.segment).copied();
-                builder_signed(value.unwrap_or(0i64.max(exposed.offset))) - offset
+                builder_signed(value.unwrap_or(pad(exposed.offset, lane.bits))) - offset
             })
         })
         .collect()

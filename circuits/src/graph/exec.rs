@@ -36,7 +36,7 @@ pub enum ExecError {
         got: usize,
     },
     /// An input value outside the declared range. It may be private: the message has its place only.
-    #[error("input '{name}' element {index} is outside [{}, {}]; use --input-range", range.lo, range.hi)]
+    #[error("input '{name}' element {index} is outside [{}, {}]", range.lo, range.hi)]
     InputRange {
         /// Input name.
         name: String,

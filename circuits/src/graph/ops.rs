@@ -348,6 +348,35 @@ impl Op {
         }
     }
 
+    /// The same operation without its clamp.
+    pub fn without_clamp(&self) -> Op {
+        let mut op = self.clone();
+        match &mut op {
+            Op::Conv { clamp, .. }
+            | Op::Linear { clamp, .. }
+            | Op::Scale { clamp, .. }
+            | Op::Combine { clamp, .. }
+            | Op::Mul { clamp, .. }
+            | Op::MatMul { clamp, .. } => *clamp = None,
+            Op::Div { .. }
+            | Op::Max { .. }
+            | Op::Min { .. }
+            | Op::Wrap { .. }
+            | Op::Check { .. }
+            | Op::Table { .. }
+            | Op::ReduceSum { .. }
+            | Op::AvgPool { .. }
+            | Op::MaxPool { .. }
+            | Op::Reshape { .. }
+            | Op::Transpose { .. }
+            | Op::Gather { .. }
+            | Op::Concat { .. }
+            | Op::Constant { .. }
+            | Op::Parameter { .. } => {}
+        }
+        op
+    }
+
     /// The divisor of the accumulator: 1 where there is none.
     pub fn divisor(&self) -> i64 {
         match self {

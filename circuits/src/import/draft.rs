@@ -1,7 +1,7 @@
 //! A graph under construction.
 
 use super::vanished::{self, largest_lost};
-use super::{fuse, movement, Fate, Format, ImportError, Initialiser, Model, Source};
+use super::{fuse, movement, ImportError, Initialiser, Model, Source};
 use crate::graph::ops::elements;
 use crate::graph::range::{propagate, weight_range};
 use crate::graph::real::RealWeights;
@@ -26,6 +26,8 @@ pub struct Draft<W> {
     pub initialisers: Vec<Initialiser>,
     /// The initialisers that each of the file's nodes reads, or what was computed from them.
     pub read: BTreeMap<String, Vec<String>>,
+    /// Places of numbers in the file that are too large for a weight, one for each initialiser that has some.
+    pub large: Vec<String>,
 }
 
 /// A graph with real weights: `value / scale` of every tensor is what the model computes.
@@ -51,6 +53,7 @@ impl<W: Copy> Draft<W> {
             declared: Vec::new(),
             initialisers: Vec::new(),
             read: BTreeMap::new(),
+            large: Vec::new(),
         }
     }
 
@@ -230,22 +233,11 @@ impl Draft<i64> {
             }
         }
         propagate(&mut self.graph, &self.weights)?;
-        // Files that name no initialisers have weights only.
-        let weights = self.weights.keys();
-        let weights = weights.filter_map(|id| self.graph.tensors.get(id.0));
-        let weights = weights.map(|tensor| Initialiser {
-            name: tensor.name.clone(),
-            fate: Fate::Committed,
-        });
-        let initialisers = match self.source.format {
-            Format::Onnx => self.initialisers,
-            Format::Msgpack | Format::Tflite => weights.collect(),
-        };
         let mut model = Model {
             graph: self.graph,
             weights: self.weights,
             source: self.source,
-            initialisers,
+            initialisers: self.initialisers,
             vanished: Vec::new(),
         };
         model.vanished = vanished::of(&model, lost, &self.read);
@@ -263,6 +255,7 @@ impl<W> Draft<W> {
             declared: self.declared,
             initialisers: self.initialisers,
             read: self.read,
+            large: self.large,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Many inputs in one file: IDX (MNIST's format, gzipped or not) and `.npy`.
 
-use super::{npy, problem, InputError, Problem, MAX_FILE};
+use super::error::{problem, Problem};
+use super::{npy, refusal, InputError, MAX_FILE};
 use crate::files::read_bounded;
 use flate2::read::GzDecoder;
 use std::io::Read;
@@ -25,10 +26,7 @@ impl Samples {
         let count = shape.first().copied().unwrap_or(0);
         if size == 0 || values.is_empty() || count * size != values.len() {
             let expected = format!("samples of {size} values, the number of samples first");
-            return Err(in_file(
-                path,
-                problem("shape", expected, format!("{shape:?}")),
-            ));
+            return Err(problem("shape", expected, format!("{shape:?}")).in_file(path));
         }
         Ok(Self { size, values })
     }
@@ -59,32 +57,24 @@ pub fn labels(path: &Path) -> Result<Vec<usize>, InputError> {
         let whole = *v >= 0.0 && v.fract() == 0.0 && *v < 1e9;
         whole.then_some(*v as usize).ok_or_else(|| {
             let place = format!("label {i}");
-            in_file(path, problem(place, "a class from 0 on", v))
+            problem(place, "a class from 0 on", v).in_file(path)
         })
     };
     values.iter().enumerate().map(one).collect()
 }
 
-fn in_file(path: &Path, problem: Problem) -> InputError {
-    InputError::Malformed {
-        path: path.to_owned(),
-        place: problem.place,
-        expected: problem.expected,
-        got: problem.got,
-    }
-}
-
 fn load(path: &Path, images: bool) -> Result<(Vec<usize>, Vec<f64>), InputError> {
     let bytes = read_bounded(path, MAX_FILE)?;
+    refusal::recognised(&bytes).map_err(|p| p.in_file(path))?;
     let bytes = match bytes.starts_with(&[0x1f, 0x8b]) {
-        true => unpack(&bytes).map_err(|p| in_file(path, p))?,
+        true => unpack(&bytes).map_err(|p| p.in_file(path))?,
         false => bytes,
     };
     let parsed = match bytes.starts_with(b"\x93NUMPY") {
         true => npy::parse(&bytes).map(|array| (array.shape, array.values)),
         false => idx(&bytes, images),
     };
-    parsed.map_err(|p| in_file(path, p))
+    parsed.map_err(|p| p.in_file(path))
 }
 
 fn unpack(bytes: &[u8]) -> Result<Vec<u8>, Problem> {

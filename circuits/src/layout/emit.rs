@@ -6,13 +6,14 @@
 
 use super::{
     block::{BlockId, Gate, Geometry, Range},
+    bounds::Declared,
     builder::Builder,
     home::{Home, Limb},
     needed::Needed,
     weights::Matrix,
     LayoutError,
 };
-use crate::graph::{Clamp, Interval};
+use crate::graph::Clamp;
 
 /// `coefficient · (offset + Σ limbs)`, cell by cell.
 #[derive(Clone, Debug)]
@@ -211,9 +212,8 @@ pub struct Output {
     pub geometry: Geometry,
     /// Divisor of the accumulator (1: exact).
     pub div: i64,
-    /// Interval before the clamp that is declared for every cell. It decides about sizes alone: no cells hold
-    /// what is beyond them, and no value that cells hold may go without its clamp.
-    pub pre: Interval,
+    /// Interval before the clamp that is declared for every cell.
+    pub pre: Declared,
     /// Clamp.
     pub clamp: Option<Clamp>,
     /// Bias.
@@ -240,25 +240,21 @@ impl Builder<'_> {
         };
         let (kept, offset, excess) = match self.needed(pre, clamp, packed) {
             Needed::Nothing => {
-                let values = span(pre.lo, pre.hi);
-                let limbs = self.limbs("output", values, packed, geometry)?;
-                (limbs, pre.lo, Excess::None)
+                let limbs = self.limbs("output", pre.values(), packed, geometry)?;
+                (limbs, pre.least(), Excess::None)
             }
             Needed::Exact(sizes) => {
                 let limbs = self.limbs_of(&sizes, geometry);
-                (limbs, pre.lo, Excess::None)
+                (limbs, pre.least(), Excess::None)
             }
             Needed::Gate(clamp) => {
-                let below = clamp.lo.saturating_sub(pre.lo).max(0) as u64;
+                let below = pre.below(clamp.lo);
                 let (kept, limbs) = match clamp.hi {
                     Some(hi) => {
-                        let above = pre.hi.saturating_sub(hi).max(0) as u64;
-                        self.two_sided(span(clamp.lo, hi) - 1, below.max(above), geometry)?
+                        let excess = below.max(pre.above(hi));
+                        self.two_sided(span(clamp.lo, hi) - 1, excess, geometry)?
                     }
-                    None => {
-                        let above = pre.hi.saturating_sub(clamp.lo).max(0) as u64;
-                        self.one_sided(above, below, packed, geometry)?
-                    }
+                    None => self.one_sided(pre.above(clamp.lo), below, packed, geometry)?,
                 };
                 (kept, clamp.lo, Excess::Clamped { limbs, clamp })
             }

@@ -17,7 +17,7 @@ use crate::{
         ops::GraphError,
         TensorId, Weights,
     },
-    import::without_numbers,
+    import::without_values,
     layout::{Plan, Statement},
 };
 
@@ -123,7 +123,7 @@ impl Opening {
         let salt = Option::from(Fr::from_repr(repr))
             .ok_or_else(|| content("salt", "a canonical field element", "a larger one".into()))?;
         let weights = rmp_serde::from_slice(weights)
-            .map_err(|error| content("weights", "tensors of integers", without_numbers(error)))?;
+            .map_err(|error| content("weights", "tensors of integers", without_values(error)))?;
         Ok(Self { salt, weights })
     }
 }

@@ -90,16 +90,20 @@ library Packing {
     function _join(uint256 at, uint256 end, uint256 first, uint256 tensor, uint256 s) private pure {
         uint256 bits = (tensor >> 72) & 0xff;
         assembly ("memory-safe") {
-            let lane := sub(shl(bits, 1), 1)
-            let ones := div(not(0), lane)
-            let high := shl(sub(bits, 1), ones)
+            let high
+            let minus
+            {
+                let lane := sub(shl(bits, 1), 1)
+                let ones := div(not(0), lane)
+                high := shl(sub(bits, 1), ones)
+                minus := mul(and(sub(0, shr(80, tensor)), lane), ones)
+            }
             let low := not(high)
-            let minus := mul(and(sub(0, shr(80, tensor)), lane), ones)
             let lowMinus := and(minus, low)
             let step := shr(3, mul(s, bits))
             let drop := sub(256, mul(s, bits))
-            for { let p := first } lt(at, end) { p := add(p, step) } {
-                let x := mload(p)
+            for {} lt(at, end) { first := add(first, step) } {
+                let x := mload(first)
                 // Addition lane by lane: the highest bits without their carry.
                 x := xor(add(and(x, low), lowMinus), and(xor(x, minus), high))
                 mstore(at, shr(drop, x))
@@ -127,7 +131,7 @@ library Packing {
             // first word of memory how many bits a chunk of elements has, from the second a mask of a value's bits.
 
             // For elements of one byte: any number of chunks a value.
-            function narrow(at_, end_, p, step, flip, minus, gap, size) -> seen {
+            function narrow(size, gap, minus, flip, step, p, end_, at_) -> seen {
                 for {} 1 {} {
                     let z := 0
                     let q := p
@@ -150,7 +154,7 @@ library Packing {
             }
 
             // For elements of more bytes: never more than two chunks a value. A step that does nothing has no gap.
-            function wide(at_, end_, p, step, flip, minus, gap16, gap32, gap64, gap128) -> seen {
+            function wide(gap16, gap32, gap64, gap128, minus, flip, step, p, end_, at_) -> seen {
                 for {} 1 {} {
                     let x := sub(xor(mload(p), flip), minus)
                     let y := sub(xor(mload(sub(p, 0x20)), flip), minus)
@@ -170,32 +174,39 @@ library Packing {
                 }
             }
 
-            let gap := sub(shl(3, w), bits)
-            let lane := sub(shl(shl(3, w), 1), 1)
-            let minus := and(shr(80, tensor), lane)
-            let ones := div(not(0), lane)
+            let ones
+            let minus
+            {
+                let lane := sub(shl(shl(3, w), 1), 1)
+                minus := and(shr(80, tensor), lane)
+                ones := div(not(0), lane)
+            }
             // Where the range wraps around, it does not once the highest bit is flipped. Then what is subtracted
             // from an element in range is not more than it, so that no lane borrows from the next; and of
             // elements out of range the lowest is seen.
-            let flip := gt(add(minus, shl(bits, 1)), add(lane, 1))
+            let flip := gt(add(minus, shl(bits, 1)), shl(shl(3, w), 1))
             flip := shl(sub(shl(3, w), 1), flip)
             minus := mul(xor(minus, flip), ones)
             flip := mul(flip, ones)
-            let size := mul(s, bits)
+            // From here on, of each lane the bits that a value in range may have.
+            ones := mul(ones, sub(shl(bits, 1), 1))
+            let gap := sub(shl(3, w), bits)
             mstore(0, mul(div(32, w), bits))
-            mstore(0x20, sub(shl(size, 1), 1))
-            let step := mul(s, w)
+            // From here on, the bits of a word of values, and the bytes that its elements have.
+            bits := mul(s, bits)
+            mstore(0x20, sub(shl(bits, 1), 1))
+            s := mul(s, w)
             // The end of the first word, less a word of memory.
-            first := sub(add(first, step), 0x20)
+            first := sub(add(first, s), 0x20)
             switch w
-            case 1 { bad := narrow(at, end, first, step, flip, minus, gap, size) }
+            case 1 { bad := narrow(bits, gap, minus, flip, s, first, end, at) }
             default {
-                let gap16 := mul(gap, div(2, w))
                 let gap32 := mul(gap, div(4, w))
                 let gap64 := mul(gap, div(8, w))
-                bad := wide(at, end, first, step, flip, minus, gap16, gap32, gap64, shl(1, gap64))
+                gap := mul(gap, div(2, w))
+                bad := wide(gap, gap32, gap64, shl(1, gap64), minus, flip, s, first, end, at)
             }
-            bad := and(bad, not(mul(ones, sub(shl(bits, 1), 1))))
+            bad := and(bad, not(ones))
         }
     }
 

@@ -16,7 +16,7 @@ pub enum RangeError {
     Weights(#[from] ExecError),
     /// A value may leave the widest range check.
     #[error(
-        "{place}: values may reach [{}, {}], the limit is ±2^{MAX_ACTIVATION_BITS}; use a smaller --scale or a narrower --input-range",
+        "{place}: values may reach [{}, {}], the limit is ±2^{MAX_ACTIVATION_BITS} (in units of 1/scale)",
         range.lo, range.hi
     )]
     Activation {
@@ -27,7 +27,7 @@ pub enum RangeError {
     },
     /// A sum of products may wrap around the field.
     #[error(
-        "node '{node}': a sum of {terms} products of [{}, {}] and [{}, {}] may exceed 2^{MAX_ACCUMULATOR_BITS} and so the field; use a smaller --scale or a narrower --input-range",
+        "node '{node}': a sum of {terms} products of [{}, {}] and [{}, {}] may exceed 2^{MAX_ACCUMULATOR_BITS} and so the field (in units of 1/scale)",
         a.lo, a.hi, b.lo, b.hi
     )]
     Accumulator {

@@ -138,11 +138,9 @@ impl Importer {
         entry: impl Fn(i64) -> i64,
     ) -> Result<TensorId> {
         if domain.hi - domain.lo >= MAX_ENTRIES {
-            let expected = format!(
-                "arguments in a range of at most {MAX_ENTRIES} values (a narrower --input-range)"
-            );
-            let got = format!("[{}, {}]", domain.lo, domain.hi);
-            return Err(ImportError::malformed(name, expected, got));
+            let expected = format!("arguments in a range of at most {MAX_ENTRIES} values");
+            let got = format!("[{}, {}] in units of 1/scale", domain.lo, domain.hi);
+            return Err(ImportError::too_wide(name, expected, got));
         }
         let function = Table {
             name: name.split('.').next().unwrap_or(name).to_owned(),

@@ -12,6 +12,7 @@ mod curve;
 mod dense;
 mod division;
 mod geometry;
+mod indices;
 mod logic;
 mod moves;
 mod operands;
@@ -34,6 +35,7 @@ use super::{
     fuse, Draft, Fate, FloatModel, Format, ImportError, ImportOptions, Layout, Port, DEFAULT_SCALE,
 };
 use crate::graph::ops::elements;
+use crate::graph::Interval;
 use attributes::OnnxNode;
 use prost::Message;
 use schema::{GraphProto, ModelProto, TensorProto, ValueInfoProto};
@@ -76,10 +78,19 @@ pub(super) fn tensor(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f64>), ImportError
 }
 
 pub(super) fn load(bytes: &[u8], options: &ImportOptions) -> Result<FloatModel, ImportError> {
+    load_declared(bytes, options, Vec::new())
+}
+
+/// A model with the declared bounds of another one.
+pub(super) fn load_declared(
+    bytes: &[u8],
+    options: &ImportOptions,
+    declared: Vec<Interval>,
+) -> Result<FloatModel, ImportError> {
     let (mut graph, opset) = read(bytes)?;
     let before = readable(&graph);
     patterns::name_spellings(&mut graph);
-    let mut draft = import((graph, opset), options)?;
+    let mut draft = import((graph, opset), options, declared)?;
     for one in &mut draft.initialisers {
         if one.fate == Fate::Unused && before.contains(&one.name) {
             let what = "it spells an activation or a normalisation";
@@ -96,18 +107,27 @@ fn readable(graph: &GraphProto) -> HashSet<String> {
     inputs.chain(outputs).cloned().collect()
 }
 
-fn import(graph: (GraphProto, i64), options: &ImportOptions) -> Result<FloatModel, ImportError> {
+fn import(
+    graph: (GraphProto, i64),
+    options: &ImportOptions,
+    declared: Vec<Interval>,
+) -> Result<FloatModel, ImportError> {
     let (mut importer, graph) = Importer::new(graph, options)?;
-    let interval = |ty: Type, scale: i64| match ty {
-        Type::Real => options.interval(scale),
-        _ => options.integer_interval(ty.bounds().unwrap_or_default()),
+    importer.bounds.given = declared.into_iter();
+    let indices = indices::bounds(&graph);
+    let interval = |name: &str, ty: Type, scale: i64| match ty {
+        Type::Real => options.interval(name, scale),
+        _ => {
+            let bounds = ty.bounds().unwrap_or_default();
+            options.integer_interval(name, bounds, indices.get(name).copied())
+        }
     };
     for info in &graph.input {
         // Old files list initialisers among the inputs.
         if !importer.values.contains_key(&info.name) {
             let (shape, ty) = input_shape(info)?;
             let scale = importer.natural(ty);
-            let range = interval(ty, scale)?;
+            let range = interval(&info.name, ty, scale)?;
             let id = importer.draft.input(&info.name, inner(&shape), range);
             let port = port(&info.name, &shape, ty);
             importer.draft.source.inputs.push(port);
@@ -310,7 +330,7 @@ impl Importer {
         };
         for tensor in &graph.initializer {
             let array = tensor::constant(tensor, &tensor.name)?;
-            let array = importer.initialiser(&tensor.name, array);
+            let array = importer.initialiser(&tensor.name, array)?;
             importer.values.insert(tensor.name.clone(), array.into());
         }
         Ok((importer, graph))

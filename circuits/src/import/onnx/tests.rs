@@ -119,6 +119,7 @@ fn load(model: &ModelProto) -> Result<Model, ImportError> {
     let options = ImportOptions {
         scale: Some(SCALE),
         input_range: Some((-16.0, 16.0)),
+        ..ImportOptions::default()
     };
     super::load(&model.encode_to_vec(), &options).and_then(FloatModel::quantise)
 }

@@ -4,6 +4,7 @@ use super::{term, Builder, Home, LayoutError};
 use crate::{
     graph::{Interval, TensorId},
     layout::{
+        bounds::Declared,
         emit::{span, Emit, Output},
         home::Limb,
         Accumulator, Step,
@@ -79,7 +80,7 @@ impl Builder<'_> {
         let emit = self.emit(Output {
             geometry: x.geometry,
             div,
-            pre,
+            pre: Declared::of(pre),
             clamp: None,
             bias: None,
             packed: false,

@@ -91,6 +91,14 @@ impl Builder<'_> {
                 return Ok("a clamp to one value".into());
             }
         }
+        let packed = matches!(op, Op::Linear { .. }) && self.is_exposed(output);
+        let sum = matches!(op, Op::Combine { .. });
+        if !sum && self.is_step_of_its_own(index, op.clamp(), packed) {
+            let alone = op.without_clamp();
+            let strategy = self.lower_node(index, &alone, output)?;
+            self.clamp_result(index, op.clamp(), output)?;
+            return Ok(format!("{strategy}, then its clamp"));
+        }
         match op {
             Op::Conv { .. } => self.lower_conv(index, op, output),
             Op::Linear { .. } => self.lower_linear(index, op, output),

@@ -100,12 +100,10 @@ fn bitwise(importer: &mut Importer, node: &OnnxNode) -> Results {
         range.lo >= signed.lo && range.hi <= signed.hi
     });
     let Some(bits) = bits else {
-        let expected = format!("integers of at most {MAX_BITS} bits (see --input-range)");
-        return Err(node.bad(
-            "operands",
-            expected,
-            format!("[{}, {}]", range.lo, range.hi),
-        ));
+        let place = format!("node '{}' ({}), operands", node.name, node.kind());
+        let expected = format!("integers of at most {MAX_BITS} bits");
+        let got = format!("[{}, {}]", range.lo, range.hi);
+        return Err(ImportError::too_wide(place, expected, got));
     };
     let y = importer.by_bits(&a, &b, bits, node.kind())?;
     let data = importer.wrap(y, shape, ty, 1)?;

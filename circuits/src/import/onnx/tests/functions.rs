@@ -69,6 +69,7 @@ fn one_function_is_one_table() {
     let options = ImportOptions {
         scale: Some(512),
         input_range: Some((-3.0, 3.0)),
+        ..ImportOptions::default()
     };
     let bytes = model(&[1, 6], vec![], nodes).encode_to_vec();
     let loaded = crate::import::onnx::load(&bytes, &options).unwrap();
