@@ -7,6 +7,8 @@
 #[allow(dead_code)]
 #[path = "support/onnx.rs"]
 mod onnx;
+#[path = "../circuits/tests/support/packed.rs"]
+mod packed;
 #[allow(dead_code)]
 mod support;
 
@@ -82,7 +84,7 @@ fn npy(descr: &str, shape: &str, data: &[u8], extra: usize) -> Vec<u8> {
 /// Input files with [`VALUE`] in them, none of which fits.
 fn unfit() -> Vec<(&'static str, Vec<u8>)> {
     let tensor = |shape: Value, data: Value| {
-        rmp_serde::to_vec_named(&json!([{ "idx": 0, "shape": shape, "data": data }])).unwrap()
+        packed::to_msgpack(&json!([{ "idx": 0, "shape": shape, "data": data }]))
     };
     let float = (REAL as f32).to_le_bytes().to_vec();
     let text = |text: String| text.into_bytes();
@@ -238,7 +240,7 @@ fn messages_quote_nothing_of_secret_files() {
     let opening = folder.path("keys/weights.opening");
     let kept = fs::read(&opening).unwrap();
     let words = ["a weight of 6182", "a weight of 4151"];
-    let texts = rmp_serde::to_vec(&json!({ "1": words })).unwrap();
+    let texts = packed::to_msgpack(&json!({ "1": words }));
     let number = rmp_serde::to_vec(&4151.5).unwrap();
     for payload in [
         b"61824151".repeat(4),

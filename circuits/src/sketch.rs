@@ -5,6 +5,8 @@
 //! (docs/performance.md), and what only weights can say is assumed: weights lie in [−1, 1), and every
 //! activation takes as many bits as zkml's table has rows (the file's `k`).
 
+#![deny(clippy::arithmetic_side_effects)]
+
 mod amount;
 mod demand;
 mod rules;
@@ -111,9 +113,10 @@ impl Hash {
 impl Sketch {
     /// The plan of the cheapest shape, whether or not this program can make it.
     pub fn of(shapes: &Shapes) -> Result<Self, ImportError> {
-        let scale_bits = i64::BITS - shapes.scale.max(1).saturating_sub(1).leading_zeros();
+        let above = shapes.scale.max(1).saturating_sub(1);
+        let scale_bits = i64::BITS.saturating_sub(above.leading_zeros());
         let bits = Bits {
-            weight: scale_bits + 1,
+            weight: scale_bits.saturating_add(1),
             value: shapes.k,
             scale: scale_bits,
         };
@@ -168,8 +171,9 @@ impl Sketch {
 
 /// Memory of a proof: fitted to three (docs/performance.md).
 pub fn memory(shape: &Shape) -> u64 {
-    let row = 3_310 + 242 * shape.data as u64;
-    50_000_000 + (row << shape.k)
+    let row = Amount::from(3_310u64) + Amount::from(shape.data) * 242;
+    let rows = 1u64.checked_shl(shape.k).unwrap_or(u64::MAX);
+    (row * rows + Amount::from(50_000_000u64)).get()
 }
 
 fn candidates(products: bool) -> impl Iterator<Item = Shape> {
@@ -186,7 +190,7 @@ fn candidates(products: bool) -> impl Iterator<Item = Shape> {
                     k,
                     data,
                     hash_width,
-                    limb_bits: k - 2,
+                    limb_bits: k.saturating_sub(2),
                     clamps,
                 })
             })
@@ -212,9 +216,13 @@ fn usage(demands: &[Demand], shape: &Shape, bits: Bits, hashes: &[Hash]) -> Opti
             .get(),
         scalar_cells: demands.iter().map(|d| d.scalars).sum::<Amount>().get(),
         hash_rows: (words.in_parts_of(hash.rate) * hash.rows).get(),
-        table_rows: shape.limb_base() + tables.chain(exact).sum::<u64>(),
+        table_rows: {
+            let all = tables.chain(exact).map(Amount::from);
+            (all.sum::<Amount>() + Amount::from(shape.limb_base())).get()
+        },
     };
-    let places = (shape.slot_rows() * SLOTS * shape.data) as u64;
+    let slots = Amount::from(shape.slot_rows()) * Amount::from(SLOTS);
+    let places = (slots * Amount::from(shape.data)).get();
     let fits = usage.data_cells <= places
         && usage.scalar_cells <= rows
         && usage.hash_rows <= rows
@@ -232,8 +240,8 @@ fn limbs(bits: u32, shape: &Shape) -> Amount {
 
 /// Words that so many segments of weights take.
 fn packed(segments: Amount, cells: Amount, bits: Bits) -> Amount {
-    let in_a_word = u64::from(WORD_BITS / bits.weight.max(1));
-    segments.in_parts_of(in_a_word.into()) * cells
+    let in_a_word = u64::from(WORD_BITS).checked_div(bits.weight.into());
+    segments.in_parts_of(in_a_word.unwrap_or(1).into()) * cells
 }
 
 /// Cells of a segment in whole rows.

@@ -11,6 +11,19 @@ use std::collections::BTreeMap;
 /// Interval of what is not bounded yet.
 pub(super) const UNKNOWN: Interval = Interval { lo: 0, hi: 0 };
 
+/// Most nodes that one file may expand to: recurrent networks unroll.
+pub(super) const MAX_NODES: usize = 1 << 16;
+
+/// Most elements that all tensors of the graph and all folded constants may have together while a file is read:
+/// so many, and more for each byte of it, up to a limit.
+const EXPANDED: [usize; 3] = [1 << 24, 16, 1 << 26];
+
+/// The most for a file of this size.
+pub(super) fn most_expanded(bytes: usize) -> usize {
+    let [least, each, most] = EXPANDED;
+    bytes.saturating_mul(each).saturating_add(least).min(most)
+}
+
 /// A graph, its weights as `W`, and its source.
 #[derive(Clone, Debug)]
 pub struct Draft<W> {

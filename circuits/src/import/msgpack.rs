@@ -7,9 +7,11 @@ mod moves;
 mod shapes;
 
 pub(super) use super::draft::Rounded;
+use super::draft::{most_expanded, MAX_NODES};
 use super::{Draft, Fate, Format, ImportError, ImportOptions, Initialiser, Layout, Port};
 use crate::graph::ops::elements;
-use crate::graph::TensorId;
+use crate::graph::range::Propagation;
+use crate::graph::{TensorId, Weights};
 use serde::Deserialize;
 pub(super) use shapes::load as load_shapes;
 pub use shapes::{LayerShape, Operand, Shapes};
@@ -72,6 +74,8 @@ pub(super) struct Network {
     pub names: BTreeMap<i64, String>,
     /// The file's constants, by number, with what is known of their fates.
     pub constants: BTreeMap<i64, Initialiser>,
+    /// Size of the file.
+    pub bytes: usize,
 }
 
 /// Parses a MessagePack value and insists that nothing follows it.
@@ -161,6 +165,12 @@ struct Importer {
     constants: BTreeMap<i64, Initialiser>,
     /// What stands for infinity: half of zkml's table.
     bound: i64,
+    /// Bounds of what the draft has, and the weights that they are of.
+    ranges: Propagation,
+    integers: Weights,
+    /// Elements that layers and their weights were counted for, and may be.
+    spent: usize,
+    most: usize,
 }
 
 pub(super) fn load(bytes: &[u8], options: &ImportOptions) -> Result<Draft<Rounded>, ImportError> {
@@ -204,6 +214,7 @@ pub(super) fn load(bytes: &[u8], options: &ImportOptions) -> Result<Draft<Rounde
         layers: file.layers,
         names: BTreeMap::new(),
         constants,
+        bytes: bytes.len(),
     };
     import(network, options)
 }
@@ -238,6 +249,10 @@ pub(super) fn import(
         names: network.names,
         constants: network.constants,
         bound: 1 << network.k.clamp(1, 40).saturating_sub(1),
+        ranges: Propagation::default(),
+        integers: Weights::new(),
+        spent: 0,
+        most: most_expanded(network.bytes),
     };
     for (idx, shape, values) in network.tensors {
         importer.read_tensor(idx, &shape, values, &network.inputs)?;
@@ -252,6 +267,11 @@ pub(super) fn import(
     for &idx in &network.outputs {
         importer.add_output(idx, &network.layers)?;
     }
+    // Layers are built of several nodes.
+    let tensors = importer.draft.graph.tensors.iter();
+    let sizes = tensors.map(|tensor| elements(&tensor.shape).unwrap_or(usize::MAX));
+    importer.spent = 0;
+    importer.spend("layers", sizes.fold(0, usize::saturating_add))?;
     importer.draft.simplify()?;
     let constants = importer.constants.into_values();
     importer.draft.initialisers.splice(0..0, constants);
@@ -312,6 +332,7 @@ impl Importer {
             ));
         }
         let shape = checked_shape(shape, &place)?;
+        self.spend(&place, elements(&shape).unwrap_or(0))?;
         let port = self.port(idx, &shape);
         let id = self
             .draft
@@ -403,12 +424,28 @@ impl Importer {
         ))
     }
 
+    /// Counts what is made, so that a small file cannot ask for everything.
+    fn spend(&mut self, place: &str, elements: usize) -> Result<(), ImportError> {
+        self.spent = self.spent.saturating_add(elements);
+        let (most, nodes) = (self.most, self.draft.graph.nodes.len());
+        if self.spent > most || nodes > MAX_NODES {
+            let expected = format!(
+                "a model that expands to at most {MAX_NODES} operations and, being of its size, {most} elements"
+            );
+            let got = format!("{nodes} operations and {} elements", self.spent);
+            return Err(ImportError::malformed(place, expected, got));
+        }
+        Ok(())
+    }
+
     /// A constant that becomes a weight.
     fn weight_values(
         &mut self,
         idx: i64,
         place: &str,
     ) -> Result<(&[usize], &[Rounded]), ImportError> {
+        let count = self.weights.get(&idx).map_or(0, |(_, values)| values.len());
+        self.spend(place, count)?;
         match self.weights.get(&idx) {
             Some((shape, values)) => {
                 if let Some(one) = self.constants.get_mut(&idx) {

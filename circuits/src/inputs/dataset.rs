@@ -9,6 +9,9 @@ use std::path::Path;
 
 /// Largest data set, unpacked. As numbers it takes eight times as much.
 const MAX_DATA: u64 = 256 << 20;
+/// The same for a small file, and for each byte of a larger one.
+const SMALL_DATA: u64 = 64 << 20;
+const PACKED: u64 = 16;
 
 /// Samples of one shape.
 #[derive(Clone, Debug)]
@@ -79,12 +82,18 @@ fn load(path: &Path, images: bool) -> Result<(Vec<usize>, Vec<f64>), InputError>
 
 fn unpack(bytes: &[u8]) -> Result<Vec<u8>, Problem> {
     let mut unpacked = Vec::new();
+    let most = (bytes.len() as u64).saturating_mul(PACKED);
+    let most = most.clamp(SMALL_DATA, MAX_DATA);
     GzDecoder::new(bytes)
-        .take(MAX_DATA + 1)
+        .take(most + 1)
         .read_to_end(&mut unpacked)
         .map_err(|e| problem("gzip", "a whole stream", e))?;
-    if unpacked.len() as u64 > MAX_DATA {
-        return Err(problem("gzip", "at most 256 MiB unpacked", "more"));
+    if unpacked.len() as u64 > most {
+        let expected = format!(
+            "at most {} MiB unpacked, for a file of its size",
+            most >> 20
+        );
+        return Err(problem("gzip", expected, "more"));
     }
     Ok(unpacked)
 }
@@ -92,8 +101,7 @@ fn unpack(bytes: &[u8]) -> Result<Vec<u8>, Problem> {
 /// IDX with unsigned bytes: 0, 0, 8, rank, big-endian sizes, data.
 fn idx(bytes: &[u8], images: bool) -> Result<(Vec<usize>, Vec<f64>), Problem> {
     let Some((&[0, 0, 8, rank], rest)) = bytes.split_first_chunk::<4>() else {
-        let got = format!("{:02x?}", bytes.get(..4).unwrap_or(bytes));
-        return Err(problem("format", "IDX of bytes, or .npy", got));
+        return Err(problem("format", "IDX of bytes, or .npy", "another file"));
     };
     let short = || problem("IDX header", "a size for each dimension", "fewer");
     let (sizes, data) = rest
@@ -115,6 +123,19 @@ fn idx(bytes: &[u8], images: bool) -> Result<(Vec<usize>, Vec<f64>), Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn small_files_do_not_unpack_to_gigabytes() {
+        let packed = |count: usize| {
+            let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            std::io::Write::write_all(&mut out, &vec![0; count]).unwrap();
+            out.finish().unwrap()
+        };
+        let (small, large) = (packed(SMALL_DATA as usize), packed(SMALL_DATA as usize + 1));
+        assert!(large.len() < 1 << 20, "{}", large.len());
+        assert_eq!(unpack(&small).unwrap().len() as u64, SMALL_DATA);
+        assert!(unpack(&large).is_err());
+    }
 
     #[test]
     fn idx_files() {

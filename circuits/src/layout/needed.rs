@@ -3,6 +3,8 @@
 //! A clamp may be left out only where its result's cells, whatever the witness, hold nothing beyond its bounds.
 //! That the weights at hand do not reach them says nothing: other weights in the declared ranges may.
 
+#![deny(clippy::arithmetic_side_effects)]
+
 use super::{
     block::{Geometry, Range},
     bounds::{Declared, Enforced},
@@ -56,7 +58,7 @@ impl Builder<'_> {
         let (mut sizes, mut rest, mut room) = (Vec::new(), values, room);
         while rest > self.single_limit() {
             sizes.push(base);
-            (rest, room) = (rest.div_ceil(base), room / base);
+            (rest, room) = (rest.div_ceil(base), room.checked_div(base)?);
         }
         // Rounding up to whole tables may have gone beyond the bound.
         if rest > room {
@@ -77,11 +79,12 @@ impl Builder<'_> {
 
     /// Blocks in tables of exactly these sizes.
     pub fn limbs_of(&mut self, sizes: &[u64], geometry: Geometry) -> Vec<Limb> {
-        let mut base = 1;
+        let mut base = 1u64;
         let limb = |size: &u64| {
             let block = self.block(geometry, Range::Exact(*size));
             let limb = Limb { block, base };
-            base *= size;
+            // Bounds that 64 bits do not hold have no such sizes.
+            base = base.saturating_mul(*size);
             limb
         };
         sizes.iter().map(limb).collect()

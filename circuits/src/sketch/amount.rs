@@ -32,7 +32,7 @@ impl Amount {
 
     /// How many of `size` are in it.
     pub fn whole_parts_of(self, size: Self) -> Self {
-        Self(self.0 / size.0.max(1))
+        Self(self.0.checked_div(size.0).unwrap_or(self.0))
     }
 
     /// One less, if it is not zero.

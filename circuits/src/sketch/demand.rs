@@ -58,7 +58,7 @@ impl Demand {
             let each = match run.holds {
                 Holds::Weights => limbs(bits.weight, shape),
                 Holds::Values(n) => n * limbs(bits.value, shape),
-                Holds::Six(n) => n * limbs(bits.scale + 3, shape),
+                Holds::Six(n) => n * limbs(bits.scale.saturating_add(3), shape),
                 Holds::Products => {
                     let values = limbs(bits.value, shape);
                     values * values * 2
@@ -83,11 +83,13 @@ impl Demand {
         self.function.map(|function| match function {
             Function::Short(name, reach) => {
                 let logarithm = (f64::from(bits.scale) * reach).max(1.0).log2().ceil();
-                (name, bits.scale + 1 + logarithm as u32)
+                let argument = bits.scale.saturating_add(logarithm as u32);
+                (name, argument.saturating_add(1))
             }
             // Exponentials of many arguments are products of two tables.
             Function::Halves(name) => {
-                let all = bits.scale + 2 + bits.scale.ilog2();
+                let all = bits.scale.saturating_add(bits.scale.ilog2());
+                let all = all.saturating_add(2);
                 (name, if all > 15 { all.div_ceil(2) } else { all })
             }
             Function::Long(name) => (name, bits.value.min(20)),

@@ -15,7 +15,7 @@ fn model(kind: usize, clamp: Clamp) -> Model {
             let x = model.input(&[2, 4, 4], 9);
             let op = Op::Conv {
                 x,
-                w: model.weight(&[3, 2, 3, 3], 3000),
+                w: model.weight(&[3, 2, 3, 3], 300),
                 bias: Some(model.weight(&[3], 50)),
                 window: window(3, 1, 1),
                 groups: 1,
@@ -26,7 +26,7 @@ fn model(kind: usize, clamp: Clamp) -> Model {
         }
         1 => {
             let x = model.input(&[8], 9);
-            let (w, bias) = (model.weight(&[8, 8], 3000), None);
+            let (w, bias) = (model.weight(&[8, 8], 300), None);
             let op = Op::Linear {
                 x,
                 w,
@@ -38,7 +38,7 @@ fn model(kind: usize, clamp: Clamp) -> Model {
         }
         2 => {
             let x = model.input(&[4, 3], 9);
-            let (w, bias) = (Some(model.weight(&[4], 3000)), None);
+            let (w, bias) = (Some(model.weight(&[4], 300)), None);
             let op = Op::Scale {
                 x,
                 w,
@@ -89,7 +89,7 @@ fn far_and_wide() {
     for (lo, hi) in far.into_iter().chain(wide) {
         for kind in 0..KINDS {
             let mut model = model(kind, Clamp { lo, hi: Some(hi) });
-            for shape in [the_shape(), stacked(12)] {
+            for shape in [the_shape(), stacked(14)] {
                 let architecture = architecture(&model, shape);
                 let plan = architecture
                     .plan()

@@ -5,20 +5,8 @@ use super::value::{count, inner, Array, Data, Type, Value};
 use super::Importer;
 use crate::graph::ops::elements;
 use crate::graph::{Interval, Op, Table, TensorId};
+use crate::import::draft::MAX_NODES;
 use crate::import::{movement, ImportError};
-
-/// Most nodes that one file may expand to: recurrent networks unroll.
-const MAX_NODES: usize = 1 << 16;
-
-/// Most elements that all tensors of the graph and all folded constants may have together while a file is read:
-/// so many, and more for each byte of it, up to a limit.
-const EXPANDED: [usize; 3] = [1 << 24, 16, 1 << 26];
-
-/// The most for a file of this size.
-pub(super) fn most_expanded(bytes: usize) -> usize {
-    let [least, each, most] = EXPANDED;
-    bytes.saturating_mul(each).saturating_add(least).min(most)
-}
 
 /// What stands for numbers beyond every activation: the −∞ of masks.
 const FAR: f64 = (1u64 << 30) as f64;

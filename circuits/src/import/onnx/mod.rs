@@ -31,6 +31,7 @@ mod types;
 mod value;
 mod windows;
 
+use super::draft::most_expanded;
 use super::{
     fuse, Draft, Fate, FloatModel, Format, ImportError, ImportOptions, Layout, Port, DEFAULT_SCALE,
 };
@@ -321,7 +322,7 @@ impl Importer {
             opset,
             tables: HashMap::new(),
             spent: 0,
-            most: build::most_expanded(graph.encoded_len()),
+            most: most_expanded(graph.encoded_len()),
             bounds: Default::default(),
             types: Vec::new(),
             read: readable(&graph),

@@ -2,15 +2,13 @@
 
 use super::operators::{operator_name, Kind};
 use super::schema::{Model, Operator, Tensor, FLOAT32};
+use crate::import::draft::most_expanded;
 use crate::import::msgpack::{Layer, Network, Rounded};
 use crate::import::{Fate, Format, ImportError, Initialiser};
 use crate::quantise::unfit;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) type Result<T> = std::result::Result<T, ImportError>;
-
-/// Most constants and indices that a model may ask for, shared ones counted each time.
-const MAX_CONSTANTS: usize = 1 << 27;
 
 /// Names of `ActivationFunctionType`.
 const ACTIVATIONS: [&str; 6] = ["NONE", "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT"];
@@ -23,7 +21,9 @@ pub(super) struct Lowering<'m, 'a> {
     made: BTreeMap<i64, Vec<i64>>,
     /// Constants that are in the network.
     known: BTreeSet<i64>,
+    /// Constants and indices that were asked for, shared ones counted each time, and may be.
     spent: usize,
+    most: usize,
 }
 
 /// An operator under way.
@@ -118,6 +118,7 @@ impl<'m, 'a> Lowering<'m, 'a> {
             layers: Vec::new(),
             names,
             constants,
+            bytes: model.size(),
         };
         let (made, known) = (BTreeMap::new(), BTreeSet::new());
         Ok(Lowering {
@@ -126,6 +127,7 @@ impl<'m, 'a> Lowering<'m, 'a> {
             made,
             known,
             spent: 0,
+            most: most_expanded(model.size()),
         })
     }
 
@@ -349,8 +351,8 @@ impl<'m, 'a> Lowering<'m, 'a> {
     /// Counts what is copied, so that a small file cannot ask for everything.
     pub fn spend(&mut self, place: &Place<'_, '_>, count: usize) -> Result<()> {
         self.spent = self.spent.saturating_add(count);
-        if self.spent > MAX_CONSTANTS {
-            let expected = format!("at most {MAX_CONSTANTS} in all");
+        if self.spent > self.most {
+            let expected = format!("at most {} in all, for a file of its size", self.most);
             return Err(place.bad("constants", expected, "more"));
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! Values that may be further from a clamp's bounds than the two limbs of an excess reach.
 
+#![deny(clippy::arithmetic_side_effects)]
+
 use super::{Builder, LayoutError, Limb, Step};
 use crate::{
     graph::Clamp,
@@ -18,7 +20,7 @@ impl Builder<'_> {
         let clamp = clamp?;
         let hi = clamp.hi?;
         let most = pre.below(clamp.lo).max(pre.above(hi));
-        let high = most / self.shape.limb_base() + 1;
+        let high = self.high_rows(most);
         (high > self.loose()).then_some([clamp.lo, hi])
     }
 
@@ -57,7 +59,7 @@ impl Builder<'_> {
         };
         let base = self.shape.limb_base();
         let in_units = |limb: &Limb| Limb {
-            base: limb.base / base,
+            base: limb.base >> self.shape.limb_bits,
             ..*limb
         };
         let quotient = Term {
@@ -95,6 +97,8 @@ impl Builder<'_> {
             ..near
         };
         let from = |units: i128| i128::from(pre.lo) + i128::from(base) * units;
+        // No further than the quotient goes.
+        let most = most.min(units(pre.hi)).max(least);
         let pre = self.interval("a clamped value", from(least), from(most + 1) - 1)?;
         Ok((vec![low, kept], Declared::of(pre)))
     }
