@@ -299,11 +299,9 @@ impl ModelArgs {
     /// Reads one run of the model, and its weights before they were rounded.
     pub fn load_real(&self) -> anyhow::Result<(Model, RealWeights)> {
         let options = self.options()?;
-        let load = || {
-            let (model, real) = import::load_real(&self.model, &options)?;
-            Ok((self.settled(model)?.0, real))
-        };
-        load().map_err(|error| remedy::for_model(self, &options, error))
+        let (model, real) = import::load_real(&self.model, &options)
+            .map_err(|error| remedy::for_model(self, &options, error))?;
+        Ok((self.settled(model)?.0, real))
     }
 
     /// What the arguments and the settings say.

@@ -338,6 +338,16 @@ impl Op {
         }
     }
 
+    /// The values of the integer type of `bits` bits.
+    pub fn residues(bits: u32, signed: bool) -> Interval {
+        let values = 1i64 << bits.min(62);
+        let lo = if signed { -(values / 2) } else { 0 };
+        Interval {
+            lo,
+            hi: lo + values - 1,
+        }
+    }
+
     /// The same operation without its clamp.
     pub fn without_clamp(&self) -> Op {
         let mut op = self.clone();
@@ -365,16 +375,6 @@ impl Op {
             | Op::Parameter { .. } => {}
         }
         op
-    }
-
-    /// The values of the integer type of `bits` bits.
-    pub fn residues(bits: u32, signed: bool) -> Interval {
-        let values = 1i64 << bits.min(62);
-        let lo = if signed { -(values / 2) } else { 0 };
-        Interval {
-            lo,
-            hi: lo + values - 1,
-        }
     }
 
     /// The divisor of the accumulator: 1 where there is none.

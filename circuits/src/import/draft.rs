@@ -37,10 +37,10 @@ pub struct Draft<W> {
     pub declared: Vec<Interval>,
     /// What became of the file's initialisers.
     pub initialisers: Vec<Initialiser>,
-    /// Places of numbers in the file that are too large for a weight, one for each initialiser that has some.
-    pub large: Vec<String>,
     /// The initialisers that each of the file's nodes reads, or what was computed from them.
     pub read: BTreeMap<String, Vec<String>>,
+    /// Places of numbers in the file that are too large for a weight, one for each initialiser that has some.
+    pub large: Vec<String>,
 }
 
 /// A graph with real weights: `value / scale` of every tensor is what the model computes.
@@ -65,8 +65,8 @@ impl<W: Copy> Draft<W> {
             },
             declared: Vec::new(),
             initialisers: Vec::new(),
-            large: Vec::new(),
             read: BTreeMap::new(),
+            large: Vec::new(),
         }
     }
 
@@ -267,8 +267,8 @@ impl<W> Draft<W> {
             source: self.source,
             declared: self.declared,
             initialisers: self.initialisers,
-            large: self.large,
             read: self.read,
+            large: self.large,
         }
     }
 }

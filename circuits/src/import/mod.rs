@@ -137,16 +137,6 @@ impl Model {
         fate::consented(&self.initialisers, named)
     }
 
-    /// Fails if one of the names is none of an initialiser.
-    pub fn check_names(&self, named: &[String]) -> Result<(), ImportError> {
-        fate::known(&self.initialisers, named)
-    }
-
-    /// Numbers that [`Model::check_public`] fails for: names, and what each decides.
-    pub fn unnamed_public<'a>(&'a self, named: &'a [String]) -> Vec<(&'a str, &'a str)> {
-        fate::unnamed(&self.initialisers, named).collect()
-    }
-
     /// The model with a result also where its file has none: what is outside of an operator's definition
     /// counts as the nearest number inside. Also says what and where that is.
     pub fn defined(mut self) -> Result<(Model, Vec<String>), ImportError> {
@@ -160,6 +150,16 @@ impl Model {
         }
         propagate(&mut self.graph, &self.weights)?;
         Ok((self, places))
+    }
+
+    /// Fails if one of the names is none of an initialiser.
+    pub fn check_names(&self, named: &[String]) -> Result<(), ImportError> {
+        fate::known(&self.initialisers, named)
+    }
+
+    /// Numbers that [`Model::check_public`] fails for: names, and what each decides.
+    pub fn unnamed_public<'a>(&'a self, named: &'a [String]) -> Vec<(&'a str, &'a str)> {
+        fate::unnamed(&self.initialisers, named).collect()
     }
 
     /// The model on `count` inputs at once: see [`Graph::batched`]. Inputs and outputs have them in

@@ -61,9 +61,9 @@ impl ImportOptions {
             }
             (None, _) if indices.is_some() || hi - lo < 256.0 => bounds,
             (None, Some(_)) => both(bounds, self.interval(name, 1)?),
-            // As many values without a sign.
-            (None, None) if bounds.lo >= 0 => both(bounds, Interval { lo: 0, hi: 0xffff }),
-            (None, None) => both(bounds, Interval::signed(16)),
+            (None, None) if lo < 0.0 => both(bounds, Interval::signed(16)),
+            // As many numbers without a sign.
+            (None, None) => Interval { lo: 0, hi: 65_535 },
         };
         if interval.lo > interval.hi {
             let got = own.or(self.input_range);

@@ -2,17 +2,28 @@
 
 use super::*;
 use crate::graph::exec::ExecError;
-use crate::graph::Op;
+use crate::graph::range::propagate;
+use crate::graph::{Interval, Op};
 
 /// A model whose inputs are a vector of 2 indices and one of 3 real numbers.
 fn with_index(nodes: Vec<NodeProto>, table: &[i64]) -> Model {
     let count: i64 = table.iter().product();
     let values: Vec<f32> = (0..count).map(|v| v as f32 + 1.0).collect();
     let mut proto = model(&[1, 2], vec![floats("table", table, &values)], nodes);
+    wide(&mut proto)
+}
+
+/// The model on 64-bit integers, which are declared to be anything: an enemy's input has more bits than
+/// indices need.
+fn wide(proto: &mut ModelProto) -> Model {
     let graph = proto.graph.as_mut().unwrap();
     let tensor = graph.input[0].r#type.as_mut().unwrap();
     tensor.tensor_type.as_mut().unwrap().elem_type = 7;
-    import(&proto)
+    let mut model = import(proto);
+    let input = model.graph.inputs[0];
+    model.graph.tensors[input.0].range = Interval::signed(11);
+    propagate(&mut model.graph, &model.weights).unwrap();
+    model
 }
 
 fn import(proto: &ModelProto) -> Model {
@@ -109,10 +120,7 @@ fn with_shape(nodes: &[NodeProto], to: &[i64]) -> Model {
         floats("u", &[1], &[9.0]),
     ];
     let mut proto = model(&[1, 2], initialisers, nodes.to_vec());
-    let graph = proto.graph.as_mut().unwrap();
-    let tensor = graph.input[0].r#type.as_mut().unwrap();
-    tensor.tensor_type.as_mut().unwrap().elem_type = 7;
-    import(&proto)
+    wide(&mut proto)
 }
 
 #[test]
