@@ -81,7 +81,7 @@ fn models_without_weights_are_planned_from_shapes() {
         assert!(!sketch.fits && sketch.usage.hash_rows > 1 << 24, "{name}");
         let cells: u64 = sketch.layers.iter().map(|layer| layer.cells).sum();
         assert_eq!(cells, sketch.usage.data_cells, "{name}");
-        assert!(cells > weights as u64, "{name}");
+        assert!(cells > weights, "{name}");
     }
 }
 
