@@ -10,6 +10,8 @@
 mod amount;
 mod demand;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 use crate::{
     hash::Poseidon,

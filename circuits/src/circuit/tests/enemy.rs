@@ -65,9 +65,9 @@ fn rules_are_needed() {
         (Repair::Clamps, 8400),
         (Repair::Sharing, 200),
         (Repair::Words, 2049),
-        (Repair::Zero, 0),
+        (Repair::Zero, 750),
         (Repair::Limbs, 1497),
-        (Repair::Constants, 0),
+        (Repair::Constants, graphs::LARGE),
         (Repair::Pads, 0),
     ] {
         let lies = |seed: u64| {
@@ -131,7 +131,9 @@ fn no_false_statement() {
         let until = seed + (graphs - total.graphs).min(1000);
         let each = (seed..until).into_par_iter().map(|seed| {
             let batch = (seed % 4 == 1).then(|| Game::of_batch(seed, 2 + (seed / 4 % 3) as usize));
-            let games = [Game::new(seed), batch.flatten()].into_iter().flatten();
+            let large = (seed % 4 == 3).then(|| Game::new(graphs::LARGE + seed));
+            let games = [Some(Game::new(seed)), batch, large];
+            let games = games.into_iter().flatten().flatten();
             let played = games.map(Game::play).fold(Outcome::default(), Outcome::and);
             match seed % 4 == 2 {
                 true => played.and(aggregated(seed)),

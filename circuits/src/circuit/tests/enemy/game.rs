@@ -158,7 +158,7 @@ impl Game {
             .filter(|(_, tensor)| tensor.role == Role::Weight)
             .map(|(id, tensor)| (TensorId(id), tensor.shape.iter().product()))
             .collect();
-        let rng = &mut self.rng;
+        let (rng, large) = (&mut self.rng, self.seed >= graphs::LARGE);
         let mut forged = Vec::new();
         for trick in TRICKS {
             let inputs = graph.inputs.iter().map(|id| {
@@ -168,6 +168,8 @@ impl Game {
                 let small = rng.gen_bool(0.5);
                 let draw = |_| match small {
                     true => rng.gen_range(-40..40).clamp(lo, hi),
+                    // Far on one side: what makes up for a constant that wraps has room on the other.
+                    false if large => rng.gen_range(lo..=hi.min(lo / 2)),
                     false => rng.gen_range(lo..=hi),
                 };
                 (*id, (0..count).map(draw).collect())
