@@ -484,6 +484,7 @@ impl Refusal {
             | E::TensorInvalid(_)
             | E::EmptyBatch(_)
             | E::BatchMixed(_)
+            | E::RecordNotStored(_)
             | E::VerifierFailed(_) => Self::Hindrance,
             E::StatementCount(_)
             | E::SlotMismatch(_)
@@ -522,6 +523,7 @@ pub fn describe_revert(data: &[u8]) -> String {
         E::SlotsInvalid(e) => format!("{} slots: expected 1 in direct mode, 1 to 256 otherwise", e.slots),
         E::NoSlot(e) => format!("a statement of the model has {} words, and no slot of the verifier has as many: it could never be verified", e.words),
         E::TensorInvalid(e) => format!("tensor {} (inputs first): its description is not possible", e.tensor),
+        E::RecordNotStored(_) => "the model's record could not be written: give the transaction more gas".into(),
         E::ContextNotCanonical(e) => format!("context: expected one below the field's order, got {:#x}", e.context),
         E::InputLength(e) => format!("input: expected {} bytes, got {}", e.expected, e.got),
         E::OutputLength(e) => format!("output: expected {} bytes, got {}", e.expected, e.got),
