@@ -6,7 +6,7 @@ use crate::{
     aggregation::gate_columns,
     cli::{Goal, ModelArgs, PublicArgs},
     ui::Ui,
-    values::{grouped, shape, tensor},
+    values::{grouped, names_json, shape, tensor},
 };
 use anyhow::Result;
 use clap::Args;
@@ -104,6 +104,7 @@ pub fn run(args: &InspectArgs, ui: &Ui) -> Result<Value> {
     }
     Ok(json!({
         "scale": graph.scale,
+        "names": names_json(graph, &architecture.source),
         "weights": weights,
         "initialisers": initialisers,
         "vanished": vanished,

@@ -7,7 +7,7 @@ use crate::{
     output::{replaceable, set_aside, Content, NewFolder},
     srs::{verifying_part, warn, SrsArgs},
     ui::Ui,
-    values::grouped,
+    values::{grouped, names_json},
 };
 use anyhow::{bail, Result};
 use clap::Args;
@@ -145,6 +145,7 @@ pub fn run(args: &SetupArgs, ui: &Ui) -> Result<Value> {
     }
     Ok(json!({
         "commitment": made.commitment,
+        "names": names_json(&made.architecture.graph, &made.architecture.source),
         "verifying_key": made.keys.digest(),
         "shape": made.plan.shape,
         "instances": made.plan.statement.instances,

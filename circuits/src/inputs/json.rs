@@ -167,7 +167,7 @@ impl<'r, 'w, 'g> File<'r, 'w, 'g> {
                     .stop("JSON", "each key once", &format!("'{short}' twice")));
             }
             let input = self.0.wanted.iter().position(|w| w.name == key);
-            if let Some(numbers) = input.and_then(|at| self.0.numbers(at, format!(" '{key}' "))) {
+            if let Some(numbers) = input.and_then(|at| self.0.numbers(at, format!("'{key}' "))) {
                 map.next_value_seed(numbers)?;
                 named += 1;
             } else if key == ALL {

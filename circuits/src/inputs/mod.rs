@@ -92,7 +92,7 @@ fn wanted<'g>(
             shape: shape.map_or(&tensor.shape, |port| &port.shape),
             layout: port.map(|port| port.layout),
             scale: port.map_or(graph.scale, |port| port.scale_or(graph.scale)),
-            whole: port.is_some_and(|port| port.scale.is_some()),
+            whole: port.is_some_and(|port| port.scale == Some(1)),
             shown: sight(at) == Visibility::Public,
         }
     };

@@ -98,7 +98,7 @@ pub(super) fn check_shape(wanted: &Wanted<'_>, got: &[usize]) -> Result<(), Prob
 
 fn integer(wanted: &Wanted<'_>, at: usize, value: f64) -> Result<i64, Problem> {
     let shown = |hidden: &str| match wanted.shown {
-        true => value.to_string(),
+        true => written(value),
         false => hidden.to_owned(),
     };
     if wanted.whole && value.is_finite() && value.fract() != 0.0 {
@@ -114,12 +114,20 @@ fn integer(wanted: &Wanted<'_>, at: usize, value: f64) -> Result<i64, Problem> {
     })
 }
 
+/// A number as one writes it: not all digits of a huge one.
+fn written(value: f64) -> String {
+    match value.abs() < 1e15 {
+        true => value.to_string(),
+        false => format!("{value:e}"),
+    }
+}
+
 fn out_of_range(wanted: &Wanted<'_>, at: usize, given: &Given) -> Beyond {
     let scale = wanted.scale as f64;
     let range = wanted.tensor.range;
     let shown = |value: Option<&f64>| {
         let value = value.filter(|_| wanted.shown);
-        value.map(f64::to_string)
+        value.map(|value| written(*value))
     };
     let ends = given
         .values

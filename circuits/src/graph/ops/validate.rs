@@ -301,7 +301,7 @@ impl Graph {
                     format!("range [{}, {}] is empty", tensor.range.lo, tensor.range.hi)
                 }
                 Some(_) if !within(tensor.range, bits(tensor.role)) => format!(
-                    "range [{}, {}] is not within ±2^{} (in units of 1/scale)",
+                    "range [{}, {}] of fixed-point integers is not within ±2^{}",
                     tensor.range.lo,
                     tensor.range.hi,
                     bits(tensor.role)

@@ -16,7 +16,7 @@ pub enum RangeError {
     Weights(#[from] ExecError),
     /// A value may leave the widest range check.
     #[error(
-        "{place}: values may reach [{}, {}], the limit is ±2^{MAX_ACTIVATION_BITS} (in units of 1/scale)",
+        "{place}: fixed-point integers may reach [{}, {}], the limit is ±2^{MAX_ACTIVATION_BITS}",
         range.lo, range.hi
     )]
     Activation {
@@ -27,7 +27,7 @@ pub enum RangeError {
     },
     /// A sum of products may wrap around the field.
     #[error(
-        "node '{node}': a sum of {terms} products of [{}, {}] and [{}, {}] may exceed 2^{MAX_ACCUMULATOR_BITS} and so the field (in units of 1/scale)",
+        "node '{node}': a sum of {terms} products of fixed-point integers in [{}, {}] and [{}, {}] may exceed 2^{MAX_ACCUMULATOR_BITS} and so the field",
         a.lo, a.hi, b.lo, b.hi
     )]
     Accumulator {

@@ -281,6 +281,11 @@ fn input_shape(info: &ValueInfoProto) -> Result<(Vec<usize>, Type), ImportError>
     let one = |(i, dim): (usize, &schema::DimensionProto)| match (dim.dim_value, i) {
         (Some(d), _) if d > 0 => usize::try_from(d)
             .map_err(|_| ImportError::malformed(format!("{place}: dimension {i}"), "a size", d)),
+        (Some(0), 0) => Err(ImportError::malformed(
+            format!("{place}: dimension 0"),
+            "a size of at least 1",
+            "0 (a batch of none)",
+        )),
         (_, 0) => Ok(1),
         _ => {
             let got = dim
