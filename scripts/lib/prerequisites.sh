@@ -68,3 +68,6 @@ install_solc() { install_npm scripts/solc "the Solidity compiler"; }
 # The Ethereum node that the tests run on. Its package is for Linux on x86-64; elsewhere it is skipped, and the
 # tests say how to get it.
 install_anvil() { install_npm scripts/anvil "the development node anvil"; }
+
+# What the tests of contracts/ as an npm package need.
+install_contracts() { install_npm contracts "what the contracts' package is tested with"; }
