@@ -105,7 +105,7 @@ pub fn aggregated(seed: u64) -> Outcome {
     let again = games.first_mut().map(|game| game.forged());
     let again = again.into_iter().flatten().map(|(_, w)| w).collect();
     let attacks: Vec<Attack<'_>> = games.iter().map(Game::target).collect();
-    let own = attacks.iter().zip(forged.into_iter());
+    let own = attacks.iter().zip(forged);
     let own = own.filter_map(|(attack, forged)| Some((attack, accepted(attack, forged)?)));
     let more = attacks
         .first()
