@@ -224,6 +224,16 @@ impl Builder<'_> {
         mut clamp: Option<Clamp>,
         geometry: Geometry,
     ) -> Result<(Accumulator, Emit), LayoutError> {
+        if let Some(hi) = self.never_within(pre, clamp) {
+            // The values are steps all the same: that none is below `pre` is what their cells say.
+            let whole = self.step(node, (terms, constant, div), pre, None, geometry)?;
+            let nothing = Term {
+                coefficient: 0,
+                ..whole
+            };
+            (terms, constant, div) = (vec![nothing], hi.into(), 1);
+            (pre, clamp) = (Declared::of(Interval::point(hi)), None);
+        }
         let from_above = |builder: &Self, clamp, div| {
             let [lo, hi] = builder.wide_bounds(pre, clamp, false)?;
             (div == 1 && pre.below(lo) == 0).then_some(hi)
@@ -309,6 +319,14 @@ impl Builder<'_> {
         let target = (output, home.positions);
         self.lower_clamped(node, sum, clamp, home.geometry, target)?;
         Ok(())
+    }
+
+    /// The upper bound of a far or wide clamp that is below all that cells can hold: then it is the result.
+    fn never_within(&self, pre: Declared, clamp: Option<Clamp>) -> Option<i64> {
+        let far = self.far_bounds(pre, clamp).is_some();
+        let hi = clamp?.hi?;
+        let beyond = far || self.wide_bounds(pre, clamp, false).is_some();
+        (beyond && hi < pre.least()).then_some(hi)
     }
 
     /// The bounds of a clamp that needs its gate, where no table holds what is between them.

@@ -169,7 +169,7 @@ impl Game {
                 let draw = |_| match small {
                     true => rng.gen_range(-40..40).clamp(lo, hi),
                     // Far on one side: what makes up for a constant that wraps has room on the other.
-                    false if large => rng.gen_range(lo..=hi.min(lo / 2)),
+                    false if large => rng.gen_range(lo..=hi.min(lo / 2).max(lo)),
                     false => rng.gen_range(lo..=hi),
                 };
                 (*id, (0..count).map(draw).collect())
