@@ -93,6 +93,46 @@ pub const EXPLAINED: &[(&str, &str, &str)] = &[
         "the highest bit of the number of slots is zero: there are 256 at most",
     ),
     (
+        "mstore(values, shr(5, sub(end, at)))",
+        "mstore(0x40, end) / mstore(values, shr(5, sub(end, at)))",
+        "two words that are apart",
+    ),
+    (
+        "if (record.slots() != 1) revert StatementCount(record.slots(), 1);",
+        "uint256 accumulator = record.aggregated() ? ACCUMULATOR_BYTES : 0; / if (record.slots() != 1) revert StatementCount(record.slots(), 1);",
+        "reading the mode neither fails nor changes anything",
+    ),
+    (
+        "_expectBatch(statements, proof);",
+        "uint256 count = statements.length; / _expectBatch(statements, proof);",
+        "reading a length neither fails nor changes anything",
+    ),
+    (
+        "if (count == 0) revert EmptyBatch();",
+        "uint256[][] memory records = new uint256[][](count); / if (count == 0) revert EmptyBatch();",
+        "a list of no records is made before the refusal",
+    ),
+    (
+        "end = _write(at, record, context, input, output);",
+        "uint256 expected = record.slot(slot); / end = _write(at, record, context, input, output);",
+        "a slot that there is is read, from a record that is not written",
+    ),
+    (
+        "if (accepted) return;",
+        "bytes4 reason = bytes4(result); / if (accepted) return;",
+        "a conversion neither fails nor changes anything",
+    ),
+    (
+        "if (got == expected) return;",
+        "if (verifier.code.length == 0) revert VerifierHasNoCode(verifier); / if (got == expected) return;",
+        "no model is registered with the hash of no code, and registration has refused it before",
+    ),
+    (
+        "if (to > length) to = length;",
+        "if (from > to) from = to; / if (to > length) to = length;",
+        "of the two parts one begins at 0, the other ends at the length: one of the lines does nothing",
+    ),
+    (
         "for {} 1 {} {",
         "for {} 2 {} {",
         "any number but zero is true",
