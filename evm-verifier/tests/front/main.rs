@@ -8,6 +8,7 @@ mod support;
 mod batches;
 #[path = "../support/chosen.rs"]
 mod chosen;
+mod explained;
 mod mutants;
 mod packing;
 mod records;

@@ -5,6 +5,7 @@
 //! `ZKML_MUTANTS=N` each Nth. `scripts/soundness --contract` prints the table.
 
 use super::*;
+use explained::EXPLAINED;
 use rules::Mutant;
 use serde_json::{json, Value};
 use std::{
@@ -66,40 +67,6 @@ const BATTERY: [(&str, fn()); 23] = [
     ("whole records", records::what_is_registered_is_all_of_it),
     ("no verdict", registry::what_is_no_verdict_is_no_rejection),
     ("bounds of records", registry::records_are_bounded),
-];
-
-/// Changes that make the same contract: the line, what it becomes, and why.
-const EXPLAINED: [(&str, &str, &str); 6] = [
-    (
-        "at := mload(0x40)",
-        "at := mload(0x41)",
-        "memory 256 times as far out is as free; it costs more gas",
-    ),
-    (
-        "mstore(0, 0)",
-        "",
-        "what counts of the word was returned: all of it, or the first four bytes",
-    ),
-    (
-        "mstore(at, commitment)",
-        "mstore(add(at, 0x20), context) / mstore(at, commitment)",
-        "two words that are apart",
-    ),
-    (
-        "for {} 1 {} {",
-        "for {} 2 {} {",
-        "any number but zero is true",
-    ),
-    (
-        "uint256 private constant VERIFIER_GAS = 5_000_000;",
-        "uint256 private constant VERIFIER_GAS = 5000001;",
-        "a bound far from what any verifier takes",
-    ),
-    (
-        "uint256 private constant VERIFIER_GAS = 5_000_000;",
-        "uint256 private constant VERIFIER_GAS = 4999999;",
-        "a bound far from what any verifier takes",
-    ),
 ];
 
 /// Mutants compiled at a time.
@@ -262,4 +229,13 @@ fn every_check_of_the_front_is_needed() {
         println!("mutants: front | {fate:?} | {count}");
     }
     assert!(!counts.contains_key(&Fate::Survived));
+}
+
+#[test]
+fn what_is_explained_is_a_change_of_the_contracts() {
+    let all = rules::all();
+    for (before, after, _) in EXPLAINED {
+        let found = |one: &Mutant| one.before == *before && one.after == *after;
+        assert!(all.iter().any(found), "{before}: as {after:?}");
+    }
 }

@@ -1,0 +1,140 @@
+//! Changes of the contracts that no call tells from the contract, each with the reason.
+
+/// The line, what it becomes, and why that is the same.
+pub const EXPLAINED: &[(&str, &str, &str)] = &[
+    (
+        "at := mload(0x40)",
+        "at := mload(0x41)",
+        "memory 256 times as far out is as free; it costs more gas",
+    ),
+    (
+        "record := mload(0x40)",
+        "record := mload(0x41)",
+        "memory 256 times as far out is as free; it costs more gas",
+    ),
+    (
+        "uint256 at = _free() + 32;",
+        "uint256 at = _free() + 33;",
+        "memory a byte further out is as free",
+    ),
+    (
+        "uint256 at = _free() + 32;",
+        "uint256 at = _free() + 31;",
+        "the byte below is the record's last, which is read no more when the length is written over it",
+    ),
+    (
+        "let size := sub(extcodesize(at), 1)",
+        "let size := sub(extcodesize(at), 0)",
+        "a byte more is read, behind the code, and the number of whole words is the same",
+    ),
+    (
+        "let success := staticcall(VERIFIER_GAS, verifier, start, sub(end, start), 0, 0x20)",
+        "let success := staticcall(VERIFIER_GAS, verifier, start, sub(end, start), 0, 0x21)",
+        "what is longer than a word is no acceptance, and what is written behind the first word is not read",
+    ),
+    (
+        "rejected := and(iszero(success), eq(returndatasize(), 4))",
+        "rejected := and(not(success), eq(returndatasize(), 4))",
+        "beside a truth the lowest bit alone counts",
+    ),
+    (
+        "mstore(at, commitment)",
+        "mstore(add(at, 0x20), context) / mstore(at, commitment)",
+        "two words that are apart",
+    ),
+    (
+        "mstore(0, mul(div(32, w), bits))",
+        "mstore(0x20, sub(shl(size, 1), 1)) / mstore(0, mul(div(32, w), bits))",
+        "two words that are apart",
+    ),
+    (
+        "mstore(to, pad)",
+        "mstore(add(to, 0x20), pad) / mstore(to, pad)",
+        "two words that are apart",
+    ),
+    (
+        "if (to > length) to = length;",
+        "if (to >= length) to = length;",
+        "what is equal is set to itself",
+    ),
+    (
+        "if (from > to) from = to;",
+        "if (from >= to) from = to;",
+        "what is equal is set to itself",
+    ),
+    (
+        "let gap16 := mul(gap, div(2, w))",
+        "let gap16 := mul(gap, div(3, w))",
+        "w is 2, 4 or 8: the quotient is the same",
+    ),
+    (
+        "let gap32 := mul(gap, div(4, w))",
+        "let gap32 := mul(gap, div(5, w))",
+        "w is 2, 4 or 8: the quotient is the same",
+    ),
+    (
+        "let gap64 := mul(gap, div(8, w))",
+        "let gap64 := mul(gap, div(9, w))",
+        "w is 2, 4 or 8: the quotient is the same",
+    ),
+    (
+        "let flip := gt(add(minus, shl(bits, 1)), add(lane, 1))",
+        "let flip := gt(add(minus, shl(bits, 1)), add(lane, 0))",
+        "a range that ends where its bytes do wraps around neither way: all of it has the highest bit",
+    ),
+    (
+        "if ((record[0] ^ other[0]) << (256 - 184) != 0 || record[1] != other[1]) return false;",
+        "if ((record[0] ^ other[0]) << (257 - 184) != 0 || record[1] != other[1]) return false;",
+        "the highest bit of the number of slots is zero: there are 256 at most",
+    ),
+    (
+        "if ((record[0] ^ other[0]) << (256 - 184) != 0 || record[1] != other[1]) return false;",
+        "if ((record[0] ^ other[0]) << (256 - 183) != 0 || record[1] != other[1]) return false;",
+        "the highest bit of the number of slots is zero: there are 256 at most",
+    ),
+    (
+        "mstore(values, shr(5, sub(end, at)))",
+        "mstore(0x40, end) / mstore(values, shr(5, sub(end, at)))",
+        "two words that are apart",
+    ),
+    (
+        "if (record.slots() != 1) revert StatementCount(record.slots(), 1);",
+        "uint256 accumulator = record.aggregated() ? ACCUMULATOR_BYTES : 0; / if (record.slots() != 1) revert StatementCount(record.slots(), 1);",
+        "reading the mode neither fails nor changes anything",
+    ),
+    (
+        "_expectBatch(statements, proof);",
+        "uint256 count = statements.length; / _expectBatch(statements, proof);",
+        "reading a length neither fails nor changes anything",
+    ),
+    (
+        "if (count == 0) revert EmptyBatch();",
+        "uint256[][] memory records = new uint256[][](count); / if (count == 0) revert EmptyBatch();",
+        "a list of no records is made before the refusal",
+    ),
+    (
+        "end = _write(at, record, context, input, output);",
+        "uint256 expected = record.slot(slot); / end = _write(at, record, context, input, output);",
+        "a slot that there is is read, from a record that is not written",
+    ),
+    (
+        "if (accepted) return;",
+        "bytes4 reason = bytes4(result); / if (accepted) return;",
+        "a conversion neither fails nor changes anything",
+    ),
+    (
+        "if (got == expected) return;",
+        "if (verifier.code.length == 0) revert VerifierHasNoCode(verifier); / if (got == expected) return;",
+        "no model is registered with the hash of no code, and registration has refused it before",
+    ),
+    (
+        "if (to > length) to = length;",
+        "if (from > to) from = to; / if (to > length) to = length;",
+        "of the two parts one begins at 0, the other ends at the length: one of the lines does nothing",
+    ),
+    (
+        "for {} 1 {} {",
+        "for {} 2 {} {",
+        "any number but zero is true",
+    ),
+];
