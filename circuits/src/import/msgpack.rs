@@ -267,12 +267,12 @@ pub(super) fn import(
     for &idx in &network.outputs {
         importer.add_output(idx, &network.layers)?;
     }
+    importer.draft.simplify()?;
     // Layers are built of several nodes.
     let tensors = importer.draft.graph.tensors.iter();
     let sizes = tensors.map(|tensor| elements(&tensor.shape).unwrap_or(usize::MAX));
     importer.spent = 0;
     importer.spend("layers", sizes.fold(0, usize::saturating_add))?;
-    importer.draft.simplify()?;
     let constants = importer.constants.into_values();
     importer.draft.initialisers.splice(0..0, constants);
     Ok(importer.draft)

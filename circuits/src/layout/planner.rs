@@ -116,8 +116,9 @@ const MOST_TO_VERIFY: usize = 20;
 const SEARCH: usize = 1 << 24;
 const SEARCH_PER_WEIGHT: usize = 1 << 9;
 const WEIGHTS_OF_A_MEGABYTE: usize = 1 << 18;
-/// What an element that is summed with others costs more than one that is not.
+/// What an element that is summed with others, and what a node, costs more than an element.
 const SUMMED: usize = 4;
+const NODE: usize = 12;
 /// The same for one shape: what memory there may be.
 const LARGEST: usize = 1 << 21;
 /// Public values that [`Goal::Direct`] reckons with: they hardly depend on the shape.
@@ -252,7 +253,7 @@ impl Least {
 /// How much a search has laid out, and may.
 struct Search {
     elements: usize,
-    /// Elements, those of long sums counted several times.
+    /// Elements, those of long sums counted several times, and nodes.
     work: usize,
     weights: usize,
     tried: usize,
@@ -272,7 +273,10 @@ impl Search {
         let elements: usize = graph.tensors.iter().map(size).sum();
         Self {
             elements,
-            work: summed.saturating_mul(SUMMED).saturating_add(elements),
+            work: summed
+                .saturating_mul(SUMMED)
+                .saturating_add(graph.nodes.len().saturating_mul(NODE))
+                .saturating_add(elements),
             weights: weights.map(size).sum(),
             tried: 0,
         }
