@@ -20,7 +20,7 @@ use zkml_circuits::{
 };
 use zkml_cli::aggregation::gate_columns;
 
-use crate::{forged::Scene, leaks, meter::measure, models, onchain, onnx, soundness};
+use crate::{forged::Scene, leaks, meter::measure, models, onchain, onnx, right, soundness};
 
 /// What a case finds ready in its folder.
 pub fn needs(case: &str) -> &'static [&'static str] {
@@ -83,6 +83,8 @@ pub fn run(case: &str, folder: &Path) -> Result<Value> {
         "onnx/node-tests" => onnx::node_tests(case),
         "onnx/networks" => onnx::whole_networks(case),
         "soundness/enemy" => soundness::enemy(case),
+        "cases/right" => right::right(case),
+        "graphs/differ" => right::differ(case),
         "files/leaks" => leaks::leaks(case),
         "files/forged" => forged_case(case, folder),
         "srs/20" => {

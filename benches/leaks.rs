@@ -22,6 +22,7 @@ pub fn leaks(case: &str) -> Result<Value> {
             "pairs": found.pairs,
             "differ": found.differ,
             "declared_otherwise": found.declared,
+            "else_decided": found.else_decided,
             "refused": found.refused,
         }),
     ))

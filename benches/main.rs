@@ -13,6 +13,7 @@ mod onchain;
 mod onnx;
 #[path = "../evm-verifier/tests/support/partitions.rs"]
 mod partitions;
+mod right;
 mod soundness;
 
 // Who proves what is false, and who judges it, is shared with the tests of the contracts.
@@ -45,6 +46,8 @@ const CASES: &[&str] = &[
     "soundness/enemy",
     "files/leaks",
     "files/forged",
+    "cases/right",
+    "graphs/differ",
 ];
 
 fn main() -> ExitCode {

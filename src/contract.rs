@@ -10,7 +10,7 @@ use halo2_proofs::poly::commitment::ParamsProver;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use zkml_circuits::{
-    aggregate::{AggregationKey, ACCUMULATOR_LIMBS},
+    aggregate::{AggregationKey, Structure, ACCUMULATOR_LIMBS},
     files::{read_bounded, write_atomic, Name},
     prove::{protocol, Architecture, Word},
     srs::{name_of_secret, named_in, Srs},
@@ -28,8 +28,9 @@ use zkml_evm_verifier::{
 const MAX_FILE: u64 = 64 << 20;
 
 /// Version of the artefact's format. Version 1 did not say so, and is that of contracts that accept false proofs;
-/// version 2 did not say whose keys it was made of, nor where one statement ends and the next begins.
-pub const VERSION: u32 = 3;
+/// version 2 did not say whose keys it was made of, nor where one statement ends and the next begins; version 3 did not
+/// say of which structure the circuits of an aggregation are.
+pub const VERSION: u32 = 4;
 
 /// A compiled contract.
 #[derive(Serialize, Deserialize)]
@@ -97,6 +98,9 @@ pub enum Checks {
     Aggregate {
         /// Words of each inner proof's statement: the digest of its key, then its public values.
         slots: Vec<u16>,
+        /// Structure of each inner proof's circuit, gates and columns, as a word ([`Structure::word`]): circuits of
+        /// another are not verified there, whatever their number of words.
+        structures: Vec<Word>,
     },
     /// Proofs of one model, as `zkml prove --transcript keccak` makes them.
     Direct {
@@ -128,10 +132,11 @@ impl Subject<'_> {
         Ok(match self {
             Subject::Aggregate(ready) => {
                 let structures = ready.key.structures().iter();
+                let slots = structures.clone();
+                let slots = slots.map(|structure| slot(1 + structure.instances));
                 Checks::Aggregate {
-                    slots: structures
-                        .map(|structure| slot(1 + structure.instances))
-                        .collect::<Result<_>>()?,
+                    slots: slots.collect::<Result<_>>()?,
+                    structures: structures.map(|one| Word(one.word())).collect(),
                 }
             }
             Subject::Direct(set) => Checks::Direct {
@@ -147,6 +152,13 @@ impl Subject<'_> {
             Subject::Direct(set) => direct_notes(set),
         }
     }
+}
+
+/// The structure of a model's circuit.
+pub fn structure(set: &Verifying) -> Result<Structure> {
+    let instances = set.plan.statement.instances;
+    let protocol = protocol(&set.srs.params, &set.verifier.vk, instances);
+    Ok(Structure::of(&protocol)?)
 }
 
 /// The words of a statement, as `ModelVerifier` takes them.
@@ -315,16 +327,47 @@ impl Artefact {
     /// Words of public values for each proof that the contract checks at once.
     pub fn slots(&self) -> Result<Vec<u16>> {
         match &self.checks {
-            Checks::Aggregate { slots } => Ok(slots.clone()),
+            Checks::Aggregate { slots, .. } => Ok(slots.clone()),
             Checks::Direct { .. } => Ok(vec![slot(self.layout.instances)?]),
         }
     }
 
-    /// Fails where the slots are not all of the calldata's public values.
-    fn check_slots(&self) -> Result<()> {
-        let Checks::Aggregate { slots } = &self.checks else {
+    /// Fails unless circuits of a model's structure, with so many words a statement, are verified in a slot.
+    pub fn check_structure(&self, set: &Verifying) -> Result<()> {
+        let Checks::Aggregate { slots, structures } = &self.checks else {
             return Ok(());
         };
+        let structure = structure(set)?;
+        let words = 1 + structure.instances;
+        let has = Word(structure.word());
+        let mut pairs = slots.iter().zip(structures);
+        if pairs.any(|(slot, one)| usize::from(*slot) == words && *one == has) {
+            return Ok(());
+        }
+        // Another number of words is said in words where a model is made of it.
+        if !slots.iter().any(|slot| usize::from(*slot) == words) {
+            return Ok(());
+        }
+        let expected: Vec<String> = structures.iter().map(Word::to_string).collect();
+        bail!(
+            "the contract {} is for circuits of other gates and columns: expected structure {}, the model's keys have {has}: it could never be verified there; make the contract with the keys of this model (`zkml evm generate`)",
+            self.contract,
+            expected.join(" or ")
+        )
+    }
+
+    /// Fails where the slots are not all of the calldata's public values.
+    fn check_slots(&self) -> Result<()> {
+        let Checks::Aggregate { slots, structures } = &self.checks else {
+            return Ok(());
+        };
+        if slots.len() != structures.len() {
+            bail!(
+                "checks.aggregate.structures: expected one for each of the {} slots, got {}; make the contract again",
+                slots.len(),
+                structures.len()
+            );
+        }
         let words = slots.iter().map(|slot| usize::from(*slot)).sum::<usize>();
         let expected = self.layout.instances.checked_sub(ACCUMULATOR_LIMBS);
         if slots.is_empty() || Some(words) != expected {
@@ -383,6 +426,7 @@ pub fn parse_bytes(field: &str, text: &str) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use halo2_proofs::halo2curves::bn256::Fr;
 
     #[test]
     fn hexadecimal_is_read_exactly() {
@@ -405,6 +449,7 @@ mod tests {
                 srs_secure: false,
                 checks: Checks::Aggregate {
                     slots: slots.to_vec(),
+                    structures: vec![Word(Fr::from(7)); slots.len()],
                 },
                 layout: Layout {
                     instances: ACCUMULATOR_LIMBS + 9,

@@ -66,18 +66,24 @@ impl KeyFolder {
         self.0.join("verifying.srs")
     }
 
+    /// The commitment C that verifying compares with.
+    pub fn commitment(&self) -> PathBuf {
+        self.0.join("model.commitment")
+    }
+
     /// The key for aggregating `proofs` proofs.
     pub fn aggregation_key(&self, proofs: usize) -> PathBuf {
         self.0.join(format!("aggregation-{proofs}.key"))
     }
 
     /// Every file that `zkml setup` writes, the one that says that the folder is complete last.
-    pub fn files(&self) -> [PathBuf; 5] {
+    pub fn files(&self) -> [PathBuf; 6] {
         [
             self.proving_key(),
             self.verifying_key(),
             self.verifying_srs(),
             self.opening(),
+            self.commitment(),
             self.config(),
         ]
     }

@@ -15,6 +15,7 @@ pub mod origin;
 pub mod outcome;
 pub mod output;
 pub mod plot;
+pub mod remedy;
 pub mod srs;
 pub mod submission;
 pub mod ui;

@@ -5,16 +5,22 @@ use crate::{
     srs::SrsArgs,
     ui::Ui,
 };
-use anyhow::{bail, Context, Result};
+use anyhow::{anyhow, bail, Context, Result};
 use clap::Args;
 use std::path::PathBuf;
-use zkml_circuits::prove::{Opening, Word};
+use zkml_circuits::{
+    files::read_bounded,
+    prove::{Opening, Word},
+};
+
+/// Largest file of a commitment.
+const MAX_COMMITMENT: u64 = 1 << 10;
 
 /// Commitments of models.
 #[derive(Args, Default)]
 pub struct CommitmentArgs {
     /// Commitments C of the models, in the order of --keys, as `zkml setup` says them [default: computed from
-    /// weights.opening, where the folder has it]
+    /// weights.opening, where the folder has it, or else that of its model.commitment]
     #[arg(long = "commitment", value_name = "C", num_args = 1..)]
     commitments: Vec<Word>,
 }
@@ -54,8 +60,12 @@ impl Known {
                         );
                     }
                 }
+                let known = match computed.or(given) {
+                    Some(known) => Some(known),
+                    None => Pinned::of(&folder, &set)?.map(|pinned| pinned.commitment),
+                };
                 Ok(Self {
-                    commitment: computed.or(given),
+                    commitment: known,
                     folder,
                     set,
                 })
@@ -67,10 +77,48 @@ impl Known {
     pub fn commitment(&self) -> Result<Word> {
         self.commitment.with_context(|| {
             format!(
-                "{}: the model's commitment is not known, for there is no weights.opening; give the one that its owner published with --commitment",
+                "{}: the model's commitment is not known, for there is neither weights.opening nor model.commitment; give the one that its owner published with --commitment",
                 self.folder.0.display()
             )
         })
+    }
+}
+
+/// Where a commitment comes from that proofs are compared with.
+#[derive(Clone, Debug)]
+pub struct Pinned {
+    /// The commitment.
+    pub commitment: Word,
+    /// The option or file that says it.
+    pub said_by: String,
+}
+
+impl Pinned {
+    /// The commitment that a folder names: written down by `zkml setup`, or that of its opening.
+    pub fn of(folder: &KeyFolder, set: &Verifying) -> Result<Option<Self>> {
+        let path = folder.commitment();
+        if path
+            .try_exists()
+            .with_context(|| path.display().to_string())?
+        {
+            let text = read_bounded(&path, MAX_COMMITMENT)?;
+            let word = std::str::from_utf8(&text)
+                .unwrap_or_default()
+                .trim()
+                .parse();
+            let commitment = word.map_err(|expected: String| {
+                anyhow!("{}: {expected} (`zkml setup` writes it)", path.display())
+            })?;
+            return Ok(Some(Self {
+                commitment,
+                said_by: path.display().to_string(),
+            }));
+        }
+        let opened = computed(folder, set)?;
+        Ok(opened.map(|commitment| Self {
+            commitment,
+            said_by: folder.opening().display().to_string(),
+        }))
     }
 }
 

@@ -25,18 +25,20 @@ impl std::fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// A proof that holds, under an SRS that the user does not rely upon.
+/// A proof or contract that is good, under an SRS that the user does not rely upon.
 #[derive(Debug)]
 pub struct Untrusted {
+    what: &'static str,
     fingerprint: String,
     /// What the command would have said.
     fields: Value,
 }
 
 impl Untrusted {
-    /// Of the SRS with this fingerprint.
-    pub fn new(fingerprint: &[u8; 32], fields: Value) -> Self {
+    /// Of the SRS with this fingerprint; `what` says what is good.
+    pub fn new(what: &'static str, fingerprint: &[u8; 32], fields: Value) -> Self {
         Self {
+            what,
             fingerprint: hex(fingerprint),
             fields,
         }
@@ -47,13 +49,36 @@ impl std::fmt::Display for Untrusted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "not relied upon: the proof holds, but whoever made the SRS with fingerprint {} could have forged it; it is of no ceremony that zkml knows. If you rely on it, say --trust-srs {} (for tests on one machine: --trust-srs development)",
-            self.fingerprint, self.fingerprint
+            "not relied upon: {}, but whoever made the SRS with fingerprint {} can forge proofs; it is of no ceremony that zkml knows. If you rely on it, say --trust-srs {} (for tests on one machine: --trust-srs development)",
+            self.what, self.fingerprint, self.fingerprint
         )
     }
 }
 
 impl std::error::Error for Untrusted {}
+
+/// A chain that has not what the files say.
+#[derive(Debug)]
+pub struct Mismatched {
+    reason: String,
+    /// What the command would have said.
+    fields: Value,
+}
+
+impl Mismatched {
+    /// What does not match.
+    pub fn new(reason: String, fields: Value) -> Self {
+        Self { reason, fields }
+    }
+}
+
+impl std::fmt::Display for Mismatched {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "does not match the files: {}", self.reason)
+    }
+}
+
+impl std::error::Error for Mismatched {}
 
 /// A contract that an advisory is about.
 #[derive(Debug)]
@@ -82,6 +107,7 @@ pub fn is_rejection(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.is::<Refused>()
             || cause.is::<Advised>()
+            || cause.is::<Mismatched>()
             || cause.is::<Rejected>()
             || matches!(cause.downcast_ref(), Some(ProveError::Rejected(_)))
             || matches!(
@@ -112,7 +138,11 @@ pub fn report(command: &str, result: anyhow::Result<Value>, ui: &Ui) -> ExitCode
     };
     let lines = messages(&error);
     ui.error(&lines);
-    let mut fields = untrusted.map_or_else(|| json!({}), |untrusted| untrusted.fields.clone());
+    let mismatched: Option<&Mismatched> = error.downcast_ref();
+    let mut fields = untrusted
+        .map(|untrusted| untrusted.fields.clone())
+        .or_else(|| mismatched.map(|mismatched| mismatched.fields.clone()))
+        .unwrap_or_else(|| json!({}));
     if let Value::Object(fields) = &mut fields {
         fields.insert("error".into(), json!(lines.join(": ")));
     }

@@ -10,7 +10,7 @@ use std::{
     io::Read,
     path::{Path, PathBuf},
 };
-use zkml_circuits::files::Kind;
+use zkml_circuits::{files::Kind, prove::Word};
 
 /// What a command writes to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub enum Content {
     Artefact,
     /// A model's `config.json`.
     Config,
+    /// A model's commitment.
+    Commitment,
 }
 
 /// Bytes of a file by which its kind is told.
@@ -44,6 +46,7 @@ impl Content {
             Content::Solidity => "a Solidity contract",
             Content::Artefact => "a contract's artefact",
             Content::Config => "a configuration of `zkml setup`",
+            Content::Commitment => "a commitment of `zkml setup`",
         }
     }
 
@@ -59,6 +62,10 @@ impl Content {
             }
             Content::Settings => head.starts_with(b"{") && has("\"scale\"") && !has("\"graph\""),
             Content::Plot => head.starts_with(b"<svg"),
+            Content::Commitment => {
+                let text = std::str::from_utf8(head).ok();
+                text.is_some_and(|text| text.trim().parse::<Word>().is_ok())
+            }
             Content::Calldata => {
                 let digits = head.strip_prefix(b"0x");
                 digits.is_some_and(|digits| digits.trim_ascii().iter().all(u8::is_ascii_hexdigit))

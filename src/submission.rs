@@ -75,7 +75,10 @@ pub fn mode(checks: &Checks, set: &Verifying) -> Result<Mode> {
 
 /// Fails unless the contract is for proofs of these sizes, in this order.
 fn expect_contract(checks: &Checks, slots: &[Slot]) -> Result<(), Refused> {
-    let Checks::Aggregate { slots: expected } = checks else {
+    let Checks::Aggregate {
+        slots: expected, ..
+    } = checks
+    else {
         return Ok(());
     };
     let got: Vec<usize> = slots.iter().map(|slot| 1 + slot.instances.len()).collect();

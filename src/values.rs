@@ -5,7 +5,7 @@ use anyhow::Result;
 use serde_json::{json, Value};
 use zkml_circuits::{
     graph::{Graph, TensorId},
-    import::Source,
+    import::{Port, Source},
     prove::{Architecture, Exposure, Statement},
 };
 
@@ -30,6 +30,35 @@ pub fn tensor(graph: &Graph, id: TensorId) -> (String, Vec<usize>) {
         .map_or_else(Default::default, |tensor| {
             (tensor.name.clone(), tensor.shape.clone())
         })
+}
+
+/// An input's name in the model's file.
+pub fn input_name(graph: &Graph, source: &Source, at: usize) -> String {
+    named(source.inputs.get(at), graph, graph.inputs.get(at))
+}
+
+/// An output's name in the model's file. The graph's tensors are named after nodes.
+pub fn output_name(graph: &Graph, source: &Source, at: usize) -> String {
+    named(source.outputs.get(at), graph, graph.outputs.get(at))
+}
+
+fn named(port: Option<&Port>, graph: &Graph, id: Option<&TensorId>) -> String {
+    match (port, id) {
+        (Some(port), _) => port.name.clone(),
+        (None, Some(id)) => tensor(graph, *id).0,
+        (None, None) => String::new(),
+    }
+}
+
+/// The names of all inputs and outputs, as JSON.
+pub fn names_json(graph: &Graph, source: &Source) -> Value {
+    let all = |count: usize, name: fn(&Graph, &Source, usize) -> String| -> Vec<String> {
+        (0..count).map(|at| name(graph, source, at)).collect()
+    };
+    json!({
+        "inputs": all(graph.inputs.len(), input_name),
+        "outputs": all(graph.outputs.len(), output_name),
+    })
 }
 
 /// A shape as `1×28×28`.
@@ -76,8 +105,9 @@ pub fn output_scale(graph: &Graph, source: &Source, at: usize) -> i64 {
 /// All outputs, each with its name where there are several.
 pub fn say_outputs(ui: &Ui, graph: &Graph, source: &Source, outputs: &[Vec<i64>]) -> Result<()> {
     for (at, (id, values)) in graph.outputs.iter().zip(outputs).enumerate() {
-        let (name, shape) = tensor(graph, *id);
+        let (_, shape) = tensor(graph, *id);
         if graph.outputs.len() > 1 {
+            let name = output_name(graph, source, at);
             ui.say(format_args!("output '{name}'"))?;
         }
         say_output(
@@ -93,7 +123,8 @@ pub fn say_outputs(ui: &Ui, graph: &Graph, source: &Source, outputs: &[Vec<i64>]
 /// All outputs as JSON.
 pub fn outputs_json(graph: &Graph, source: &Source, outputs: &[Vec<i64>]) -> Value {
     let one = |(at, (id, values)): (usize, (&TensorId, &Vec<i64>))| {
-        let (name, shape) = tensor(graph, *id);
+        let (_, shape) = tensor(graph, *id);
+        let name = output_name(graph, source, at);
         let scale = output_scale(graph, source, at);
         let reals: Vec<f64> = values.iter().map(|v| real(*v, scale)).collect();
         let class = class(values, &shape);
@@ -122,32 +153,42 @@ pub fn stated_class(architecture: &Architecture, statement: &Statement) -> Optio
     }
 }
 
-/// Prints a statement: what everybody sees.
-pub fn say_statement(ui: &Ui, architecture: &Architecture, statement: &Statement) -> Result<()> {
-    let graph = &architecture.graph;
+/// Prints a statement: what everybody sees. `compared` says whether C was compared.
+pub fn say_statement(
+    ui: &Ui,
+    architecture: &Architecture,
+    statement: &Statement,
+    compared: Option<&str>,
+) -> Result<()> {
+    let (graph, source) = (&architecture.graph, &architecture.source);
     ui.say(format_args!("model commitment C  {}", statement.commitment))?;
+    if let Some(compared) = compared {
+        ui.say(format_args!("                    {compared}"))?;
+    }
     ui.say(format_args!("context             {}", statement.context))?;
-    for (id, exposure) in graph.inputs.iter().zip(&statement.inputs) {
-        ui.say(describe("input F ", graph, *id, exposure))?;
+    for (at, (id, exposure)) in graph.inputs.iter().zip(&statement.inputs).enumerate() {
+        let name = input_name(graph, source, at);
+        ui.say(describe("input F ", &name, &tensor(graph, *id).1, exposure))?;
     }
     for (at, (id, exposure)) in graph.outputs.iter().zip(&statement.outputs).enumerate() {
-        ui.say(describe("output O", graph, *id, exposure))?;
+        let (_, shape) = tensor(graph, *id);
+        let name = output_name(graph, source, at);
+        ui.say(describe("output O", &name, &shape, exposure))?;
         if let Exposure::Public(values) = exposure {
-            let scale = output_scale(graph, &architecture.source, at);
-            say_output(ui, (values, &tensor(graph, *id).1), scale, LISTED)?;
+            let scale = output_scale(graph, source, at);
+            say_output(ui, (values, &shape), scale, LISTED)?;
         }
     }
     Ok(())
 }
 
-fn describe(role: &str, graph: &Graph, id: TensorId, exposure: &Exposure) -> String {
-    let (name, dimensions) = tensor(graph, id);
+fn describe(role: &str, name: &str, dimensions: &[usize], exposure: &Exposure) -> String {
     let seen = match exposure {
         Exposure::Public(values) => format!("public, {} values", values.len()),
         Exposure::Hashed(digest) => format!("hashed, {digest}"),
         Exposure::Private => "private".to_owned(),
     };
-    format!("{role}            '{name}' {}: {seen}", shape(&dimensions))
+    format!("{role}            '{name}' {}: {seen}", shape(dimensions))
 }
 
 /// A number with separators between thousands.

@@ -6,7 +6,7 @@ mod support;
 
 use support::{digits, json, known_answer, text, Folder, Zkml};
 
-const COMMANDS: [&[&str]; 22] = [
+const COMMANDS: [&[&str]; 24] = [
     &["inspect"],
     &["run"],
     &["eval"],
@@ -20,6 +20,8 @@ const COMMANDS: [&[&str]; 22] = [
     &["srs", "import"],
     &["srs", "check"],
     &["evm", "doctor"],
+    &["evm", "model-id"],
+    &["evm", "audit"],
     &["evm", "estimate"],
     &["evm", "deploy"],
     &["evm", "register"],

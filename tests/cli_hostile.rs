@@ -120,7 +120,7 @@ fn models_that_cannot_be_proven_are_refused() {
         (
             "range.onnx",
             onnx::model(&chain, &[large()], pair("x0"), pair("x30")),
-            &["node 'mm_3'", "may reach", "the limit is", "--scale"],
+            &["node 'mm_3'", "may reach", "the limit is"],
         ),
         (
             "operators.onnx",
@@ -135,7 +135,7 @@ fn models_that_cannot_be_proven_are_refused() {
         (
             "nan.onnx",
             product(onnx::tensor("w", &[2, 2], &[f32::NAN; 4])),
-            &["element 0", "NaN"],
+            &["initialiser 'w', index [0, 0]", "NaN"],
         ),
         (
             "dims.onnx",
@@ -164,7 +164,7 @@ fn inputs_that_are_none_are_refused() {
     let shape = "(1, 1, 28, 28)";
     let (half, _) = image.split_at(image.len() / 2);
     let cases: Vec<(&str, Vec<u8>, &str)> = vec![
-        ("empty.npy", vec![], "expected the magic bytes"),
+        ("empty.npy", vec![], "an empty file"),
         (
             "short.npy",
             npy("<f4", shape, &floats(0.5, 700)),
@@ -197,13 +197,17 @@ fn inputs_that_are_none_are_refused() {
             "expected a finite number",
         ),
         ("half.json", b"[[0.1,".to_vec(), "line 1"),
-        ("few.json", b"[1, 2]".to_vec(), "expected 784 elements"),
+        (
+            "few.json",
+            b"[1, 2]".to_vec(),
+            "or a flat list of 784, got shape [2]",
+        ),
         ("words.json", b"[\"a\"]".to_vec(), "[0]"),
         ("deep.json", vec![b'['; 200_000], "recursion limit"),
         (
             "huge.json",
             format!("[1e308{}]", ",0".repeat(783)).into_bytes(),
-            "got a larger one",
+            "a finite number, at most 2147483648 in size, got 1e308",
         ),
         ("half.png", half.to_vec(), "expected an image"),
         (
@@ -211,7 +215,7 @@ fn inputs_that_are_none_are_refused() {
             b"\xff\xd8\xff\xe0JFIF".to_vec(),
             "expected an image",
         ),
-        ("empty.msgpack", vec![], "expected a list of tensors"),
+        ("empty.msgpack", vec![], "an empty file"),
         ("image.gif", b"GIF89a".to_vec(), ".gif"),
     ];
     for (name, bytes, part) in cases {

@@ -94,6 +94,11 @@ fn a_proof_is_accepted_for_what_it_states() {
     assert_eq!(out.code, 0, "{}", out.stderr);
     assert!(out.stdout.ends_with("Proof verified!\n"), "{}", out.stdout);
     assert!(out.stdout.contains(commitment), "{}", out.stdout);
+    // Which C, and that it was compared, stands first.
+    let compared = out.stdout.lines().nth(1).unwrap_or_default().trim();
+    assert_eq!(compared, "compared with --commitment: the same");
+    let rounding = "784 numbers were rounded to the nearest multiple of 1/512";
+    assert!(out.stdout.contains(rounding), "{}", out.stdout);
     assert!(out.stderr.contains("INSECURE"), "{}", out.stderr);
 
     let out = verify(proof, keys, &["--json", "--quiet"]);
@@ -103,7 +108,60 @@ fn a_proof_is_accepted_for_what_it_states() {
         ("ok", &7.into())
     );
     assert_eq!(text(&object["statement"], "commitment"), commitment);
+    let pinned = format!("{keys}/model.commitment");
+    assert_eq!(text(&object, "commitment_compared_with"), pinned);
+    assert_eq!(object["names"]["outputs"][0], "logits");
     assert_eq!(out.stderr, "");
+}
+
+#[test]
+fn a_proof_of_other_weights_is_rejected_unasked() {
+    let Fixture {
+        folder,
+        proof,
+        setup,
+        ..
+    } = fixture();
+    let (model, _) = digits();
+    // The same architecture and so the same key; another salt is another C.
+    let other = folder.path("other-keys");
+    let options = ["setup", &model, "--out", &other, "--input-range", "0,1"];
+    let out = Zkml::new().args(&options).run();
+    assert_eq!(out.code, 0, "{}", out.stderr);
+    let pin = format!("{other}/model.commitment");
+    let out = verify(proof, &other, &[]);
+    assert_eq!(out.code, 3, "{}{}", out.stdout, out.stderr);
+    assert!(
+        out.stderr.contains("another model commitment"),
+        "{}",
+        out.stderr
+    );
+    assert!(out.stderr.contains("model.commitment"), "{}", out.stderr);
+    // What the user says goes before the folder.
+    let commitment = text(setup, "commitment");
+    let out = verify(proof, &other, &["--commitment", commitment]);
+    assert_eq!(out.code, 0, "{}", out.stderr);
+    // A folder of an earlier version: its opening says what C is.
+    fs::remove_file(&pin).unwrap();
+    let out = verify(proof, &other, &[]);
+    assert_eq!(out.code, 3, "{}{}", out.stdout, out.stderr);
+    assert!(out.stderr.contains("weights.opening"), "{}", out.stderr);
+    // Nothing to compare with: it says so before all else.
+    fs::remove_file(format!("{other}/weights.opening")).unwrap();
+    let out = verify(proof, &other, &[]);
+    assert_eq!(out.code, 0, "{}", out.stderr);
+    let compared = out.stdout.lines().nth(1).unwrap_or_default().trim();
+    assert!(compared.starts_with("NOT COMPARED"), "{}", out.stdout);
+    let object = json(&verify(proof, &other, &["--json"]));
+    assert!(object["commitment_compared_with"].is_null(), "{object}");
+    fs::write(&pin, "0xzz").unwrap();
+    let out = verify(proof, &other, &[]);
+    assert_eq!(out.code, 1, "{}", out.stderr);
+    assert!(
+        out.stderr.contains("model.commitment: expected 0x"),
+        "{}",
+        out.stderr
+    );
 }
 
 #[test]
@@ -259,7 +317,7 @@ fn an_input_that_does_not_fit_leaves_no_proof() {
         .run();
     assert_eq!(out.code, 1, "{}", out.stderr);
     assert!(
-        out.stderr.contains("expected 784 elements"),
+        out.stderr.contains("a flat list of 784, got shape [3]"),
         "{}",
         out.stderr
     );

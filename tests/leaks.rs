@@ -44,6 +44,9 @@ fn files_of_models_with_equal_declared_bounds_are_equal() {
     );
     println!("{:?}", found.places);
     assert_eq!(found.differ, 0, "{:?}", found.leaks);
+    // Nothing but the declared bounds makes files differ where these do.
+    assert!(found.declared > 500, "{}", found.declared);
+    assert_eq!(found.else_decided, 0, "{:?}", found.leaks);
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/security.md");
     let page = fs::read_to_string(page).unwrap();
     for place in &found.places {
@@ -105,9 +108,9 @@ fn known_pairs_are_equal() {
         // The biases of one pair differ in width.
         let told = match &verdict {
             Verdict::Equal => name != "scal",
-            Verdict::Declared(places, _) => {
+            Verdict::Declared(one) => {
                 let width = |place: &String| place.starts_with("graph.tensors.range");
-                name == "scal" && places.iter().all(width)
+                name == "scal" && one.places.iter().all(width)
             }
             Verdict::Leak(_) | Verdict::Refused => false,
         };
@@ -127,6 +130,15 @@ fn then(nodes: &[Vec<u8>], others: &[Vec<u8>]) -> Vec<u8> {
         onnx::value("x", &[1, 2]),
         onnx::value("y", &[1, 2]),
     )
+}
+
+fn array(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.bytes());
+    bytes.extend(data);
+    bytes
 }
 
 #[test]
@@ -166,14 +178,33 @@ fn numbers_that_may_be_learned_are_public_only_if_named() {
         let file = folder.path(name);
         fs::write(&file, &bytes).unwrap();
         let out = folder.path("keys");
-        for command in [&["inspect", &file][..], &["setup", &file, "--out", &out]] {
-            let refused = Zkml::new().args(command).run();
-            assert_eq!(refused.code, 1, "{}", refused.stderr);
-            let parts = [name, &format!("--public '{}'", learned[0]), place];
-            for part in parts {
-                assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
+        let refused = Zkml::new().args(&["setup", &file, "--out", &out]).run();
+        assert_eq!(refused.code, 1, "{}", refused.stderr);
+        let asked = format!("--public '{}'", learned[0]);
+        for part in [name, &asked, place] {
+            assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
+        }
+        assert!(!Path::new(&out).exists());
+        // What publishes nothing says what setup will ask.
+        let input = folder.path("input.json");
+        fs::write(&input, "[[0.5, 0.25]]").unwrap();
+        let (samples, labels) = (folder.path("samples.npy"), folder.path("labels.npy"));
+        fs::write(&samples, array("<f4", "(1, 2)", &[0; 8])).unwrap();
+        fs::write(&labels, array("|u1", "(1,)", &[0])).unwrap();
+        let settings = folder.path("settings.json");
+        for command in [
+            &["inspect", &file][..],
+            &["run", &file, &input],
+            &["eval", &file, "--images", &samples, "--labels", &labels],
+            &["calibrate", &file, "--data", &samples, "--out", &settings],
+        ] {
+            let out = Zkml::new().args(command).args(&["--json"]).run();
+            assert_eq!(out.code, 0, "{}", out.stderr);
+            for part in [&asked, place] {
+                assert!(out.stderr.contains(part), "{part}: {}", out.stderr);
             }
-            assert!(!Path::new(&out).exists());
+            let object: serde_json::Value = serde_json::from_str(&out.stdout).unwrap();
+            assert_eq!(object["needs_public"], serde_json::json!(learned));
         }
         let named = learned.iter().flat_map(|name| ["--public", name]);
         let named: Vec<&str> = ["inspect", &file, "--json"]
@@ -185,6 +216,7 @@ fn numbers_that_may_be_learned_are_public_only_if_named() {
         let object: serde_json::Value = serde_json::from_str(&accepted.stdout).unwrap();
         let fates = object["initialisers"].as_array().unwrap();
         let fate = |name: &str| fates.iter().find(|one| one["name"] == name).unwrap();
+        assert_eq!(object["needs_public"], serde_json::json!([]));
         assert_eq!(fate("W")["fate"], "committed");
         assert_eq!(fate(learned[0])["fate"], "public");
         assert_eq!(fate(learned[0])["why"][0]["structural"], false);

@@ -46,6 +46,17 @@ const BUFFER_LEN: usize = 1 << 18;
 const SHARED: u32 = 0o666;
 const SECRET: u32 = 0o600;
 
+/// The first line of a file that stands for another in a Git repository.
+const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
+
+/// Whether a file is only a pointer of Git LFS.
+pub fn is_pointer(bytes: &[u8]) -> bool {
+    bytes.starts_with(POINTER)
+}
+
+/// What a pointer of Git LFS is, and what to do.
+pub const POINTER_WORDS: &str = "a pointer of Git LFS to it (`git lfs pull` fetches the file)";
+
 /// What a payload writer is handed: it writes. A failure to write is kept and reported afterwards.
 pub type WriteFn<'a> = &'a mut dyn FnMut(&mut dyn Write) -> io::Result<()>;
 

@@ -6,7 +6,7 @@
 
 use crate::graph::real::RealWeights;
 use crate::graph::{Op, TensorId};
-use crate::import::{FloatModel, ImportError, Model};
+use crate::import::{largest_lost, FloatModel, ImportError, Model};
 use std::collections::BTreeMap;
 
 /// `round(value·scale)`, half away from zero; `None` where that is no number or beyond ±2^40.
@@ -22,6 +22,18 @@ pub fn unfit(value: f64) -> &'static str {
         v if v.is_nan() => "NaN",
         v if v.is_infinite() => "an infinite one",
         _ => "a larger one",
+    }
+}
+
+/// IEEE 754 binary16.
+pub(crate) fn half(bits: u16) -> f64 {
+    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
+    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));
+    sign * match exponent {
+        0 => fraction * 2f64.powi(-24),
+        31 if fraction == 0.0 => f64::INFINITY,
+        31 => f64::NAN,
+        e => (1024.0 + fraction) * 2f64.powi(e - 25),
     }
 }
 
@@ -64,22 +76,30 @@ impl FloatModel {
     /// The integer model.
     pub fn quantise(self) -> Result<Model, ImportError> {
         let factors = self.factors()?;
-        let mut weights = BTreeMap::new();
+        let (mut weights, mut lost) = (BTreeMap::new(), BTreeMap::new());
         for (&id, values) in &self.weights {
             let factor = factors.get(&id).copied().unwrap_or(self.graph.scale);
             let mut integers = Vec::with_capacity(values.len());
             for (i, &value) in values.iter().enumerate() {
                 let integer = quantise(value, factor).ok_or_else(|| {
                     let name = self.graph.tensor(id, "the weights").map_or("", |t| &t.name);
-                    let place = format!("weights '{name}' element {i}");
+                    // The file's own words, where the number is one of the file.
+                    let place = match self.large.as_slice() {
+                        [] => format!("weights '{name}' element {i}"),
+                        large => large.join(" or "),
+                    };
                     let expected = format!("a number of at most 2^40 in size at scale {factor}");
                     ImportError::malformed(place, expected, unfit(value))
                 })?;
                 integers.push(integer);
             }
+            let units = values.iter().map(|v| v * factor as f64);
+            if let Some(largest) = largest_lost(units, &integers) {
+                lost.insert(id, largest);
+            }
             weights.insert(id, integers);
         }
-        self.with_weights(weights).finish()
+        self.with_weights(weights).finish(&lost)
     }
 }
 

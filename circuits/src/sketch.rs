@@ -5,14 +5,20 @@
 //! (docs/performance.md), and what only weights can say is assumed: weights lie in [−1, 1), and every
 //! activation takes as many bits as zkml's table has rows (the file's `k`).
 
+#![deny(clippy::arithmetic_side_effects)]
+
+mod amount;
 mod demand;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 use crate::{
     hash::Poseidon,
     import::{ImportError, LayerShape, Shapes},
     layout::{permutation_rows, Clamps, Cost, Shape, DATA_COLUMNS, MAX_K, SLOTS, WORD_BITS},
 };
+use amount::Amount;
 use demand::Demand;
 use rules::Tracker;
 use serde::Serialize;
@@ -30,7 +36,7 @@ pub struct Sketch {
     /// Bits that an activation is assumed to take.
     pub activation_bits: u32,
     /// Weights of all layers.
-    pub weights: usize,
+    pub weights: u64,
     /// Multiplications of a run.
     pub multiply_adds: u64,
     /// Each layer.
@@ -57,7 +63,7 @@ pub struct Layer {
     /// Shape of its first output.
     pub to: Vec<usize>,
     /// Weights that no layer before it has.
-    pub weights: usize,
+    pub weights: u64,
     /// Multiplications.
     pub multiply_adds: u64,
     /// Data cells, weights included.
@@ -89,8 +95,8 @@ struct Bits {
 /// A hash: words and rows of a permutation.
 struct Hash {
     width: usize,
-    rate: u64,
-    rows: u64,
+    rate: Amount,
+    rows: Amount,
 }
 
 impl Hash {
@@ -99,8 +105,8 @@ impl Hash {
         let known = Poseidon::WIDTHS.into_iter().filter_map(Poseidon::new);
         let one = |poseidon: Poseidon| Hash {
             width: poseidon.width(),
-            rate: poseidon.rate() as u64,
-            rows: permutation_rows(&poseidon) as u64,
+            rate: poseidon.rate().into(),
+            rows: permutation_rows(&poseidon).into(),
         };
         known.map(one).collect()
     }
@@ -109,18 +115,24 @@ impl Hash {
 impl Sketch {
     /// The plan of the cheapest shape, whether or not this program can make it.
     pub fn of(shapes: &Shapes) -> Result<Self, ImportError> {
-        let scale_bits = 64 - (shapes.scale - 1).leading_zeros();
+        let above = shapes.scale.max(1).saturating_sub(1);
+        let scale_bits = i64::BITS.saturating_sub(above.leading_zeros());
         let bits = Bits {
-            weight: scale_bits + 1,
+            weight: scale_bits.saturating_add(1),
             value: shapes.k,
             scale: scale_bits,
         };
         let mut tracker = Tracker::default();
-        let demands: Vec<Demand> = shapes
-            .layers
-            .iter()
-            .map(|layer| tracker.demand(layer))
-            .collect();
+        let mut demands: Vec<Demand> = Vec::with_capacity(shapes.layers.len());
+        for layer in &shapes.layers {
+            let demand = tracker.demand(layer);
+            if demand.is_beyond() {
+                let place = format!("layer '{}'", layer.name);
+                let expected = "sizes that 56 bits hold";
+                return Err(ImportError::malformed(place, expected, "larger ones"));
+            }
+            demands.push(demand);
+        }
         let hashes = Hash::all();
         let mut found: Vec<(Shape, Usage)> = candidates(demands.iter().any(|d| d.product))
             .filter_map(|shape| Some((shape, usage(&demands, &shape, bits, &hashes)?)))
@@ -138,16 +150,17 @@ impl Sketch {
             name: layer.name.clone(),
             kind: layer.kind.clone(),
             to: layer.outputs.first().cloned().unwrap_or_default(),
-            weights: demand.weights,
-            multiply_adds: demand.multiply_adds,
-            cells: demand.cells(&shape, bits),
+            weights: demand.weights.get(),
+            multiply_adds: demand.multiply_adds.get(),
+            cells: demand.cells(&shape, bits).get(),
         };
+        let all = |of: fn(&Demand) -> Amount| demands.iter().map(of).sum::<Amount>().get();
         Ok(Self {
             scale: shapes.scale,
             weight_bits: bits.weight,
             activation_bits: bits.value,
-            weights: demands.iter().map(|d| d.weights).sum(),
-            multiply_adds: demands.iter().map(|d| d.multiply_adds).sum(),
+            weights: all(|demand| demand.weights),
+            multiply_adds: all(|demand| demand.multiply_adds),
             layers: shapes.layers.iter().zip(&demands).map(layer).collect(),
             shape,
             fits: shape.k <= MAX_K,
@@ -160,8 +173,9 @@ impl Sketch {
 
 /// Memory of a proof: fitted to three (docs/performance.md).
 pub fn memory(shape: &Shape) -> u64 {
-    let row = 3_310 + 242 * shape.data as u64;
-    50_000_000 + (row << shape.k)
+    let row = Amount::from(3_310u64) + Amount::from(shape.data) * 242;
+    let rows = 1u64.checked_shl(shape.k).unwrap_or(u64::MAX);
+    (row * rows + Amount::from(50_000_000u64)).get()
 }
 
 fn candidates(products: bool) -> impl Iterator<Item = Shape> {
@@ -178,7 +192,7 @@ fn candidates(products: bool) -> impl Iterator<Item = Shape> {
                     k,
                     data,
                     hash_width,
-                    limb_bits: k - 2,
+                    limb_bits: k.saturating_sub(2),
                     clamps,
                 })
             })
@@ -190,19 +204,27 @@ fn candidates(products: bool) -> impl Iterator<Item = Shape> {
 fn usage(demands: &[Demand], shape: &Shape, bits: Bits, hashes: &[Hash]) -> Option<Usage> {
     let rows = shape.usable_rows() as u64;
     let hash = hashes.iter().find(|hash| hash.width == shape.hash_width)?;
-    let words: u64 = demands.iter().map(|d| d.words(shape, bits)).sum();
+    let words: Amount = demands.iter().map(|d| d.words(shape, bits)).sum();
     let mut functions: Vec<(&str, u32)> = demands.iter().flat_map(|d| d.tables(bits)).collect();
     functions.sort_unstable();
     functions.dedup();
     let exact = [bits.weight, bits.scale].map(|bits| 1u64 << bits.min(shape.limb_bits));
     let tables = functions.iter().map(|(_, bits)| 1u64 << bits);
     let usage = Usage {
-        data_cells: demands.iter().map(|d| d.cells(shape, bits)).sum(),
-        scalar_cells: demands.iter().map(|d| d.scalars).sum(),
-        hash_rows: words.div_ceil(hash.rate) * hash.rows,
-        table_rows: shape.limb_base() + tables.chain(exact).sum::<u64>(),
+        data_cells: demands
+            .iter()
+            .map(|d| d.cells(shape, bits))
+            .sum::<Amount>()
+            .get(),
+        scalar_cells: demands.iter().map(|d| d.scalars).sum::<Amount>().get(),
+        hash_rows: (words.in_parts_of(hash.rate) * hash.rows).get(),
+        table_rows: {
+            let all = tables.chain(exact).map(Amount::from);
+            (all.sum::<Amount>() + Amount::from(shape.limb_base())).get()
+        },
     };
-    let places = (shape.slot_rows() * SLOTS * shape.data) as u64;
+    let slots = Amount::from(shape.slot_rows()) * Amount::from(SLOTS);
+    let places = (slots * Amount::from(shape.data)).get();
     let fits = usage.data_cells <= places
         && usage.scalar_cells <= rows
         && usage.hash_rows <= rows
@@ -211,19 +233,21 @@ fn usage(demands: &[Demand], shape: &Shape, bits: Bits, hashes: &[Hash]) -> Opti
 }
 
 /// Lookups of a value of some bits.
-fn limbs(bits: u32, shape: &Shape) -> u64 {
+fn limbs(bits: u32, shape: &Shape) -> Amount {
     if bits < shape.k {
-        return 1;
+        return Amount::ONE;
     }
-    u64::from(bits.div_ceil(shape.limb_bits))
+    u64::from(bits.div_ceil(shape.limb_bits)).into()
 }
 
 /// Words that so many segments of weights take.
-fn packed(segments: u64, cells: u64, bits: Bits) -> u64 {
-    segments.div_ceil(u64::from(WORD_BITS / bits.weight.max(1)).max(1)) * cells
+fn packed(segments: Amount, cells: Amount, bits: Bits) -> Amount {
+    let in_a_word = u64::from(WORD_BITS).checked_div(bits.weight.into());
+    segments.in_parts_of(in_a_word.unwrap_or(1).into()) * cells
 }
 
 /// Cells of a segment in whole rows.
-fn whole(cells: usize, shape: &Shape) -> u64 {
-    cells.div_ceil(shape.data).max(1) as u64 * shape.data as u64
+fn whole(cells: Amount, shape: &Shape) -> Amount {
+    let width = shape.data.into();
+    cells.in_parts_of(width).max(Amount::ONE) * width
 }

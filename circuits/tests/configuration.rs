@@ -42,6 +42,7 @@ impl Case {
         let options = ImportOptions {
             scale: Some(64),
             input_range: Some((-1.0, 1.0)),
+            ..ImportOptions::default()
         };
         let model = import::load(&path, &options).unwrap();
         let shown = Visibilities::default();

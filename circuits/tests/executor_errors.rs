@@ -54,7 +54,7 @@ fn inputs_are_checked() {
     let error = run(&graph, &weights, &[vec![0, 1300]]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "input 'x' element 1 is outside [-1024, 1023]; use --input-range"
+        "input 'x' element 1 is outside [-1024, 1023]"
     );
     let error = run(&graph, &weights, &[vec![0]]).unwrap_err();
     assert_eq!(
@@ -164,15 +164,13 @@ fn activations_stop_at_2_to_the_40() {
         text.contains("node 'fc'") && text.contains("2199023255551"),
         "{text}"
     );
-    assert!(
-        text.contains("--scale") && text.contains("--input-range"),
-        "{text}"
-    );
+    // What helps is for those to say who can try it.
+    assert!(!text.contains("--"), "{text}");
     let (mut graph, weights) = linear([0, 0], -(1 << 41), 0);
     let error = propagate(&mut graph, &weights).unwrap_err();
     let text = error.to_string();
     assert!(
-        text.starts_with("tensor 'x'") && text.contains("--input-range"),
+        text.starts_with("tensor 'x'") && text.contains("is not within ±2^40"),
         "{text}"
     );
 }

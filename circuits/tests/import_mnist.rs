@@ -258,6 +258,7 @@ fn onnx_agrees_within_the_derived_rounding_error() {
         let options = ImportOptions {
             scale: Some(scale),
             input_range: None,
+            ..ImportOptions::default()
         };
         let model = load(&path, &options).unwrap();
         let float = load_float(&path, &options).unwrap();

@@ -447,7 +447,16 @@ fn options() {
         .tempfile()
         .unwrap();
     std::fs::write(file.path(), to_msgpack(&small())).unwrap();
-    let load = |scale, input_range| load(file.path(), &ImportOptions { scale, input_range });
+    let load = |scale, input_range| {
+        load(
+            file.path(),
+            &ImportOptions {
+                scale,
+                input_range,
+                ..ImportOptions::default()
+            },
+        )
+    };
     assert!(load(Some(17), None)
         .unwrap_err()
         .to_string()
@@ -470,4 +479,38 @@ fn options() {
     let text = zkml_circuits::import::load(other.path(), &ImportOptions::default()).unwrap_err();
     let text = text.to_string();
     assert!(text.contains(".onnx, .tflite or .msgpack"), "{text}");
+}
+
+/// Each constant of a file is committed, or public for a reason, or not used.
+#[test]
+fn constants_have_fates() {
+    let mut file = model(
+        vec![
+            tensor(1, &[1, 3], &[16, -8, 4]),
+            tensor(2, &[1, 3], &[0, 0, 0]),
+            tensor(3, &[1], &[7]),
+            // A sample input.
+            tensor(0, &[1, 3], &[1, 2, 3]),
+        ],
+        vec![
+            layer("Mul", &[], &[(0, &[1, 3]), (1, &[1, 3])], (4, &[1, 3])),
+            layer("Add", &[0], &[(4, &[1, 3]), (2, &[1, 3])], (5, &[1, 3])),
+            layer("Softmax", &[], &[(5, &[1, 3])], (6, &[1, 3])),
+        ],
+        6,
+    );
+    file["layers"][2]["mask"] = json!([2, 1, 3, 0, 1, 0]);
+    let model = import(&file).unwrap();
+    let words = |name: &str| {
+        let mut all = model.initialisers.iter();
+        all.find(|one| one.name == name).unwrap().words()
+    };
+    assert_eq!(model.initialisers.len(), 5, "{:?}", model.initialisers);
+    assert_eq!(words("1"), "committed");
+    assert_eq!(words("2"), "public: all of it is zero, which ranges tell");
+    assert_eq!(words("3"), "not used");
+    assert_eq!(words("0"), "not used");
+    let mask = "public: what layer 'softmax.2' (Softmax) leaves out";
+    assert_eq!(words("softmax.2/mask"), mask);
+    model.check_public(&[]).unwrap();
 }

@@ -258,6 +258,54 @@ fn operators() {
     }
 }
 
+/// Each constant of a file is committed, or public for a reason, or not used.
+#[test]
+fn constants_have_fates() {
+    let tensors = [
+        computed(&[1, 2]),
+        reals(&[3, 2], &[0.25, -1.0, 0.5, 2.0, 0.0, 1.0]),
+        computed(&[1, 3]),
+        reals(&[], &[5.0]),
+        computed(&[1, 3]),
+        reals(&[], &[2.0]),
+        computed(&[1, 3]),
+        integers(&[2, 2], &[0, 0, 1, 0]),
+        computed(&[1, 4]),
+        integers(&[2], &[2, 2]),
+        computed(&[2, 2]),
+        reals(&[2], &[0.0, 0.0]),
+        computed(&[2, 2]),
+        reals(&[1], &[0.7]),
+    ];
+    let nodes = vec![
+        // Fully connected, a quotient, a square, padding, a reshape, a sum.
+        node(9, &[0, 1], &[2], (8, &[0])),
+        node(42, &[2, 3], &[4], (29, &[0])),
+        node(78, &[4, 5], &[6], NONE),
+        node(34, &[6, 7], &[8], NONE),
+        node(22, &[8, 9], &[10], NONE),
+        node(0, &[10, 11], &[12], (11, &[0])),
+    ];
+    let model = import(".tflite", &model(&tensors, nodes, &[0], &[12]), 16).unwrap();
+    let words = |name: &str| {
+        let mut all = model.initialisers.iter();
+        all.find(|one| one.name == name).unwrap().words()
+    };
+    assert_eq!(model.initialisers.len(), 7, "{:?}", model.initialisers);
+    assert_eq!(words("t1"), "committed");
+    assert_eq!(words("t3"), "committed");
+    assert_eq!(words("t5"), "public: the exponent of operator 2 (POW)");
+    assert_eq!(words("t7"), "public: input 1 of operator 3 (PAD)");
+    assert_eq!(words("t9"), "public: input 1 of operator 4 (RESHAPE)");
+    assert_eq!(words("t11"), "public: all of it is zero, which ranges tell");
+    assert_eq!(words("t13"), "not used");
+    // All of it is structure: nothing needs its owner's word, but names are looked up.
+    model.check_public(&[]).unwrap();
+    model.check_public(&["t1".to_owned()]).unwrap();
+    let error = model.check_public(&["t2".to_owned()]).unwrap_err();
+    assert!(error.to_string().contains("'t2'"), "{error}");
+}
+
 #[test]
 fn matrices() {
     let x: Vec<i64> = vec![16, -32, 8, 24, 0, -16];

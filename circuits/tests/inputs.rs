@@ -10,9 +10,9 @@ use packed::to_msgpack;
 use image::{GrayImage, ImageFormat, Luma, Rgb, RgbImage};
 use proptest::prelude::*;
 use serde_json::json;
-use zkml_circuits::graph::{Graph, Interval, Role, Tensor, TensorId};
+use zkml_circuits::graph::{Graph, Interval, Role, Tensor, TensorId, Visibility};
 use zkml_circuits::import::{Format, Layout, Port, Source};
-use zkml_circuits::inputs::load;
+use zkml_circuits::inputs::{load, read as read_seen};
 
 /// What [`load`] gives, with its error as text.
 type Loaded = Result<Vec<Vec<i64>>, String>;
@@ -132,7 +132,7 @@ fn npy_files() {
         (plain("npy", &fortran, &[&[2, 2]]), "fortran_order"),
         (
             plain("npy", &npy("<f4", "(3,)", &f4[..12]), &[&[2, 2]]),
-            "expected shape [2, 2]",
+            "expected shape [1, 2, 2]",
         ),
         (
             plain("npy", &npy("<f4", "(4, 1, 1)", &f4), &[&[2], &[2]]),
@@ -160,7 +160,7 @@ fn npy_files() {
         (plain("npy", b"PK", &[&[4]]), "magic"),
         (
             plain("npy", &npy("|u1", "(2,)", &[3, 200]), &[&[2]]),
-            "input '0' element 1 is outside [-2048, 2047]; use --input-range",
+            "input '0', index [0, 1]: expected a number from -128 to 127.9375, got one beyond",
         ),
         (
             plain("npy", &npy("<f4", "(1,)", &f32::NAN.to_le_bytes()), &[&[1]]),
@@ -192,12 +192,19 @@ fn json_files() {
         json(json!({"input_data": [[0.5, -1, 0, 2]], "x": 1}), &[&[2, 2]]),
         expected()
     );
-    let two = json!({"input_data": [[0.5], [1, [2]]]});
-    assert_eq!(json(two, &[&[1], &[2]]), Ok(vec![vec![8], vec![16, 32]]));
+    let two = json!({"input_data": [[0.5], [[1], [2]]]});
+    let read = || Ok(vec![vec![8], vec![16, 32]]);
+    assert_eq!(json(two, &[&[1], &[2]]), read());
+    let named = json!({"1": [1, 2], "0": 0.5});
+    assert_eq!(json(named, &[&[1], &[2]]), read());
+    assert_eq!(json(json!(0.5), &[&[1]]), Ok(vec![vec![8]]));
+    assert_eq!(json(json!({"input_data": 0.5}), &[&[1]]), Ok(vec![vec![8]]));
+    let marked = [b"\xef\xbb\xbf".as_slice(), b"[0.5, -1, 0, 2]"].concat();
+    assert_eq!(plain("json", &marked, &[&[4]]), expected());
     check(&[
         (
             json(json!([1, 2]), &[&[4]]),
-            "expected 4 elements (shape [4]), got 2",
+            "expected shape [1, 4], dimensions of 1 as you like, or a flat list of 4, got shape [2]",
         ),
         (
             json(json!([[1], [2]]), &[&[1], &[1], &[1]]),
@@ -206,12 +213,104 @@ fn json_files() {
         (json(json!({"data": []}), &[&[4]]), "input_data"),
         (
             json(json!([1, [2, "three"]]), &[&[4]]),
-            "JSON element [1][1]: expected a number",
+            "JSON element [1]: expected a number, as elsewhere in it, got a list",
         ),
         (json(json!([1, null]), &[&[4]]), "null"),
-        (json(json!(7), &[&[4]]), "expected a list"),
-        (json(json!([1, 2, 1e9, 4]), &[&[4]]), "--input-range"),
-        (json(json!([1, 2, 1e300, 4]), &[&[4]]), "element 2"),
+        (json(json!(7), &[&[4]]), "got shape []"),
+        (
+            json(json!(7), &[&[1], &[1]]),
+            "a list of 2 inputs, got a number",
+        ),
+        (
+            json(json!([1, 2, 1e9, 4]), &[&[4]]),
+            "index [0, 2]: expected a number from -128 to 127.9375, got one beyond",
+        ),
+        (
+            json(json!([1, 2, 1e300, 4]), &[&[4]]),
+            "index [0, 2]: expected a finite number",
+        ),
+        // What states a shape is held to it.
+        (
+            json(json!([[1, 2], [3, 4]]), &[&[4]]),
+            "got shape [2, 2]",
+        ),
+        (
+            json(json!([[[1], [2]], [[3], [4]], [[5], [6]]]), &[&[2, 3]]),
+            "expected shape [1, 2, 3], dimensions of 1 as you like, or a flat list of 6, got shape [3, 2, 1]",
+        ),
+        (
+            json(json!([[1, 2, 3, 4], [5, 6, 7, 8]]), &[&[4]]),
+            "got shape [2, 4]",
+        ),
+        (
+            json(json!([[1, 2], [3]]), &[&[2, 2]]),
+            "JSON element [1]: expected a list of 2, as elsewhere in it, got one of 1",
+        ),
+        (
+            json(json!([[1, 2], 3, 4]), &[&[2, 2]]),
+            "JSON element [1]: expected a list, as elsewhere in it, got a number",
+        ),
+        (json(json!([[[1, 2]], [[]]]), &[&[2, 2]]), "got one of 0"),
+        (json(json!([]), &[&[4]]), "got shape [0]"),
+        (
+            json(json!([[1], [2, [3]]]), &[&[1], &[2]]),
+            "JSON element [1][1]: expected a number, as elsewhere in it, got a list",
+        ),
+        // Names.
+        (
+            json(json!({"0": [1], "2": [2]}), &[&[1], &[1]]),
+            "a key input_data, or one for each of the model's inputs: '0', '1', got keys 0, 2",
+        ),
+        (
+            json(json!({"0": [1], "1": [2], "2": [3]}), &[&[1], &[1]]),
+            "got keys 0, 1, 2",
+        ),
+        (
+            json(json!({"0": [1], "input_data": [[1]]}), &[&[1]]),
+            "got keys 0, input_data",
+        ),
+        (
+            plain("json", br#"{"0": [1], "0": [1]}"#, &[&[1]]),
+            "expected each key once, got '0' twice",
+        ),
+        (
+            plain("json", br#"{"input_data": [1], "input_data": [1]}"#, &[&[1]]),
+            "expected each key once, got 'input_data' twice",
+        ),
+        (
+            json(json!({"0": [1, "2"]}), &[&[2]]),
+            "JSON element '0' [1]: expected a number, a boolean or a list, got a string (numbers stand without quotes)",
+        ),
+        // What is no JSON.
+        (
+            plain("json", b"[1,\n NaN]", &[&[2]]),
+            "JSON, line 2, column 2: expected a finite number, got NaN",
+        ),
+        (
+            plain("json", b"[-Infinity, 1]", &[&[2]]),
+            "expected a finite number, got -Infinity",
+        ),
+        (
+            plain("json", b"\xff\xfe[\x001\0]\0", &[&[1]]),
+            "expected JSON in UTF-8, got UTF-16",
+        ),
+        (
+            plain("json", b"[\x001\0]\0", &[&[1]]),
+            "expected JSON in UTF-8, got UTF-16",
+        ),
+        (
+            plain("json", b"[\xe9]", &[&[1]]),
+            "bytes that are no text at 1",
+        ),
+        (plain("json", b" \n", &[&[1]]), "got an empty file"),
+        (
+            plain(
+                "json",
+                b"version https://git-lfs.github.com/spec/v1\noid",
+                &[&[1]],
+            ),
+            "a pointer of Git LFS",
+        ),
         (plain("json", b"[1, 2", &[&[4]]), "JSON"),
         (
             plain("json", "[".repeat(100_000).as_bytes(), &[&[4]]),
@@ -229,8 +328,6 @@ fn msgpack_files() {
         |idx: i64, shape: &[i64], data: &[i64]| json!({"idx": idx, "shape": shape, "data": data});
     let good = json!([one(1, &[1, 2], &[7, 8]), one(0, &[1, 1], &[-5])]);
     assert_eq!(tensors(good, &[&[1], &[2]]), Ok(vec![vec![-5], vec![7, 8]]));
-    let later = json!([one(0, &[1], &[1]), one(0, &[1], &[2])]);
-    assert_eq!(tensors(later, &[&[1]]), Ok(vec![vec![2]]));
     check(&[
         (
             tensors(json!([one(3, &[1], &[1])]), &[&[1]]),
@@ -241,8 +338,12 @@ fn msgpack_files() {
             "as many values",
         ),
         (
+            tensors(json!([one(0, &[1], &[1]), one(0, &[1], &[2])]), &[&[1]]),
+            "tensors with index 0: expected one, got more",
+        ),
+        (
             tensors(json!([one(0, &[3], &[1, 2, 3])]), &[&[2]]),
-            "expected shape [2]",
+            "expected shape [1, 2]",
         ),
         (
             tensors(json!([one(0, &[-3], &[1, 2, 3])]), &[&[3]]),
@@ -250,7 +351,7 @@ fn msgpack_files() {
         ),
         (
             tensors(json!([one(0, &[1], &[2048])]), &[&[1]]),
-            "element 0 is outside",
+            "input '0', index [0, 0]: expected a number from -2048 to 2047, got one beyond",
         ),
         (tensors(json!({"idx": 0}), &[&[1]]), "a list of tensors"),
         (
@@ -313,7 +414,7 @@ fn png_files() {
 fn other_files() {
     check(&[(
         plain("txt", b"1 2", &[&[2]]),
-        ".npy, .json, .msgpack or .png, got .txt",
+        ".npy, .npz, .json, .msgpack or .png, got .txt",
     )]);
     let (graph, source) = graph(&[&[1]], Layout::Plain);
     let error = load("/nonexistent.npy".as_ref(), &graph, &source).unwrap_err();
@@ -323,10 +424,155 @@ fn other_files() {
     );
 }
 
+/// A zip archive of arrays: name, stored bytes, and whether Deflate packed them.
+fn npz(files: &[(&str, &[u8], bool)]) -> Vec<u8> {
+    use std::io::Write;
+    let (mut archive, mut directory) = (Vec::new(), Vec::new());
+    let short = |v: usize| u16::try_from(v).unwrap().to_le_bytes();
+    let long = |v: usize| u32::try_from(v).unwrap().to_le_bytes();
+    for (name, content, packed) in files {
+        let mut data = content.to_vec();
+        if *packed {
+            let mut deflate =
+                flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+            deflate.write_all(content).unwrap();
+            data = deflate.finish().unwrap();
+        }
+        let start = long(archive.len());
+        let method = short(if *packed { 8 } else { 0 });
+        let sizes = [long(data.len()), long(content.len())].concat();
+        let common = [&[0; 2][..], &method, &[0; 8], &sizes, &short(name.len())].concat();
+        archive.extend([b"PK\x03\x04\x14\0", &common[..], &[0; 2], name.as_bytes()].concat());
+        archive.extend(&data);
+        directory.extend([b"PK\x01\x02\x14\0\x14\0", &common[..], &[0; 12]].concat());
+        directory.extend([&start[..], name.as_bytes()].concat());
+    }
+    let (start, count) = (long(archive.len()), short(files.len()));
+    let end = [
+        &[0; 4][..],
+        &count,
+        &count,
+        &long(directory.len()),
+        &start,
+        &[0; 2],
+    ]
+    .concat();
+    [archive, directory, b"PK\x05\x06".to_vec(), end].concat()
+}
+
+#[test]
+fn npz_files() {
+    let [one, two] = [[1u8, 2], [3, 4]].map(|data| npy("|u1", "(2,)", &data));
+    let both: &[&[usize]] = &[&[2], &[2]];
+    let expected = || Ok(vec![vec![16, 32], vec![48, 64]]);
+    for packed in [false, true] {
+        // By name, in any order; NumPy's names are positions.
+        let named = npz(&[("1.npy", &two, packed), ("0.npy", &one, packed)]);
+        assert_eq!(plain("npz", &named, both), expected());
+        let unnamed = npz(&[("arr_0.npy", &one, packed), ("arr_1.npy", &two, packed)]);
+        assert_eq!(plain("npz", &unnamed, both), expected());
+        let only = npz(&[("img.npy", &one, packed)]);
+        assert_eq!(plain("npz", &only, &[&[2]]), Ok(vec![vec![16, 32]]));
+        for end in 0..named.len() {
+            let _ = plain("npz", &named[..end], both);
+        }
+        for at in 0..named.len() {
+            for byte in [0, 1, 0xff] {
+                let mut broken = named.clone();
+                broken[at] = byte;
+                let _ = plain("npz", &broken, both);
+            }
+        }
+    }
+    let twice = npz(&[("0.npy", &one, false), ("0.npy", &two, false)]);
+    let other = npz(&[("0.npy", &one, false), ("x.npy", &two, false)]);
+    check(&[
+        (plain("npz", &twice, both), "one name twice"),
+        (
+            plain("npz", &other, both),
+            "expected an array for each of the model's inputs: '0', '1', got 2 (0, x)",
+        ),
+        (
+            plain("npz", &npz(&[("0.npy", &one, false)]), &[&[3]]),
+            "got shape [2]",
+        ),
+        (plain("npz", b"PK\x03\x04", both), "zip archive"),
+        (plain("npz", &npz(&[]), both), "got 0 ()"),
+    ]);
+}
+
+#[test]
+fn half_precision() {
+    // 0.5, −1, the smallest subnormal.
+    let bits = [0x3800u16, 0xbc00, 1];
+    let little = bits.map(u16::to_le_bytes).concat();
+    let big = bits.map(u16::to_be_bytes).concat();
+    let expected = Ok(vec![vec![8, -16, 0]]);
+    assert_eq!(
+        plain("npy", &npy("<f2", "(3,)", &little), &[&[3]]),
+        expected
+    );
+    assert_eq!(plain("npy", &npy(">f2", "(3,)", &big), &[&[3]]), expected);
+}
+
+/// A model that takes integers from −2048 to 2047, and its source.
+fn of_integers(name: &str) -> (Graph, Source) {
+    let (mut graph, mut source) = graph(&[&[2]], Layout::Plain);
+    graph.tensors[0].name = "a node".to_owned();
+    source.inputs[0].name = name.to_owned();
+    source.inputs[0].scale = Some(1);
+    (graph, source)
+}
+
+#[test]
+fn integers_are_whole() {
+    let file = tempfile::Builder::new().suffix(".json").tempfile().unwrap();
+    let (graph, source) = of_integers("ids");
+    let of = |text: &str, sight: Visibility| {
+        std::fs::write(file.path(), text).unwrap();
+        let inputs = read_seen(file.path(), &graph, &source, &|_| sight);
+        inputs.map_err(|error| error.to_string())
+    };
+    let whole = of("[3, 2.0]", Visibility::Public).unwrap();
+    assert_eq!(whole.values, [[3, 2]]);
+    assert_eq!(
+        whole.rounding[0].words(),
+        "'ids': 2 whole numbers, none rounded"
+    );
+    let error = of("[3, 2.5]", Visibility::Public).unwrap_err();
+    let expected =
+        "input 'ids', index [0, 1]: expected a whole number, for the model takes integers there, got 2.5";
+    assert!(error.contains(expected), "{error}");
+    let error = of("[3, 2048]", Visibility::Public).unwrap_err();
+    let expected = "input 'ids', index [0, 1]: expected a number from -2048 to 2047, got 2048";
+    assert!(error.contains(expected), "{error}");
+    // No message has what others must not see.
+    for sight in [Visibility::Private, Visibility::Hashed] {
+        for (text, number) in [("[3, 2.75]", "2.75"), ("[3, 20482]", "20482")] {
+            let error = of(text, sight).unwrap_err();
+            assert!(error.contains("index [0, 1]"), "{error}");
+            assert!(!error.contains(number), "{error}");
+        }
+    }
+}
+
+#[test]
+fn rounding_is_counted() {
+    let file = tempfile::Builder::new().suffix(".json").tempfile().unwrap();
+    std::fs::write(file.path(), "[0.5, 0.51, 2, -0.03125]").unwrap();
+    let (graph, source) = graph(&[&[4]], Layout::Plain);
+    let inputs = read_seen(file.path(), &graph, &source, &|_| Visibility::Public).unwrap();
+    assert_eq!(inputs.values, [[8, 8, 32, -1]]);
+    assert_eq!(
+        inputs.rounding[0].words(),
+        "'0': 2 of 4 numbers were rounded to the nearest multiple of 1/16, half away from zero"
+    );
+}
+
 proptest! {
     #[test]
     fn noise(bytes in prop::collection::vec(any::<u8>(), 0..200), at in any::<prop::sample::Index>(), byte: u8) {
-        for extension in ["npy", "json", "msgpack", "png"] {
+        for extension in ["npy", "npz", "json", "msgpack", "png"] {
             let _ = plain(extension, &bytes, &[&[2, 2]]);
         }
         let mut array = npy("<f4", "(2, 2)", &[0; 16]);

@@ -35,7 +35,7 @@ fn sketches_are_near_real_plans() {
         let sketch = Sketch::of(&load_shapes(&path).unwrap()).unwrap();
         let model = load(&path, &ImportOptions::default()).unwrap();
         let plan = choose(&model.graph, &Visibilities::default(), Goal::Prove).unwrap();
-        let weights: usize = model.weights.values().map(Vec::len).sum();
+        let weights: u64 = model.weights.values().map(|w| w.len() as u64).sum();
         assert_eq!(sketch.weights, weights, "{name}");
         println!("{name}: {:?} {:?}", sketch.shape, sketch.usage);
         println!("{name}: {:?} {:?}", plan.shape, plan.usage);
@@ -81,7 +81,7 @@ fn models_without_weights_are_planned_from_shapes() {
         assert!(!sketch.fits && sketch.usage.hash_rows > 1 << 24, "{name}");
         let cells: u64 = sketch.layers.iter().map(|layer| layer.cells).sum();
         assert_eq!(cells, sketch.usage.data_cells, "{name}");
-        assert!(cells > weights as u64, "{name}");
+        assert!(cells > weights, "{name}");
     }
 }
 

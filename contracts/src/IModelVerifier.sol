@@ -107,6 +107,8 @@ interface IModelVerifier {
     error NoSlot(uint256 words);
     /// @notice A tensor's description is not possible; inputs come first, then outputs.
     error TensorInvalid(uint256 tensor);
+    /// @notice The record of the model could not be written: for lack of gas.
+    error RecordNotStored();
     /// @notice The context is not below the field's order.
     error ContextNotCanonical(uint256 context);
     /// @notice The input has another number of bytes than the model's inputs.

@@ -223,20 +223,22 @@ contract ModelVerifier is IModelVerifier {
     function _call(uint256[] memory record, uint256 start, uint256 end) private view {
         address verifier = record.verifier();
         _checkCode(verifier, bytes32(record[1]));
-        bytes4 reason;
+        bytes32 result;
         bool accepted;
+        bool rejected;
         assembly ("memory-safe") {
-            mstore(0, 0)
             let success := staticcall(VERIFIER_GAS, verifier, start, sub(end, start), 0, 0x20)
-            let result := mload(0)
+            // What counts of the word was returned: all of it, or the first four bytes.
+            result := mload(0)
             // The word 1 and nothing else is an acceptance; an error of four bytes is a rejection.
             accepted := and(success, and(eq(returndatasize(), 0x20), eq(result, 1)))
-            if and(iszero(success), eq(returndatasize(), 4)) { reason := and(result, shl(224, 0xffffffff)) }
+            rejected := and(iszero(success), eq(returndatasize(), 4))
         }
         if (accepted) return;
+        bytes4 reason = bytes4(result);
         bool verdict = reason == bytes4(keccak256("CalldataLength()"))
             || reason == bytes4(keccak256("MalformedProof()")) || reason == bytes4(keccak256("InvalidProof()"));
-        if (verdict) revert ProofRejected(reason);
+        if (rejected && verdict) revert ProofRejected(reason);
         revert VerifierFailed();
     }
 

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 pub const SOLC: &str = "0.8.30";
 
 /// Path and text of each source, relative to `contracts/`.
-pub const SOURCES: [(&str, &str); 6] = [
+pub const SOURCES: [(&str, &str); 7] = [
     (
         "src/IModelVerifier.sol",
         include_str!("../../contracts/src/IModelVerifier.sol"),
@@ -26,6 +26,10 @@ pub const SOURCES: [(&str, &str); 6] = [
     (
         "src/lib/Elements.sol",
         include_str!("../../contracts/src/lib/Elements.sol"),
+    ),
+    (
+        "src/lib/FrontErrors.sol",
+        include_str!("../../contracts/src/lib/FrontErrors.sol"),
     ),
     (
         "src/lib/Packing.sol",

@@ -144,7 +144,12 @@ pub fn words(model: &Model) -> usize {
 
 /// The id that a model is registered under.
 pub fn model_id(model: &Model) -> B256 {
-    keccak256(model.abi_encode())
+    keccak256(encode_model(model))
+}
+
+/// What the id is the hash of.
+pub fn encode_model(model: &Model) -> Vec<u8> {
+    model.abi_encode()
 }
 
 fn tensor(
@@ -376,6 +381,24 @@ pub fn is_registered(returned: &[u8]) -> Option<bool> {
     IModelVerifier::isRegisteredCall::abi_decode_returns(returned).ok()
 }
 
+/// Calldata of `getModel`.
+pub fn get_model_call(id: B256) -> Vec<u8> {
+    IModelVerifier::getModelCall { modelId: id }.abi_encode()
+}
+
+/// What `getModel` returned; none if it is no answer of it.
+pub fn get_model(returned: &[u8]) -> Option<Model> {
+    IModelVerifier::getModelCall::abi_decode_returns(returned).ok()
+}
+
+/// Whether revert data says that a model is not registered.
+pub fn is_unknown_model(data: &[u8]) -> bool {
+    matches!(
+        IModelVerifierErrors::abi_decode(data),
+        Ok(IModelVerifierErrors::UnknownModel(_))
+    )
+}
+
 /// Calldata of `verify`, or of `submit`, which also emits an event.
 pub fn verify_call(inference: &Inference, proof: &[u8], submit: bool) -> Vec<u8> {
     let IModelVerifier::Statement {
@@ -461,6 +484,7 @@ impl Refusal {
             | E::TensorInvalid(_)
             | E::EmptyBatch(_)
             | E::BatchMixed(_)
+            | E::RecordNotStored(_)
             | E::VerifierFailed(_) => Self::Hindrance,
             E::StatementCount(_)
             | E::SlotMismatch(_)
@@ -499,6 +523,7 @@ pub fn describe_revert(data: &[u8]) -> String {
         E::SlotsInvalid(e) => format!("{} slots: expected 1 in direct mode, 1 to 256 otherwise", e.slots),
         E::NoSlot(e) => format!("a statement of the model has {} words, and no slot of the verifier has as many: it could never be verified", e.words),
         E::TensorInvalid(e) => format!("tensor {} (inputs first): its description is not possible", e.tensor),
+        E::RecordNotStored(_) => "the model's record could not be written: give the transaction more gas".into(),
         E::ContextNotCanonical(e) => format!("context: expected one below the field's order, got {:#x}", e.context),
         E::InputLength(e) => format!("input: expected {} bytes, got {}", e.expected, e.got),
         E::OutputLength(e) => format!("output: expected {} bytes, got {}", e.expected, e.got),

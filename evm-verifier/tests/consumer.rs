@@ -6,9 +6,11 @@ mod support;
 
 use alloy_sol_types::{sol, SolCall, SolError, SolEvent};
 use halo2_proofs::halo2curves::bn256::Fr;
-use revm::primitives::{Address, U256};
+use revm::primitives::{keccak256, Address, B256, U256};
+use std::collections::BTreeMap;
 use support::{bounty, classifier, element, inference, reason, Direct, Scene, ALICE, BOB};
 use zkml_evm_verifier::{
+    contracts::{class_bounty, model_verifier, ContractArtefact},
     exec::{CallOutcome, Fork},
     front::{model_id, register_call, words, IModelVerifier as I, Inference},
 };
@@ -19,6 +21,16 @@ sol! {
     function claim(bytes calldata input, bytes calldata output, bytes calldata proof) external;
     function requests(address claimant) external view returns (uint64 nonce, uint64 deadline, bool open);
     event Paid(address indexed claimant, uint256 reward);
+    function release(address claimant) external;
+    function close() external;
+    function withdraw(uint256 amount) external;
+    function available() external view returns (uint256);
+    event Withdrawn(uint256 amount);
+    error NoFront(address front);
+    error Unfunded(uint256 expected, uint256 got);
+    error IsClosed();
+    error NotOwner(address sender);
+    error NotExpired(uint64 deadline);
     error NoRequest();
     error Expired(uint64 deadline);
     error WrongClass(uint256 expected, uint256 got);
@@ -27,6 +39,8 @@ sol! {
 }
 
 const REWARD: u64 = 1_000_000;
+/// Who deploys, and so owns the bounty.
+const OWNER: Address = Address::ZERO;
 /// The class of the outcome.
 const CLASS: u64 = 7;
 
@@ -55,12 +69,15 @@ impl Story {
         }
     }
 
+    fn send_request(&mut self, from: Address) -> CallOutcome {
+        self.scene
+            .send(from, self.bounty, &requestCall {}.abi_encode())
+    }
+
     /// Opens a request and proves for it.
     fn request(&mut self, from: Address) -> Vec<u8> {
-        let outcome = self
-            .scene
-            .send(from, self.bounty, &requestCall {}.abi_encode());
-        assert!(outcome.returned);
+        let outcome = self.send_request(from);
+        assert!(outcome.returned, "{}", reason(&outcome));
         let context = requestCall::abi_decode_returns(&outcome.output).unwrap();
         Direct::get().prove(element(context))
     }
@@ -74,18 +91,57 @@ impl Story {
         self.scene.send(from, self.bounty, &call.abi_encode())
     }
 
+    fn owner(&mut self, call: impl SolCall) -> CallOutcome {
+        self.scene.send(OWNER, self.bounty, &call.abi_encode())
+    }
+
+    fn release(&mut self, claimant: Address) -> CallOutcome {
+        let call = releaseCall { claimant };
+        self.scene.send(BOB, self.bounty, &call.abi_encode())
+    }
+
+    fn available(&mut self) -> u64 {
+        let outcome = self.owner(availableCall {});
+        availableCall::abi_decode_returns(&outcome.output)
+            .unwrap()
+            .to()
+    }
+
     fn balance(&mut self, of: Address) -> u64 {
         self.scene.chain.balance(of).to()
     }
 }
 
-fn rejected(outcome: &CallOutcome) {
+/// The selectors of the errors that an ABI has.
+fn errors(artefact: &ContractArtefact) -> BTreeMap<[u8; 4], String> {
+    let entries = artefact.abi.as_array().unwrap().iter();
+    let errors = entries.filter(|entry| entry["type"] == "error");
+    let signatures = errors.map(|error| {
+        let inputs = error["inputs"].as_array().unwrap().iter();
+        let kinds: Vec<&str> = inputs
+            .map(|input| input["type"].as_str().unwrap())
+            .collect();
+        format!("{}({})", error["name"].as_str().unwrap(), kinds.join(","))
+    });
+    signatures
+        .map(|error| (keccak256(&error)[..4].try_into().unwrap(), error))
+        .collect()
+}
+
+/// What fails says why, in words of the bounty's ABI.
+fn is_named(outcome: &CallOutcome) {
     assert!(!outcome.returned);
+    let selector: [u8; 4] = outcome.output[..4].try_into().unwrap();
+    assert!(errors(&class_bounty().unwrap()).contains_key(&selector));
+}
+
+fn rejected(outcome: &CallOutcome) {
+    is_named(outcome);
     I::ProofRejected::abi_decode(&outcome.output).unwrap_or_else(|_| panic!("{}", reason(outcome)));
 }
 
 fn failed<E: SolError + PartialEq + std::fmt::Debug>(outcome: &CallOutcome, expected: E) {
-    assert!(!outcome.returned);
+    is_named(outcome);
     assert_eq!(E::abi_decode(&outcome.output).unwrap(), expected);
 }
 
@@ -108,12 +164,10 @@ fn a_claim_is_paid_once() {
     assert_eq!(story.balance(ALICE), REWARD);
     assert!(story.claim(ALICE, &fresh).returned);
     assert_eq!(story.balance(ALICE), 2 * REWARD);
-    // Nothing is left: the request stays open.
-    let third = story.request(ALICE);
-    failed(&story.claim(ALICE, &third), PaymentFailed {});
-    let bounty = story.bounty;
-    story.scene.chain.set_balance(bounty, U256::from(REWARD));
-    assert!(story.claim(ALICE, &third).returned);
+    // Nothing is left.
+    let (expected, got) = (U256::from(REWARD), U256::ZERO);
+    let outcome = story.send_request(ALICE);
+    failed(&outcome, Unfunded { expected, got });
 }
 
 #[test]
@@ -171,70 +225,193 @@ fn another_class_is_not_paid() {
     rejected(&story.claim(ALICE, &proof));
 }
 
-#[test]
-fn a_claimant_that_calls_back_is_paid_once() {
-    let mut story = Story::new(CLASS);
-    // A contract that forwards its calldata to the bounty, and when it is paid sends again what it
-    // was first sent: transient storage keeps no data here, so it is the claim that it stores as code
-    // of its own. Simplest is to let it call `claim` with nothing, which must find no request.
-    //
-    // calldatasize == 0 (the payment): CALL(bounty, claim(…) with empty arguments); the result goes to
-    // storage slot 0, 1 + success. Otherwise: forward, and revert if that fails.
-    let selector = claimCall::SELECTOR;
-    let mut code = vec![0x36, 0x15, 0x60, 0, 0x57];
-    // Forward: CALLDATACOPY(0, 0, size); CALL(gas, bounty, 0, 0, size, 0, 0); JUMPI(ok) REVERT; ok: STOP.
-    code.extend([0x36, 0x5f, 0x5f, 0x37, 0x5f, 0x5f, 0x36, 0x5f, 0x5f, 0x73]);
-    code.extend(story.bounty);
-    code.extend([0x5a, 0xf1, 0x60, 0, 0x57, 0x5f, 0x5f, 0xfd]);
-    let stop = code.len();
+/// Code that sends on to `to` what it is sent, and fails if that fails; and when it is paid, sends `again` to it, and
+/// keeps at 0 one more than whether that succeeded.
+fn calls_back(to: Address, again: &[u8]) -> Vec<u8> {
+    // JUMPI(paid, size == 0); CALLDATACOPY(0, 0, size); JUMPI(sent, CALL(gas, to, 0, 0, size, 0, 0));
+    let mut code = vec![0x36, 0x15, 0x60, 0, 0x57, 0x36, 0x5f, 0x5f, 0x37];
+    code.extend([0x5f, 0x5f, 0x36, 0x5f, 0x5f, 0x73]);
+    code.extend(to);
+    code.extend([0x5a, 0xf1, 0x60, 0, 0x57]);
+    // Returns what was returned either way: RETURNDATACOPY(0, 0, size); REVERT(0, size).
+    code.extend([0x3d, 0x5f, 0x5f, 0x3e, 0x3d, 0x5f, 0xfd]);
+    let (sent_from, sent) = (code.len() - 9, code.len());
     code.extend([0x5b, 0x00]);
     let paid = code.len();
-    // Paid: memory is the selector, three offsets of 0x60 and a zero length for each.
-    code.extend([0x5b, 0x63]);
-    code.extend(selector);
-    code.extend([0x60, 0xe0, 0x1b, 0x5f, 0x52]);
-    for head in [4, 36, 68] {
-        code.extend([0x60, 0x60, 0x60, head, 0x52]);
-    }
-    code.extend([0x5f, 0x5f, 0x60, 132, 0x5f, 0x5f, 0x73]);
-    code.extend(story.bounty);
+    let length = u8::try_from(again.len()).unwrap();
+    // CODECOPY(0, data, length); SSTORE(0, 1 + CALL(gas, to, 0, 0, length, 0, 0)).
+    code.extend([0x5b, 0x60, length, 0x60, 0, 0x5f, 0x39]);
+    let data_from = code.len() - 3;
+    code.extend([0x5f, 0x5f, 0x60, length, 0x5f, 0x5f, 0x73]);
+    code.extend(to);
     code.extend([0x5a, 0xf1, 0x60, 1, 0x01, 0x5f, 0x55, 0x00]);
-    code[3] = paid as u8;
-    let jump = stop - 5;
-    code[jump] = stop as u8;
-    let attacker = Address::with_last_byte(0xee);
-    story.scene.chain.set_code(attacker, &code);
+    code[3] = u8::try_from(paid).unwrap();
+    code[sent_from] = u8::try_from(sent).unwrap();
+    code[data_from] = u8::try_from(code.len()).unwrap();
+    code.extend(again);
+    code
+}
 
-    let outcome = story
-        .scene
-        .send(ALICE, attacker, &requestCall {}.abi_encode());
+#[test]
+fn a_claimant_that_calls_back_is_paid_once() {
+    let attacker = Address::with_last_byte(0xee);
+    // With a claim, which need not be more than that to find no request; with a release.
+    let claim = claimCall {
+        input: vec![].into(),
+        output: vec![].into(),
+        proof: vec![].into(),
+    };
+    let release = releaseCall { claimant: attacker };
+    for again in [claim.abi_encode(), release.abi_encode()] {
+        let mut story = Story::new(CLASS);
+        // Another's reward lies there too.
+        let other = story.request(BOB);
+        let code = calls_back(story.bounty, &again);
+        story.scene.chain.set_code(attacker, &code);
+        let outcome = story
+            .scene
+            .send(ALICE, attacker, &requestCall {}.abi_encode());
+        assert!(outcome.returned);
+        let state = requestsCall { claimant: attacker }.abi_encode();
+        let outcome = story.scene.send(ALICE, story.bounty, &state);
+        let request = requestsCall::abi_decode_returns(&outcome.output).unwrap();
+        assert!(request.open);
+        let context = {
+            let data = [
+                U256::from(1).to_be_bytes::<32>(),
+                story.bounty.into_word().0,
+                attacker.into_word().0,
+                U256::from(request.nonce).to_be_bytes::<32>(),
+                U256::from(request.deadline).to_be_bytes::<32>(),
+            ];
+            let hash: U256 = keccak256(data.concat()).into();
+            hash >> 3
+        };
+        let proof = Direct::get().prove(element(context));
+        let call = claimCall {
+            input: story.inference.input.clone().into(),
+            output: story.inference.output.clone().into(),
+            proof: proof.into(),
+        };
+        let outcome = story.scene.send(ALICE, attacker, &call.abi_encode());
+        assert!(outcome.returned, "{}", reason(&outcome));
+        assert_eq!(story.balance(attacker), REWARD);
+        // It did call back, and that failed.
+        assert_eq!(story.scene.chain.storage(attacker, 0), U256::from(1));
+        assert!(story.claim(BOB, &other).returned);
+        assert_eq!(story.balance(BOB), REWARD);
+    }
+}
+
+#[test]
+fn what_requests_reserve_is_for_no_other() {
+    let mut story = Story::new(CLASS);
+    assert_eq!(story.available(), 2 * REWARD);
+    let first = story.request(ALICE);
+    // Once for each account, however often it asks.
+    let second = story.request(ALICE);
+    assert_eq!(story.available(), REWARD);
+    let third = story.request(BOB);
+    let (expected, got) = (U256::from(REWARD), U256::ZERO);
+    let outcome = story.send_request(OWNER);
+    failed(&outcome, Unfunded { expected, got });
+    let amount = U256::from(1);
+    let outcome = story.owner(withdrawCall { amount });
+    let expected = amount;
+    failed(&outcome, Unfunded { expected, got });
+    // A claim that fails gives up nothing.
+    rejected(&story.claim(ALICE, &first));
+    assert_eq!(story.available(), 0);
+    // Nobody ends a request that may still be claimed.
+    let deadline = 1_000 + 3_600;
+    story.scene.chain.set_time(deadline);
+    failed(&story.release(ALICE), NotExpired { deadline });
+    assert!(story.claim(ALICE, &second).returned);
+    assert_eq!((story.available(), story.balance(ALICE)), (0, REWARD));
+    failed(&story.release(ALICE), NoRequest {});
+    story.scene.chain.set_time(deadline + 1);
+    assert!(story.release(BOB).returned);
+    assert_eq!(story.available(), REWARD);
+    failed(&story.claim(BOB, &third), NoRequest {});
+    failed(&story.release(BOB), NoRequest {});
+    let outcome = story.owner(withdrawCall {
+        amount: U256::from(REWARD),
+    });
     assert!(outcome.returned);
-    let state = requestsCall { claimant: attacker }.abi_encode();
-    let outcome = story.scene.send(ALICE, story.bounty, &state);
-    let request = requestsCall::abi_decode_returns(&outcome.output).unwrap();
-    assert!(request.open);
-    let context = {
-        let data = [
-            U256::from(1).to_be_bytes::<32>(),
-            story.bounty.into_word().0,
-            attacker.into_word().0,
-            U256::from(request.nonce).to_be_bytes::<32>(),
-            U256::from(request.deadline).to_be_bytes::<32>(),
-        ];
-        let hash: U256 = revm::primitives::keccak256(data.concat()).into();
-        hash >> 3
-    };
-    let proof = Direct::get().prove(element(context));
-    let call = claimCall {
-        input: story.inference.input.clone().into(),
-        output: story.inference.output.clone().into(),
-        proof: proof.into(),
-    };
-    let outcome = story.scene.send(ALICE, attacker, &call.abi_encode());
+    let withdrawn = Withdrawn::decode_log(&outcome.logs[0]).unwrap();
+    assert_eq!(withdrawn.amount, U256::from(REWARD));
+    let bounty = story.bounty;
+    assert_eq!((story.balance(OWNER), story.balance(bounty)), (REWARD, 0));
+}
+
+#[test]
+fn the_owner_alone_closes_and_withdraws() {
+    let mut story = Story::new(CLASS);
+    let amount = U256::from(1);
+    for call in [
+        withdrawCall { amount }.abi_encode(),
+        closeCall {}.abi_encode(),
+    ] {
+        let outcome = story.scene.send(ALICE, story.bounty, &call);
+        failed(&outcome, NotOwner { sender: ALICE });
+    }
+    let proof = story.request(ALICE);
+    assert!(story.owner(closeCall {}).returned);
+    for from in [ALICE, BOB] {
+        failed(&story.send_request(from), IsClosed {});
+    }
+    assert!(story.claim(ALICE, &proof).returned);
+    assert_eq!(story.balance(ALICE), REWARD);
+}
+
+#[test]
+fn an_owner_that_calls_back_leaves_what_is_reserved() {
+    let mut story = Story::new(CLASS);
+    let proof = story.request(ALICE);
+    let amount = U256::from(REWARD);
+    let again = withdrawCall { amount }.abi_encode();
+    let code = calls_back(story.bounty, &again);
+    story.scene.chain.set_code(OWNER, &code);
+    let outcome = story.scene.send(BOB, OWNER, &again);
     assert!(outcome.returned, "{}", reason(&outcome));
-    assert_eq!(story.balance(attacker), REWARD);
-    // It did call back, and that failed.
-    assert_eq!(story.scene.chain.storage(attacker, 0), U256::from(1));
+    assert_eq!(story.balance(OWNER), REWARD);
+    assert_eq!(story.scene.chain.storage(OWNER, 0), U256::from(1));
+    assert!(story.claim(ALICE, &proof).returned);
+    // An owner that takes nothing is told so.
+    let bounty = story.bounty;
+    story.scene.chain.set_balance(bounty, U256::from(REWARD));
+    let mut refuses = calls_back(bounty, &[]);
+    let paid = usize::from(refuses[3]);
+    refuses.splice(paid.., [0x5b, 0x5f, 0x5f, 0xfd]);
+    story.scene.chain.set_code(OWNER, &refuses);
+    let outcome = story.scene.send(BOB, OWNER, &again);
+    failed(&outcome, PaymentFailed {});
+}
+
+#[test]
+fn each_abi_names_every_error() {
+    let interface = include_str!("../../contracts/artifacts/IModelVerifier.json");
+    let interface = errors(&serde_json::from_str(interface).unwrap());
+    let front = errors(&model_verifier().unwrap());
+    let bounty = errors(&class_bounty().unwrap());
+    assert_eq!(front, interface);
+    assert!(front.len() > 20);
+    for (selector, error) in front {
+        assert_eq!(bounty.get(&selector), Some(&error));
+    }
+    // Where there is no front, it says so.
+    let mut scene = Scene::new(Fork::Osaka);
+    let nobody = Address::repeat_byte(5);
+    let creation = self::bounty(nobody, B256::ZERO, CLASS, REWARD);
+    // A contract that creates one, and reverts with what is returned.
+    let [high, low] = u16::try_from(creation.len()).unwrap().to_be_bytes();
+    let mut factory = vec![0x61, high, low, 0x60, 21, 0x5f, 0x39];
+    factory.extend([0x61, high, low, 0x5f, 0x5f, 0xf0, 0x3d, 0x5f, 0x5f, 0x3e]);
+    factory.extend([0x3d, 0x5f, 0xfd, 0x00]);
+    factory.extend(&creation);
+    let at = Address::repeat_byte(6);
+    scene.chain.set_code(at, &factory);
+    failed(&scene.call(at, &[]), NoFront { front: nobody });
 }
 
 #[test]

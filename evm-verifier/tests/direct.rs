@@ -55,6 +55,7 @@ fn fixture() -> &'static Fixture {
         let options = ImportOptions {
             scale: None,
             input_range: Some((0.0, 1.0)),
+            ..ImportOptions::default()
         };
         let model = import::load(&digits.join("model.onnx"), &options).unwrap();
         let inputs = inputs::load(&digits.join("seven.png"), &model.graph, &model.source).unwrap();

@@ -68,6 +68,9 @@ fn snapshot() -> BTreeMap<String, u64> {
         put("direct verifier alone", scene.call(model.verifier, &raw));
         let creation = bounty(front, model_id(&model), 7, 1000);
         let bounty = scene.chain.deploy(&creation).unwrap().address;
+        scene
+            .chain
+            .set_balance(bounty, revm::primitives::U256::from(1000));
         let request = scene.chain.send(&Call {
             from: ALICE,
             to: bounty,

@@ -39,6 +39,7 @@ fn values() -> Value {
     let options = ImportOptions {
         scale: Some(64),
         input_range: Some((-1.0, 1.0)),
+        ..ImportOptions::default()
     };
     let model = import::load(&path, &options).unwrap();
     let (shown, goal) = (Visibilities::default(), Goal::Prove);

@@ -1,7 +1,7 @@
 //! `zkml calibrate`: a scale and an input range from sample data.
 
 use crate::{
-    cli::Settings,
+    cli::{note_public, Settings},
     commands::eval::sample_size,
     output::{self, Content},
     plot::bars,
@@ -83,6 +83,7 @@ pub fn run(args: &CalibrateArgs, ui: &Ui) -> Result<Value> {
         output::check(path, Content::Plot, &[model, &args.out])?;
     }
     let first = load_real(&args.model, &ImportOptions::default())?;
+    let asked = note_public(&first.0, ui);
     let samples = read_samples(&args.data, sample_size(&first.0)?)?;
     let chosen: Vec<&[f64]> = samples.iter().take(args.samples).collect();
     let (lo, hi) = samples.range();
@@ -121,6 +122,7 @@ pub fn run(args: &CalibrateArgs, ui: &Ui) -> Result<Value> {
     let settings = Settings {
         scale: Some(best.scale),
         input_range: Some(range),
+        ..Settings::default()
     };
     settings.write(&args.out)?;
     ui.say(format_args!(
@@ -145,6 +147,7 @@ pub fn run(args: &CalibrateArgs, ui: &Ui) -> Result<Value> {
     }
     Ok(json!({
         "scale": best.scale,
+        "needs_public": asked,
         "input_range": [range.0, range.1],
         "samples": chosen.len(),
         "trials": trials.iter().map(Trial::json).collect::<Vec<_>>(),
@@ -157,6 +160,7 @@ fn scales(model: &Model, path: &Path) -> Vec<i64> {
     let fixed = ImportOptions {
         scale: Some(model.graph.scale * 2),
         input_range: None,
+        ..ImportOptions::default()
     };
     match load_real(path, &fixed) {
         Ok(_) => BITS.map(|bits| 1 << bits).collect(),
@@ -168,8 +172,12 @@ fn try_scale(path: &Path, scale: i64, range: (f64, f64), samples: &[&[f64]]) -> 
     let options = ImportOptions {
         scale: Some(scale),
         input_range: Some(range),
+        ..ImportOptions::default()
     };
     let (model, real) = load_real(path, &options)?;
+    if let Some(lost) = model.vanished.first() {
+        bail!("{}", lost.what);
+    }
     let pair = Pair {
         graph: &model.graph,
         weights: &model.weights,

@@ -1,6 +1,9 @@
 //! `zkml eval`: how often the model is right, in real numbers and in a proof's integers.
 
-use crate::{cli::ModelArgs, ui::Ui};
+use crate::{
+    cli::{note_public, ModelArgs},
+    ui::Ui,
+};
 use anyhow::{bail, Result};
 use clap::Args;
 use serde_json::{json, Value};
@@ -38,6 +41,7 @@ pub struct EvalArgs {
 /// Runs the command.
 pub fn run(args: &EvalArgs, ui: &Ui) -> Result<Value> {
     let (model, real) = args.model.load_real()?;
+    let asked = note_public(&model, ui);
     let exact = args.model.load_exact()?;
     let port = model.source.outputs.first();
     let unit = port.map_or(1, |port| port.scale_or(model.graph.scale)) as f64;
@@ -89,6 +93,7 @@ pub fn run(args: &EvalArgs, ui: &Ui) -> Result<Value> {
         "agreement": percent(found.agree),
         "largest_difference": found.worst,
         "scale": model.graph.scale,
+        "needs_public": asked,
     }))
 }
 

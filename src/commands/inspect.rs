@@ -6,7 +6,7 @@ use crate::{
     aggregation::gate_columns,
     cli::{Goal, ModelArgs, PublicArgs},
     ui::Ui,
-    values::{grouped, shape, tensor},
+    values::{grouped, names_json, shape, tensor},
 };
 use anyhow::Result;
 use clap::Args;
@@ -39,7 +39,7 @@ pub struct InspectArgs {
     /// to lay out
     #[arg(
         long,
-        conflicts_with_all = ["optimize", "scale", "input_range", "settings", "batch", "names"]
+        conflicts_with_all = ["optimize", "scale", "input_ranges", "settings", "batch", "undefined", "names"]
     )]
     plan_only: bool,
 }
@@ -50,8 +50,10 @@ pub fn run(args: &InspectArgs, ui: &Ui) -> Result<Value> {
         return sketch::run(&args.model.model, ui);
     }
     let model = args.model.load()?;
-    args.public.check(&model, &args.model.model)?;
-    let initialisers = model.initialisers;
+    args.model.warn(ui)?;
+    args.model.check_scale(&model, true, ui)?;
+    let asked = args.public.note(&model, &args.model.model, ui)?;
+    let (initialisers, vanished) = (model.initialisers, model.vanished);
     let weights: usize = model.weights.values().map(Vec::len).sum();
     let (architecture, plan) = Architecture::new(
         model.graph,
@@ -102,8 +104,11 @@ pub fn run(args: &InspectArgs, ui: &Ui) -> Result<Value> {
     }
     Ok(json!({
         "scale": graph.scale,
+        "names": names_json(graph, &architecture.source),
         "weights": weights,
         "initialisers": initialisers,
+        "vanished": vanished,
+        "needs_public": asked,
         "layers": layers.iter().map(Layer::json).collect::<Value>(),
         "shape": plan.shape,
         "usage": plan.usage,

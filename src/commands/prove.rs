@@ -7,7 +7,7 @@ use crate::{
     output::{self, Content},
     srs::{warn, SrsArgs},
     ui::Ui,
-    values::{grouped, say_statement, stated_class},
+    values::{grouped, names_json, say_statement, stated_class},
 };
 use anyhow::Result;
 use clap::Args;
@@ -98,7 +98,7 @@ pub fn run(args: &ProveArgs, ui: &Ui) -> Result<Value> {
     })?;
 
     let proof = &proven.proof;
-    say_statement(ui, &prover.architecture, &proof.statement)?;
+    say_statement(ui, &prover.architecture, &proof.statement, None)?;
     ui.say(format_args!(
         "proof               {} bytes ({} transcript)",
         grouped(proof.argument.len() as u64),
@@ -114,6 +114,7 @@ pub fn run(args: &ProveArgs, ui: &Ui) -> Result<Value> {
     }
     Ok(json!({
         "class": stated_class(&prover.architecture, &proof.statement),
+        "names": names_json(&prover.architecture.graph, &prover.architecture.source),
         "statement": proof.statement,
         "verifying_key": proof.verifying_key,
         "transcript": proof.transcript,
@@ -159,7 +160,9 @@ impl Prover {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let estimate = cost / threads.min(4) as f64;
         let work = || -> Result<_> {
-            let inputs = inputs::load(input, &self.architecture.graph, &self.architecture.source)?;
+            let Architecture { graph, source, .. } = &self.architecture;
+            let sight = |at| self.architecture.visibilities.input(at);
+            let inputs = inputs::read(input, graph, source, &sight)?.values;
             let request = Request {
                 inputs,
                 context: context.map(|word| word.0).unwrap_or_default(),

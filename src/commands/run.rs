@@ -1,7 +1,8 @@
 //! `zkml run`: what the model says, in the proof's arithmetic, without a proof.
 
 use crate::{
-    cli::ModelArgs,
+    cli::{note_public, ModelArgs},
+    remedy,
     ui::Ui,
     values::{outputs_json, say_outputs},
 };
@@ -9,7 +10,10 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{json, Value};
 use std::path::PathBuf;
-use zkml_circuits::{graph::exec, inputs};
+use zkml_circuits::{
+    graph::{exec, Visibility},
+    inputs,
+};
 
 /// Run a model on an input, in the same fixed-point arithmetic that a proof is about.
 #[derive(Args)]
@@ -28,12 +32,22 @@ pub struct RunArgs {
 /// Runs the command.
 pub fn run(args: &RunArgs, ui: &Ui) -> Result<Value> {
     let model = args.model.load()?;
-    let input = inputs::load(&args.input, &model.graph, &model.source)?;
-    let trace = exec::run(&model.graph, &model.weights, &input)?;
+    args.model.check_scale(&model, true, ui)?;
+    let asked = note_public(&model, ui);
+    let sight = |_| Visibility::Public;
+    let input = inputs::read(&args.input, &model.graph, &model.source, &sight)
+        .map_err(|error| remedy::for_input(&args.model, &args.input, error))?;
+    let given = |at: usize, index: usize| {
+        let units = input.values.get(at)?.get(index)?;
+        Some(model.source.shown(model.graph.scale, at, *units))
+    };
+    let trace = exec::run(&model.graph, &model.weights, &input.values)
+        .map_err(|error| error.with_values(given))?;
     let outputs = exec::outputs(&model.graph, &trace);
     say_outputs(ui, &model.graph, &model.source, &outputs)?;
     Ok(json!({
         "scale": model.graph.scale,
+        "needs_public": asked,
         "outputs": outputs_json(&model.graph, &model.source, &outputs),
     }))
 }

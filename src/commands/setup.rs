@@ -7,14 +7,14 @@ use crate::{
     output::{replaceable, set_aside, Content, NewFolder},
     srs::{verifying_part, warn, SrsArgs},
     ui::Ui,
-    values::grouped,
+    values::{grouped, names_json},
 };
 use anyhow::{bail, Result};
 use clap::Args;
 use serde_json::{json, Value};
 use std::{path::PathBuf, sync::Arc};
 use zkml_circuits::{
-    files::Kind,
+    files::{write_atomic, Kind},
     import::{Fate, Initialiser, Model},
     layout::{Plan, Visibilities},
     prove::{Architecture, Keys, Opening, Word},
@@ -39,6 +39,7 @@ Files in the folder:
   config.json      the model without its weights: give it to verifiers
   verifying.key    give it to verifiers (they can derive it again: zkml verify --rederive)
   verifying.srs    the part of the SRS that verifying needs: give it to verifiers
+  model.commitment C: give it to verifiers (zkml verify compares proofs with it)
   proving.key      for zkml prove
   weights.opening  the weights and the salt behind C: SECRET, keep it")]
 pub struct SetupArgs {
@@ -61,6 +62,9 @@ pub struct SetupArgs {
     output_visibility: Vec<Sight>,
     #[command(flatten)]
     public: PublicArgs,
+    /// Also where nothing is left of some weights at the scale
+    #[arg(long)]
+    allow_vanished: bool,
     #[command(flatten)]
     srs: SrsArgs,
 }
@@ -102,10 +106,13 @@ pub fn run(args: &SetupArgs, ui: &Ui) -> Result<Value> {
             Content::Container(Kind::VerifyingKey),
         ),
         (folder.verifying_srs(), Content::Container(Kind::Srs)),
+        (folder.commitment(), Content::Commitment),
     ] {
         replaceable(&path, content)?;
     }
     let model = args.model.load()?;
+    args.model.warn(ui)?;
+    args.model.check_scale(&model, args.allow_vanished, ui)?;
     args.public.check(&model, &args.model.model)?;
     let initialisers = model.initialisers.clone();
     let all = |sights: &[Sight], count: usize| match sights {
@@ -138,6 +145,7 @@ pub fn run(args: &SetupArgs, ui: &Ui) -> Result<Value> {
     }
     Ok(json!({
         "commitment": made.commitment,
+        "names": names_json(&made.architecture.graph, &made.architecture.source),
         "verifying_key": made.keys.digest(),
         "shape": made.plan.shape,
         "instances": made.plan.statement.instances,
@@ -212,6 +220,10 @@ pub fn write(made: &Made, folder: &KeyFolder, ui: &Ui) -> Result<Vec<(PathBuf, &
         made.opening.save(&folder.opening())?;
         let vk = made.keys.pk.get_vk();
         Identity::of_model(&made.architecture, vk, &made.keys.srs)?.remember();
+        let line = format!("{}\n", made.commitment);
+        write_atomic(&folder.commitment(), &mut |file| {
+            file.write_all(line.as_bytes())
+        })?;
         // Last: a folder with it is complete.
         Ok(made.architecture.save(&folder.config())?)
     };
@@ -233,6 +245,7 @@ pub fn write(made: &Made, folder: &KeyFolder, ui: &Ui) -> Result<Vec<(PathBuf, &
         (folder.config(), ""),
         (folder.verifying_key(), ""),
         (folder.verifying_srs(), ""),
+        (folder.commitment(), ""),
         (folder.proving_key(), ""),
         (folder.opening(), "; SECRET: the weights and the salt of C"),
     ])

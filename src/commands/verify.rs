@@ -2,12 +2,13 @@
 
 use crate::{
     keys::{KeyFolder, Verifying},
+    models::Pinned,
     outcome::{Refused, Untrusted},
     srs::{warn, SrsArgs},
     ui::Ui,
-    values::{grouped, say_statement, stated_class},
+    values::{grouped, input_name, names_json, real, say_statement, stated_class},
 };
-use anyhow::{bail, Context, Result};
+use anyhow::{anyhow, bail, Context, Result};
 use clap::Args;
 use serde_json::{json, Value};
 use std::{
@@ -17,15 +18,17 @@ use std::{
 use zkml_circuits::{
     circuit::pack_values,
     files::read_bounded,
+    graph::Graph,
     hash::Poseidon,
-    inputs,
-    prove::{Exposure, Proof, ProveError, Word},
+    import::Source,
+    inputs::{self, Rounding},
+    prove::{Architecture, Exposure, Proof, ProveError, Statement, Word},
 };
 
 /// Verify a proof, and print what it states.
 ///
-/// A proof says that *some* weights with the commitment C map the input to the output. Compare C with
-/// what the model's owner has published (--commitment), and the input with yours (--input).
+/// A proof says that *some* weights with the commitment C map the input to the output. C is compared with
+/// --commitment, or else with the model.commitment of the folder; compare the input with yours (--input).
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -36,7 +39,7 @@ Examples:
   zkml verify proof.zkml --keys keys --trust-srs development
 
 Of the folder of keys it needs config.json and verifying.key, and verifying.srs unless --srs is
-given. Exit code 3 means that the proof is rejected, or is for something else than was asked; 4 that
+given; model.commitment is what C is compared with. Exit code 3 means that the proof is rejected, or is for something else than was asked; 4 that
 its maker could have forged it: the SRS is none that zkml knows, and --trust-srs does not name it.")]
 pub struct VerifyArgs {
     /// Proof file
@@ -50,7 +53,7 @@ pub struct VerifyArgs {
     /// Salts written by `zkml prove`, to compare hashed inputs with --input
     #[arg(long, value_name = "FILE", requires = "input")]
     salts: Option<PathBuf>,
-    /// Demand this model commitment C
+    /// Demand this model commitment C [default: that of model.commitment or weights.opening in --keys]
     #[arg(long, value_name = "0x…")]
     commitment: Option<Word>,
     /// Demand this context word
@@ -75,13 +78,35 @@ pub fn run(args: &VerifyArgs, ui: &Ui) -> Result<Value> {
     timed
         .value
         .with_context(|| args.proof.display().to_string())?;
-    compare(args, &set, &proof)?;
+    let pinned = match args.commitment {
+        Some(commitment) => Some(Pinned {
+            commitment,
+            said_by: "--commitment".to_owned(),
+        }),
+        None => Pinned::of(&folder, &set)?,
+    };
+    compare_words(args, pinned.as_ref(), &proof.statement)?;
+    let rounding = match &args.input {
+        Some(path) => compare_input(path, args.salts.as_deref(), &set, &proof)?,
+        None => Vec::new(),
+    };
+    let compared = match &pinned {
+        Some(pinned) => format!("compared with {}: the same", pinned.said_by),
+        None => "NOT COMPARED: whoever has weights of this architecture can have proven it (--commitment compares)".to_owned(),
+    };
 
     let provenance = &set.verifier.provenance;
     let fingerprint = set.srs.fingerprint();
     let relied = args.srs.trust.relies_on(&fingerprint)?;
     warn(provenance, ui);
-    say_statement(ui, &set.architecture, &proof.statement)?;
+    say_statement(ui, &set.architecture, &proof.statement, Some(&compared))?;
+    for (one, path) in rounding.iter().zip(args.input.iter().cycle()) {
+        ui.say(format_args!(
+            "compared with       {}: {}",
+            path.display(),
+            one.words()
+        ))?;
+    }
     ui.say(format_args!("verifying key       {}", proof.verifying_key))?;
     ui.say(format_args!("SRS                 {provenance}"))?;
     ui.say(format_args!(
@@ -94,7 +119,10 @@ pub fn run(args: &VerifyArgs, ui: &Ui) -> Result<Value> {
     ))?;
     let fields = json!({
         "class": stated_class(&set.architecture, &proof.statement),
+        "names": names_json(&set.architecture.graph, &set.architecture.source),
         "statement": proof.statement,
+        "commitment_compared_with": pinned.as_ref().map(|pinned| &pinned.said_by),
+        "input_rounding": args.input.as_ref().map(|_| &rounding),
         "verifying_key": proof.verifying_key,
         "key_rederived": args.rederive,
         "proof_bytes": proof.argument.len(),
@@ -105,7 +133,7 @@ pub fn run(args: &VerifyArgs, ui: &Ui) -> Result<Value> {
         "srs_relied_upon": relied,
     });
     if !relied {
-        return Err(Untrusted::new(&fingerprint, fields).into());
+        return Err(Untrusted::new("the proof holds", &fingerprint, fields).into());
     }
     ui.say("Proof verified!")?;
     Ok(fields)
@@ -121,32 +149,46 @@ pub fn check(set: &Verifying, proof: &Proof) -> Result<()> {
     }
 }
 
-/// Compares the statement with what the user expects of it.
-fn compare(args: &VerifyArgs, set: &Verifying, proof: &Proof) -> Result<()> {
-    let statement = &proof.statement;
+/// Compares the statement's words with what is expected of them.
+fn compare_words(args: &VerifyArgs, pinned: Option<&Pinned>, statement: &Statement) -> Result<()> {
+    let by = match args.commitment {
+        Some(_) => String::new(),
+        None => pinned.map_or_else(String::new, |pinned| format!(" ({})", pinned.said_by)),
+    };
+    let commitment = pinned.map(|pinned| (pinned.commitment, by));
+    let context = args.context.map(|context| (context, String::new()));
     for (name, expected, got) in [
-        ("model commitment", args.commitment, statement.commitment),
-        ("context", args.context, statement.context),
+        ("model commitment", commitment, statement.commitment),
+        ("context", context, statement.context),
     ] {
-        if let Some(expected) = expected.filter(|expected| *expected != got) {
-            let reason = format!("another {name}: expected {expected}, it states {got}");
+        if let Some((expected, said_by)) = expected.filter(|(expected, _)| *expected != got) {
+            let reason = format!("another {name}: expected {expected}{said_by}, it states {got}");
             return Err(Refused(reason).into());
         }
     }
-    match &args.input {
-        Some(path) => compare_input(path, args.salts.as_deref(), set, proof),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// Compares the stated inputs with those in a file: values with values, digests with digests.
-fn compare_input(path: &Path, salts: Option<&Path>, set: &Verifying, proof: &Proof) -> Result<()> {
+fn compare_input(
+    path: &Path,
+    salts: Option<&Path>,
+    set: &Verifying,
+    proof: &Proof,
+) -> Result<Vec<Rounding>> {
     let salts = salts.map(load_salts).transpose()?.unwrap_or_default();
-    let expected = inputs::load(path, &set.architecture.graph, &set.architecture.source)?;
-    for (index, (values, exposure)) in expected.iter().zip(&proof.statement.inputs).enumerate() {
+    let Architecture { graph, source, .. } = &set.architecture;
+    let sight = |at| set.architecture.visibilities.input(at);
+    let given = inputs::read(path, graph, source, &sight)?;
+    let expected = given.values.iter().zip(&proof.statement.inputs);
+    for (index, (values, exposure)) in expected.enumerate() {
         let place = format!("input {index}");
         match exposure {
-            Exposure::Public(stated) => compare_values(&place, path, values, stated)?,
+            Exposure::Public(stated) => {
+                let unit = real_unit(graph, source, index);
+                let name = input_name(graph, source, index);
+                compare_values((&name, unit), path, values, stated)?;
+            }
             Exposure::Hashed(stated) => {
                 let Some(salt) = salts.get(&place) else {
                     bail!("{place} is hashed: to compare it with {}, its salt is needed: give --salts FILE, written by `zkml prove`", path.display());
@@ -166,17 +208,30 @@ fn compare_input(path: &Path, salts: Option<&Path>, set: &Verifying, proof: &Pro
             ),
         }
     }
-    Ok(())
+    Ok(given.rounding)
 }
 
-fn compare_values(place: &str, path: &Path, values: &[i64], stated: &[i64]) -> Result<()> {
+/// How many units of an input's integers a number is.
+fn real_unit(graph: &Graph, source: &Source, at: usize) -> i64 {
+    let port = source.inputs.get(at);
+    port.map_or(graph.scale, |port| port.scale_or(graph.scale))
+}
+
+fn compare_values(
+    (name, unit): (&str, i64),
+    path: &Path,
+    values: &[i64],
+    stated: &[i64],
+) -> Result<()> {
     let mut pairs = values.iter().zip(stated).enumerate();
     match pairs.find(|(_, (value, stated))| value != stated) {
         None => Ok(()),
         Some((element, (value, stated))) => {
             let reason = format!(
-                "another input: element {element} of {place} is {value} in {}, the proof states {stated}",
-                path.display()
+                "another input: element {element} of '{name}' is {} in {}, the proof states {}",
+                real(*value, unit),
+                path.display(),
+                real(*stated, unit)
             );
             Err(Refused(reason).into())
         }
@@ -202,6 +257,12 @@ const MAX_SALTS: u64 = 1 << 20;
 /// Reads the salts of hashed tensors, by name.
 pub fn load_salts(path: &Path) -> Result<BTreeMap<String, Word>> {
     let text = read_bounded(path, MAX_SALTS)?;
-    serde_json::from_slice(&text)
-        .with_context(|| format!("{}: expected salts written by `zkml prove`", path.display()))
+    serde_json::from_slice(&text).map_err(|error| {
+        // serde_json quotes what it found, which may be a salt; where it stands is enough.
+        let (line, column) = (error.line(), error.column());
+        anyhow!(
+            "{}: line {line}, column {column}: expected salts written by `zkml prove`, got something else",
+            path.display()
+        )
+    })
 }

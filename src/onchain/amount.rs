@@ -34,13 +34,22 @@ fn decimal(number: U256, places: usize) -> String {
 
 /// Gwei as wei; for clap.
 pub fn parse_gwei(text: &str) -> Result<u128, String> {
-    let expected = || format!("expected an amount in gwei, such as 2 or 0.05; got '{text}'");
+    parse(text, GWEI, "gwei")
+}
+
+/// Ether as wei; for clap.
+pub fn parse_ether(text: &str) -> Result<u128, String> {
+    parse(text, ETHER, "ether")
+}
+
+fn parse(text: &str, places: usize, unit: &str) -> Result<u128, String> {
+    let expected = || format!("expected an amount in {unit}, such as 2 or 0.05; got '{text}'");
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || part.len() > GWEI || !digits(whole) || !digits(part) {
+    if whole.is_empty() || part.len() > places || !digits(whole) || !digits(part) {
         return Err(expected());
     }
-    format!("{whole}{part:0<GWEI$}")
+    format!("{whole}{part:0<places$}")
         .parse()
         .map_err(|_| expected())
 }
@@ -55,6 +64,8 @@ mod tests {
         assert_eq!(ether(U256::from(1)), "0.000000000000000001");
         assert_eq!(ether(U256::from(1_500_000_000_000_000_000u64)), "1.5");
         assert_eq!(gwei(20_000_000_000), "20");
+        assert_eq!(parse_ether("0.2"), Ok(200_000_000_000_000_000));
+        assert!(parse_ether("0.0000000000000000001").is_err());
         for (text, wei) in [
             ("2", 2_000_000_000),
             ("0.05", 50_000_000),

@@ -1,6 +1,6 @@
 //! Options: which node, whose key, and how a transaction is sent.
 
-use super::amount::parse_gwei;
+use super::amount::{parse_ether, parse_gwei};
 use crate::ui::Ui;
 use anyhow::{bail, Context, Result};
 use clap::Args;
@@ -10,7 +10,7 @@ use std::{
 };
 use zeroize::Zeroizing;
 use zkml_circuits::files::read_bounded;
-use zkml_evm_verifier::chain::{Address, Node, Offer, Wait, Wallet};
+use zkml_evm_verifier::chain::{Address, Node, Offer, Wait, Wallet, MAX_COST, MAX_TIP, U256};
 
 /// The variable that has the node's URL.
 const URL_VARIABLE: &str = "ETH_RPC_URL";
@@ -78,7 +78,7 @@ impl KeyArgs {
     pub fn wallet(&self, ui: &Ui) -> Result<Wallet> {
         if let Some(path) = &self.keystore {
             let password = match &self.password_file {
-                Some(file) => read_password(file)?,
+                Some(file) => read_password(file, ui)?,
                 None => ui.secret("Password of the keystore: ")?,
             };
             return Ok(Wallet::from_keystore(path, &password)?);
@@ -102,7 +102,13 @@ impl KeyArgs {
     }
 }
 
-fn read_password(path: &Path) -> Result<Zeroizing<String>> {
+fn read_password(path: &Path, ui: &Ui) -> Result<Zeroizing<String>> {
+    if let Some(mode) = shown_to_others(path) {
+        ui.note(format_args!(
+            "warning: {}: other users of this machine can read this password (mode {mode:o}): chmod 600 it, and change the password",
+            path.display()
+        ));
+    }
     let bytes = Zeroizing::new(read_bounded(path, MAX_PASSWORD)?);
     // What is no text is not shown: it may be a password all the same.
     let text = std::str::from_utf8(&bytes).ok();
@@ -114,6 +120,23 @@ fn read_password(path: &Path) -> Result<Zeroizing<String>> {
     Ok(text)
 }
 
+/// The mode of a file that not only its owner can read.
+fn shown_to_others(path: &Path) -> Option<u32> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
+        // Pipes and devices, as of process substitution, are readable to nobody else whatever they say.
+        let stored = path.is_file();
+        (stored && mode & 0o044 != 0).then_some(mode)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
+}
+
 /// How a transaction is sent.
 #[derive(Args)]
 pub struct SendArgs {
@@ -123,6 +146,10 @@ pub struct SendArgs {
     /// Do everything but sign and send: say what it would cost, and whether it would succeed
     #[arg(long)]
     pub dry_run: bool,
+    /// Print the transaction without a signature, for this account to sign elsewhere: a hardware or multi-signature
+    /// wallet. No key is asked for, and nothing is sent
+    #[arg(long, value_name = "ACCOUNT", value_parser = parse_address, conflicts_with = "dry_run")]
+    pub unsigned: Option<Address>,
     /// Blocks to wait for, the transaction's own included
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     confirmations: u64,
@@ -132,10 +159,16 @@ pub struct SendArgs {
     /// Most to pay for a unit of gas, in gwei [default: twice the base fee, and the tip]
     #[arg(long, value_name = "GWEI", value_parser = parse_gwei)]
     max_fee: Option<u128>,
-    /// Tip for a unit of gas, in gwei [default: the median of recent ones]
+    /// Tip for a unit of gas, in gwei [default: the lower of what the node's blocks have and what it suggests]
     #[arg(long, value_name = "GWEI", value_parser = parse_gwei)]
     priority_fee: Option<u128>,
-    /// Most gas to use [default: the node's estimate and a tenth]
+    /// Fail where the node asks for a higher tip for a unit of gas, in gwei [default: 5]
+    #[arg(long, value_name = "GWEI", value_parser = parse_gwei, conflicts_with = "priority_fee")]
+    max_tip: Option<u128>,
+    /// Fail where a transaction may cost more, in ether [default: 0.2]
+    #[arg(long, value_name = "ETHER", value_parser = parse_ether)]
+    max_cost: Option<u128>,
+    /// Most gas to use [default: the node's estimate and a tenth, if our own EVM needs as much or half of it]
     #[arg(long, value_name = "GAS")]
     gas_limit: Option<u64>,
     /// Number of the transaction among the account's [default: the next]
@@ -151,6 +184,8 @@ impl SendArgs {
             priority_fee: self.priority_fee,
             gas_limit: self.gas_limit,
             nonce: self.nonce,
+            max_tip: self.max_tip.unwrap_or(MAX_TIP),
+            max_cost: U256::from(self.max_cost.unwrap_or(MAX_COST)),
         }
     }
 

@@ -49,7 +49,7 @@ pub struct CallArgs {
     #[command(flatten)]
     pub contracts: ContractArgs,
     /// Folders of keys of the models that the proof is about
-    #[arg(long, value_name = "DIR", num_args = 1.., required_unless_present = "raw")]
+    #[arg(long, value_name = "DIR", num_args = 1..)]
     keys: Vec<PathBuf>,
     /// The models' commitments.
     #[command(flatten)]
@@ -99,6 +99,10 @@ pub struct Call {
     pub data: Vec<u8>,
     /// What it says, where it is the front's.
     pub inferences: Vec<Inference>,
+    /// The models that this is said of.
+    pub models: Vec<Model>,
+    /// The proof, as the call has it.
+    pub proof: Vec<u8>,
 }
 
 impl Contracts {
@@ -185,6 +189,7 @@ impl Contracts {
         mode: Mode,
         commitment: Word,
     ) -> Result<Model> {
+        self.artefact.check_structure(set)?;
         let (graph, plan) = (&set.architecture.graph, &set.plan);
         let contract = Contract {
             address: verifier,
@@ -198,6 +203,9 @@ impl Contracts {
 impl CallArgs {
     /// The models whose keys were given.
     pub fn models(&self, ui: &Ui) -> Result<Vec<Known>> {
+        if self.keys.is_empty() && !self.raw {
+            bail!("no models: give the folders of their keys with --keys, or --raw for the generated verifier itself");
+        }
         Known::load(&self.keys, &self.commitments, ui)
     }
 }
@@ -215,24 +223,25 @@ pub fn call(
             to: places.verifier.address,
             data: calldata::encode(&submission.instances, &submission.proof),
             inferences: Vec::new(),
+            models: Vec::new(),
+            proof: submission.proof.clone(),
         });
     };
     let claims = submission.claims(&contracts.artefact.checks, models)?;
-    let inferences = claims
-        .iter()
-        .map(|claim| {
-            let verifier = places.verifier.address;
-            let commitment = claim.statement.commitment;
-            let model = contracts.model(verifier, &claim.model.set, claim.mode, commitment)?;
-            let (input, output) = encode(&model, claim.statement)?;
-            Ok(Inference {
-                model_id: model_id(&model),
-                context: claim.statement.context.0,
-                input,
-                output,
-            })
-        })
-        .collect::<Result<Vec<_>>>()?;
+    let (mut inferences, mut used) = (Vec::new(), Vec::new());
+    for claim in &claims {
+        let verifier = places.verifier.address;
+        let commitment = claim.statement.commitment;
+        let model = contracts.model(verifier, &claim.model.set, claim.mode, commitment)?;
+        let (input, output) = encode(&model, claim.statement)?;
+        inferences.push(Inference {
+            model_id: model_id(&model),
+            context: claim.statement.context.0,
+            input,
+            output,
+        });
+        used.push(model);
+    }
     let proof = submission.front_proof();
     let submit = purpose == Purpose::Submit;
     let data = match inferences.as_slice() {
@@ -243,6 +252,8 @@ pub fn call(
         to: front.address,
         data,
         inferences,
+        models: used,
+        proof,
     })
 }
 

@@ -70,6 +70,14 @@ impl Deployable {
         let Some(record) = Record::load(&self.folder, &self.name, node.chain_id())? else {
             return Ok(Standing::Absent);
         };
+        // A run may have ended between record and transaction, or the transaction was never taken. The address is then
+        // free, or that of what the account created instead.
+        if let (None, Some(hash)) = (record.block, record.transaction) {
+            let there = keccak256(node.code(record.address)?) == self.code_hash();
+            if !there && !node.knows(hash)? {
+                return Ok(Standing::Absent);
+            }
+        }
         let stands = self.stands_at(node, record.address)?;
         // An earlier run may have ended before the transaction had all its confirmations.
         if stands && (record.block.is_some() || record.transaction.is_none()) {
@@ -113,7 +121,7 @@ impl Deployable {
         }
     }
 
-    /// Takes the one at an address, if it has the expected code.
+    /// Takes the one at an address, if it has the expected code. The block is that of its record, if it has one.
     pub fn adopt(&self, node: &Node, address: Address) -> Result<Record> {
         if !self.stands_at(node, address)? {
             bail!(
@@ -121,7 +129,11 @@ impl Deployable {
                 node.chain_id()
             );
         }
-        Ok(self.record(node.chain_id(), address))
+        let recorded = Record::load(&self.folder, &self.name, node.chain_id())?;
+        Ok(match recorded.filter(|record| record.address == address) {
+            Some(record) => record,
+            None => self.record(node.chain_id(), address),
+        })
     }
 
     /// Its address, where it stands.

@@ -43,6 +43,17 @@ impl Record {
         Ok(path)
     }
 
+    /// Takes the file away, where the transaction that it names has no effect.
+    pub fn remove(&self, folder: &Path) -> Result<()> {
+        let path = Self::path(folder, &self.contract, self.chain_id);
+        std::fs::remove_file(&path).with_context(|| {
+            format!(
+                "{}: the transaction in it has no effect; take the file away",
+                path.display()
+            )
+        })
+    }
+
     /// Reads the file of a folder, if there is one.
     pub fn load(folder: &Path, contract: &Name, chain_id: u64) -> Result<Option<Self>> {
         let path = Self::path(folder, contract, chain_id);

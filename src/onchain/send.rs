@@ -5,7 +5,7 @@ use super::{
     args::{KeyArgs, SendArgs},
     refusal::explain,
 };
-use crate::{ui::Ui, values::grouped};
+use crate::{keys::hex, ui::Ui, values::grouped};
 use anyhow::{bail, Result};
 use serde_json::{json, Value};
 use zkml_evm_verifier::chain::{
@@ -16,18 +16,37 @@ use zkml_evm_verifier::chain::{
 pub struct Sender<'a> {
     /// The node.
     pub node: &'a Node,
-    /// The key.
-    pub wallet: Wallet,
+    /// Transactions of this run before the next one that the node doesn't know, since they are signed elsewhere.
+    pub ahead: u64,
+    signer: Signer,
     args: &'a SendArgs,
     ui: &'a Ui,
+}
+
+/// Who signs.
+enum Signer {
+    /// This program, with a key.
+    Key(Wallet),
+    /// Somebody else, for this account.
+    Elsewhere(Address),
 }
 
 /// What was done.
 pub enum Sent {
     /// Nothing: a dry run.
     Dry(Quote),
+    /// Nothing: the transaction, of these bytes, is to be signed elsewhere.
+    Unsigned(Quote, Vec<u8>),
     /// The transaction is on the chain.
     Done(Quote, Receipt),
+}
+
+/// What becomes of a transaction, for those that keep a record of it.
+pub enum Fate<'a> {
+    /// It is about to be sent.
+    Signed(&'a Signed),
+    /// It has no effect, and never will have.
+    Void,
 }
 
 impl<'a> Sender<'a> {
@@ -39,7 +58,8 @@ impl<'a> Sender<'a> {
         chain_named: bool,
         ui: &'a Ui,
     ) -> Result<Self> {
-        if args.yes && !args.dry_run && !chain_named && !node.is_local() {
+        let sends = !args.dry_run && args.unsigned.is_none();
+        if args.yes && sends && !chain_named && !node.is_local() {
             bail!(
                 "{} is of chain {}, which is not a local one: with --yes, say that it is meant with --chain-id {}",
                 node.place(),
@@ -48,8 +68,12 @@ impl<'a> Sender<'a> {
             );
         }
         Ok(Self {
-            wallet: key.wallet(ui)?,
+            signer: match args.unsigned {
+                Some(account) => Signer::Elsewhere(account),
+                None => Signer::Key(key.wallet(ui)?),
+            },
             node,
+            ahead: 0,
             args,
             ui,
         })
@@ -57,47 +81,68 @@ impl<'a> Sender<'a> {
 
     /// The account.
     pub fn account(&self) -> Address {
-        self.wallet.address()
+        match &self.signer {
+            Signer::Key(wallet) => wallet.address(),
+            Signer::Elsewhere(account) => *account,
+        }
     }
 
-    /// Shows a transaction's price, asks, signs, calls `before` with what is to be sent, sends it, and waits.
+    /// Shows a transaction's price, asks, signs, tells `keep` what is to be sent, sends it, and waits.
     pub fn send(
         &self,
         what: &str,
         transaction: Transaction,
-        before: &mut dyn FnMut(&Signed) -> Result<()>,
+        keep: &mut dyn FnMut(Fate<'_>) -> Result<()>,
     ) -> Result<Sent> {
-        let quote = self
-            .node
-            .quote(self.account(), transaction, &self.args.offer());
-        let quote = quote.map_err(explain)?;
+        let offer = self.args.offer();
+        let quote = self.node.quote(self.account(), transaction, &offer);
+        let mut quote = quote.map_err(explain)?;
+        quote.nonce = quote.nonce.saturating_add(self.ahead);
         self.show(what, &quote)?;
-        if quote.waiting > 0 && self.args.offer().nonce.is_none() {
+        if quote.waiting > 0 && offer.nonce.is_none() {
             bail!(
                 "{} transaction(s) of {} wait in the node's pool, perhaps of an earlier run of this command; wait for them, or give --nonce {} to come after them (--nonce {} replaces the first)",
                 quote.waiting,
                 quote.from,
                 quote.nonce,
-                quote.nonce - quote.waiting
+                quote.nonce.saturating_sub(quote.waiting)
             );
         }
         if self.args.dry_run {
             self.ui.show("Dry run: nothing was signed or sent.")?;
             return Ok(Sent::Dry(quote));
         }
+        let wallet = match &self.signer {
+            Signer::Key(wallet) => wallet,
+            Signer::Elsewhere(_) => {
+                let bytes = self.node.unsigned(&quote);
+                self.ui.show("Not signed, and not sent. To be signed:")?;
+                self.ui.show(format_args!("0x{}", hex(&bytes)))?;
+                return Ok(Sent::Unsigned(quote, bytes));
+            }
+        };
         // Fails where the account cannot pay, before anybody is asked.
-        let signed = self.node.sign(&self.wallet, &quote)?;
+        let signed = self.node.sign(wallet, &quote)?;
         self.confirm(&quote)?;
-        before(&signed)?;
-        self.node.send(&signed)?;
+        keep(Fate::Signed(&signed))?;
+        if let Err(error) = self.node.send(&signed) {
+            if error.is_final() {
+                keep(Fate::Void)?;
+            }
+            return Err(error.into());
+        }
         self.ui
             .show(format_args!("transaction         {}", signed.hash))?;
-        let receipt = self.wait(signed.hash)?;
+        let receipt = self.wait(signed.hash, keep)?;
         Ok(Sent::Done(quote, receipt))
     }
 
     /// Waits for a transaction.
-    pub fn wait(&self, hash: B256) -> Result<Receipt> {
+    pub fn wait(
+        &self,
+        hash: B256,
+        keep: &mut dyn FnMut(Fate<'_>) -> Result<()>,
+    ) -> Result<Receipt> {
         let wait = self.args.wait(self.node);
         let wanted = wait.confirmations;
         let waiting = self.ui.stages("Waiting for the transaction", None, |say| {
@@ -106,7 +151,15 @@ impl<'a> Sender<'a> {
                 Progress::Included(got) => say(&format!("{got} of {wanted} confirmations")),
             })
         });
-        let receipt = waiting.value.map_err(explain)?;
+        let receipt = match waiting.value {
+            Ok(receipt) => receipt,
+            Err(error) => {
+                if error.is_final() {
+                    keep(Fate::Void)?;
+                }
+                return Err(explain(error));
+            }
+        };
         self.ui.show(format_args!(
             "included            block {}, {} gas, {} ether",
             receipt.block,
@@ -184,10 +237,34 @@ pub fn price_json(quote: &Quote) -> Value {
     })
 }
 
+/// A transaction as Ethereum's JSON-RPC has them, which is what wallets take.
+fn unsigned_json(quote: &Quote, chain_id: u64) -> Value {
+    json!({
+        "type": "0x2",
+        "chainId": format!("{chain_id:#x}"),
+        "from": quote.from,
+        "nonce": format!("{:#x}", quote.nonce),
+        "to": quote.transaction.to,
+        "value": "0x0",
+        "data": format!("0x{}", hex(&quote.transaction.data)),
+        "gas": format!("{:#x}", quote.gas_limit),
+        "maxFeePerGas": format!("{:#x}", quote.fees.max),
+        "maxPriorityFeePerGas": format!("{:#x}", quote.fees.priority),
+        "accessList": [],
+    })
+}
+
 /// What was done, as JSON.
-pub fn sent_json(sent: &Sent) -> Value {
+pub fn sent_json(sent: &Sent, chain_id: u64) -> Value {
     match sent {
         Sent::Dry(quote) => json!({ "sent": false, "price": price_json(quote) }),
+        Sent::Unsigned(quote, bytes) => json!({
+            "sent": false,
+            "price": price_json(quote),
+            "unsigned": unsigned_json(quote, chain_id),
+            "rlp": format!("0x{}", hex(bytes)),
+            "creates": quote.creates(),
+        }),
         Sent::Done(quote, receipt) => json!({
             "sent": true,
             "price": price_json(quote),

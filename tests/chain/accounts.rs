@@ -81,6 +81,24 @@ fn keys_are_checked_and_never_shown() {
         out.stderr
     );
     fs::write(&password, "testpassword\n").unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        for (mode, warned) in [(0o644, true), (0o640, true), (0o604, true), (0o600, false)] {
+            fs::set_permissions(&password, fs::Permissions::from_mode(mode)).unwrap();
+            let dry = [&["deploy", "--dry-run"], &open[2..]].concat();
+            let out = evm(&anvil, &folder, &dry);
+            assert_eq!(out.code, 0, "{}", out.stderr);
+            let line = "other users of this machine can read this password";
+            assert_eq!(
+                out.stderr.contains(line),
+                warned,
+                "{mode:o}: {}",
+                out.stderr
+            );
+            assert!(!out.stderr.contains("testpassword"), "{}", out.stderr);
+        }
+    }
     let done = evm_json(&anvil, &folder, &open);
     assert_eq!(text(&done["verifier"]["record"], "deployer"), account);
 }

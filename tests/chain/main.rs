@@ -13,8 +13,12 @@ mod support;
 
 mod accounts;
 mod advisory;
+mod audit;
 mod bounty;
+mod fees;
 mod guide;
+mod nodes;
 mod refusals;
 mod scene;
 mod sending;
+mod unsigned;

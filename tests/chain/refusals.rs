@@ -212,6 +212,40 @@ fn a_forged_file_registers_nothing() {
     assert_eq!(anvil.block(), block, "nothing was sent");
 }
 
+/// A contract for circuits of other gates and columns would take the registration, and never verify a proof.
+#[test]
+fn a_model_that_the_contract_never_verifies_is_not_registered() {
+    let (anvil, folder) = (Anvil::start(&[]), copy());
+    evm_json(&anvil, &folder, &["deploy", "--yes"]);
+    let block = anvil.block();
+    let path = folder.path("contract/ZkmlVerifier.json");
+    let good: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let own = good["checks"]["aggregate"]["structures"][0]
+        .as_str()
+        .unwrap();
+    let other = format!("0x{:064x}", 5);
+    let without: [&str; 4] = ["register", "--keys", "keys", "--yes"];
+    for (structures, parts) in [
+        (json!([other]), vec!["could never be verified", own, &other]),
+        (
+            json!([]),
+            vec!["checks.aggregate.structures: expected one for each"],
+        ),
+    ] {
+        let mut artefact = good.clone();
+        artefact["checks"]["aggregate"]["structures"] = structures;
+        fs::write(&path, artefact.to_string()).unwrap();
+        for command in [&without[..], &REGISTER, &VERIFY] {
+            let out = evm(&anvil, &folder, command);
+            assert_eq!(out.code, 1, "{}", out.stdout);
+            for part in &parts {
+                assert!(out.stderr.contains(part), "{part}: {}", out.stderr);
+            }
+        }
+    }
+    assert_eq!(anvil.block(), block);
+}
+
 /// A key that says of itself what it is for, and is another.
 #[test]
 fn an_aggregation_key_of_another_circuit_is_refused() {

@@ -52,6 +52,57 @@ pub fn made() -> &'static Folder {
     })
 }
 
+/// A proof in direct mode and its contract, made once: in seconds, where the guide's take minutes.
+pub fn direct_made() -> &'static Folder {
+    static MADE: OnceLock<Folder> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let folder = Folder::lasting("onchain-direct");
+        let digits = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/digits");
+        let file = |name: &str| digits.join(name).display().to_string();
+        let run = |arguments: &[&str]| {
+            let out = Zkml::new()
+                .current_dir(&folder.path(""))
+                .args(arguments)
+                .run();
+            assert_eq!(out.code, 0, "{arguments:?}: {}", out.stderr);
+        };
+        let model = file("model.onnx");
+        let setup = ["setup", &model, "--out", "keys", "--input-range", "0,1"];
+        run(&[&setup[..], &["--optimize", "direct"]].concat());
+        run(&[
+            "prove",
+            &file("seven.png"),
+            "--keys",
+            "keys",
+            "--out",
+            "proof.zkml",
+        ]);
+        let generate = ["evm", "generate", "--keys", "keys", "--mode", "direct"];
+        run(&[&generate[..], &["--out", "contract"]].concat());
+        folder
+    })
+}
+
+/// A folder with these, and no record of a deployment.
+pub fn direct() -> Folder {
+    let made = direct_made();
+    let to = Folder::new();
+    for folder in ["contract", "keys"] {
+        fs::create_dir(to.path(folder)).unwrap();
+    }
+    for name in [
+        "contract/ZkmlVerifier.json",
+        "keys/config.json",
+        "keys/verifying.key",
+        "keys/verifying.srs",
+        "keys/weights.opening",
+        "proof.zkml",
+    ] {
+        fs::copy(made.path(name), to.path(name)).unwrap();
+    }
+    to
+}
+
 /// Runs a command, and searches what it says for private keys.
 pub fn checked(zkml: Zkml) -> Run {
     let out = zkml.run();

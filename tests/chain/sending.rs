@@ -45,6 +45,14 @@ fn a_dry_run_sends_nothing() {
 
 #[test]
 fn an_insecure_srs_is_for_local_chains_only() {
+    // On a local one it is said, by every command.
+    let (anvil, folder) = (Anvil::start(&[]), copy());
+    for command in [&["deploy", "--yes"][..], &REGISTER, &SUBMIT] {
+        let out = evm(&anvil, &folder, command);
+        assert_eq!(out.code, 0, "{}", out.stderr);
+        let line = "warning: the contract trusts the SRS";
+        assert!(out.stderr.contains(line), "{command:?}: {}", out.stderr);
+    }
     let (anvil, folder) = (Anvil::start(&["--chain-id", "5"]), copy());
     let out = evm(&anvil, &folder, &["deploy", "--yes", "--chain-id", "5"]);
     assert_eq!(out.code, 1);

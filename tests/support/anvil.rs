@@ -65,6 +65,10 @@ impl Anvil {
         anvil
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
@@ -98,6 +102,20 @@ impl Anvil {
     /// The newest block.
     pub fn block(&self) -> Value {
         self.rpc("eth_blockNumber", json!([]))
+    }
+
+    /// Sends from an account of the node's own; returns the receipt.
+    pub fn send(&self, transaction: &Value) -> Value {
+        let hash = self.rpc("eth_sendTransaction", json!([transaction]));
+        // The node answers before the block is there.
+        for _ in 0..200 {
+            let receipt = self.rpc("eth_getTransactionReceipt", json!([hash]));
+            if !receipt.is_null() {
+                return receipt;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("no receipt of {hash}");
     }
 
     /// Gas that a transaction used, and its data.

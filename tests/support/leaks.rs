@@ -5,7 +5,7 @@ use anyhow::Result;
 use rand::{rngs::StdRng, seq::SliceRandom, Rng, SeedableRng};
 use serde_json::{json, Value};
 use std::collections::BTreeSet;
-use zkml_circuits::import::{parse_onnx, FloatModel, ImportOptions, Model};
+use zkml_circuits::import::{parse_onnx, parse_onnx_declared, FloatModel, ImportOptions, Model};
 
 /// Functions of one number.
 const FUNCTIONS: [&str; 26] = [
@@ -208,18 +208,33 @@ pub enum Verdict {
     Equal,
     /// Declared bounds are the same, and the files differ: in these places.
     Leak(BTreeSet<String>),
-    /// Declared bounds differ, and so these places in the files; whether at least all ranges are the same.
-    Declared(BTreeSet<String>, bool),
+    /// Declared bounds differ.
+    Declared(Declared),
     /// One of them is refused.
     Refused,
 }
 
-fn read(bytes: &[u8]) -> Option<(FloatModel, Model)> {
-    let options = ImportOptions {
+/// What two models with other declared bounds are to each other.
+#[derive(Debug)]
+pub struct Declared {
+    /// Where their files differ.
+    pub places: BTreeSet<String>,
+    /// Whether at least all ranges in `config.json` are the same.
+    pub same_ranges: bool,
+    /// Where the first model's file, made with the declared bounds of the second, differs from the second's but
+    /// for ranges, which are declared bounds themselves.
+    pub else_decided: BTreeSet<String>,
+}
+
+fn options() -> ImportOptions {
+    ImportOptions {
         input_range: Some((-1.0, 1.0)),
         ..Default::default()
-    };
-    let float = parse_onnx(bytes, &options).ok()?;
+    }
+}
+
+fn read(bytes: &[u8]) -> Option<(FloatModel, Model)> {
+    let float = parse_onnx(bytes, &options()).ok()?;
     let model = float.clone().quantise().ok()?;
     Some((float, model))
 }
@@ -229,11 +244,15 @@ fn public(model: &Model) -> Value {
     json!({ "graph": model.graph, "source": model.source })
 }
 
+/// Where ranges are.
+const RANGES: [&str; 2] = ["graph.tensors.range", "graph.nodes.pre"];
+
 /// Compares the public files of two models.
 pub fn compare([a, b]: &[Vec<u8>; 2]) -> Result<Verdict> {
-    let (Some((first, a)), Some((second, b))) = (read(a), read(b)) else {
+    let (Some((first, left)), Some((second, b))) = (read(a), read(b)) else {
         return Ok(Verdict::Refused);
     };
+    let (bytes, a) = (a, left);
     let ranges = |model: &Model| -> Vec<_> {
         let tensors = model.graph.tensors.iter().map(|tensor| tensor.range);
         let nodes = model.graph.nodes.iter().map(|node| node.pre);
@@ -244,7 +263,16 @@ pub fn compare([a, b]: &[Vec<u8>; 2]) -> Result<Verdict> {
     let mut places = BTreeSet::new();
     differences(&left, &right, String::new(), &mut places);
     if !same || first.declared != second.declared {
-        return Ok(Verdict::Declared(places, same));
+        let declared = second.declared.clone();
+        let moved = parse_onnx_declared(bytes, &options(), declared)?.quantise()?;
+        let mut others = BTreeSet::new();
+        differences(&public(&moved), &right, String::new(), &mut others);
+        others.retain(|place| !RANGES.iter().any(|range| place.starts_with(range)));
+        return Ok(Verdict::Declared(Declared {
+            places,
+            same_ranges: same,
+            else_decided: others,
+        }));
     }
     let equal = serde_json::to_vec(&left)? == serde_json::to_vec(&right)?;
     Ok(if equal {
@@ -292,6 +320,8 @@ pub struct Found {
     pub places: BTreeSet<String>,
     /// Where they differ although declared bounds do not.
     pub leaks: BTreeSet<String>,
+    /// Pairs whose files differ elsewhere than in ranges when they declare the same bounds.
+    pub else_decided: usize,
 }
 
 /// Compares random pairs until `pairs` have equal declared bounds.
@@ -307,10 +337,12 @@ pub fn search(pairs: usize) -> Result<Found> {
                 (found.pairs, found.differ) = (found.pairs + 1, found.differ + 1);
                 found.leaks.extend(places);
             }
-            Verdict::Declared(places, same) => {
+            Verdict::Declared(one) => {
                 found.declared += 1;
-                found.same_ranges += usize::from(same);
-                found.places.extend(places);
+                found.same_ranges += usize::from(one.same_ranges);
+                found.else_decided += usize::from(!one.else_decided.is_empty());
+                found.places.extend(one.places);
+                found.leaks.extend(one.else_decided);
             }
             Verdict::Refused => found.refused += 1,
         }

@@ -7,6 +7,8 @@
 pub mod anvil;
 #[allow(dead_code)]
 pub mod guide;
+#[allow(dead_code)]
+pub mod proxy;
 
 use serde_json::Value;
 use std::{

@@ -65,7 +65,7 @@ impl Structure {
     }
 
     /// The digest as a word of the field, which the digest of a key in a slot of this structure begins with.
-    pub(super) fn word(&self) -> Fr {
+    pub fn word(&self) -> Fr {
         let mut wide = [0; 64];
         wide[..32].copy_from_slice(&self.digest);
         Fr::from_uniform_bytes(&wide)

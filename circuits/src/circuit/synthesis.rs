@@ -265,8 +265,7 @@ impl Assigner<'_, '_> {
 
     /// The cell of a constant that the plan declared.
     fn constant(&self, value: Fr) -> Cell {
-        let constants = &self.plan.program.constants;
-        let index = constants.iter().position(|known| *known == value);
+        let index = self.plan.program.place(value);
         // The plan declares every constant that it uses.
         self.constant_cell(index.unwrap_or(usize::MAX))
     }

@@ -4,6 +4,7 @@ mod attacks;
 mod blinding;
 mod cells;
 mod cheats;
+mod clamps;
 mod computed;
 mod enemy;
 mod fixtures;
@@ -16,6 +17,7 @@ mod packing;
 mod random;
 mod reject;
 mod soundness;
+mod typed;
 mod windows;
 
 use halo2_proofs::{

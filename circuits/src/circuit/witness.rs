@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum WitnessError {
     /// A value does not fit its cells.
-    #[error("node {node}: a value is outside the range that the keys were made for; run setup again with a wider --input-range or a larger scale")]
+    #[error("node {node}: a value is outside the range that the keys were made for")]
     OutOfRange {
         /// Node name or tensor name.
         node: String,
@@ -56,13 +56,30 @@ impl Witness {
         salts: Vec<Fr>,
         context: Fr,
     ) -> Result<Self, WitnessError> {
-        let mut blocks: Vec<Vec<u64>> = plan
-            .blocks
-            .iter()
-            .map(|block| vec![0; block.rows() * plan.shape.data])
-            .collect();
+        let mut blocks = empty(plan);
         for step in &plan.steps {
             fill(plan, &mut blocks, step, names, values)?;
+        }
+        let words = plan_words(plan, &blocks);
+        Self::finish(plan, blocks, words, salts, context)
+    }
+
+    /// What a witness says of inputs and weights alone: words, messages and digests of these are right, those
+    /// of what is computed are not.
+    pub fn of_given(
+        plan: &Plan,
+        values: &Values<'_>,
+        salts: Vec<Fr>,
+        context: Fr,
+    ) -> Result<Self, WitnessError> {
+        let mut blocks = empty(plan);
+        for step in &plan.steps {
+            match step {
+                Step::Given { .. } | Step::Gather { .. } | Step::Fixed { .. } => {
+                    fill(plan, &mut blocks, step, &|_| String::new(), values)?;
+                }
+                Step::Compute { .. } | Step::Function { .. } | Step::Divide { .. } => {}
+            }
         }
         let words = plan_words(plan, &blocks);
         Self::finish(plan, blocks, words, salts, context)
@@ -110,6 +127,14 @@ impl Witness {
             sbox,
         })
     }
+}
+
+/// Blocks without values.
+fn empty(plan: &Plan) -> Vec<Vec<u64>> {
+    let cells = plan.blocks.iter();
+    cells
+        .map(|block| vec![0; block.rows() * plan.shape.data])
+        .collect()
 }
 
 /// Fills the cells of one step, those of the steps before being filled.
@@ -251,6 +276,17 @@ fn join(packing: &Packing, cell: impl Fn(&Lane) -> Fr) -> Fr {
     })
 }
 
+/// The element that fills up the words of a tensor whose elements are `bits` bits from `lo` on: 0 where that is one of
+/// them, else the least. The contract has the same (`contracts/src/lib/Packing.sol`).
+pub fn pad(lo: i64, bits: u32) -> i64 {
+    let end = i128::from(lo) + (1i128 << bits.min(64));
+    if lo <= 0 && end > 0 {
+        0
+    } else {
+        lo
+    }
+}
+
 /// The words that a public or hashed tensor's values pack to (docs/statement.md).
 pub fn pack_values(plan: &Plan, exposed: &Exposed, values: &[i64]) -> Vec<Fr> {
     let packing = exposed.packing.and_then(|p| plan.statement.packings.get(p));
@@ -262,7 +298,7 @@ pub fn pack_values(plan: &Plan, exposed: &Exposed, values: &[i64]) -> Vec<Fr> {
         .map(|i| {
             join(packing, |lane| {
                 let value = values.get((i + 1) * segments - 1 - lane.segment).copied();
-                builder_signed(value.unwrap_or(0i64.max(exposed.offset))) - offset
+                builder_signed(value.unwrap_or(pad(exposed.offset, lane.bits))) - offset
             })
         })
         .collect()

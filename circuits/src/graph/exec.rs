@@ -36,7 +36,7 @@ pub enum ExecError {
         got: usize,
     },
     /// An input value outside the declared range. It may be private: the message has its place only.
-    #[error("input '{name}' element {index} is outside [{}, {}]; use --input-range", range.lo, range.hi)]
+    #[error("input '{name}' element {index} is outside [{}, {}]", range.lo, range.hi)]
     InputRange {
         /// Input name.
         name: String,
@@ -53,6 +53,9 @@ pub enum ExecError {
         /// What is wrong.
         problem: String,
     },
+    /// A value for which the model is not defined: what the model's own runtime calls an error.
+    #[error("{0}")]
+    Undefined(Box<Undefined>),
     /// A computed value outside the interval that the circuit is built for. It is private as well.
     #[error(
         "node '{node}' element {index} is outside [{}, {}]: these weights are not the ones that the graph's ranges were computed for; import the model again",
@@ -66,6 +69,71 @@ pub enum ExecError {
         /// The interval.
         range: Interval,
     },
+}
+
+/// A value for which the model is not defined.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undefined {
+    /// Node name.
+    pub node: String,
+    /// Row-major index among its elements.
+    pub index: usize,
+    /// What is defined.
+    pub expected: String,
+    /// The input that it is an element of, if it is no computed value.
+    pub input: Option<Origin>,
+}
+
+/// An element of an input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Which input.
+    pub input: usize,
+    /// Its name.
+    pub name: String,
+    /// Row-major index.
+    pub index: usize,
+    /// The element as the caller's file has it, where everybody may see it.
+    pub value: Option<String>,
+}
+
+impl std::fmt::Display for Undefined {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Undefined {
+            node,
+            index,
+            expected,
+            input,
+        } = self;
+        match input {
+            None => write!(f, "node '{node}' element {index} is not defined")?,
+            Some(Origin {
+                name, index, value, ..
+            }) => {
+                write!(f, "input '{name}' element {index}")?;
+                if let Some(value) = value {
+                    write!(f, " is {value}")?;
+                }
+                write!(f, ", for which node '{node}' is not defined")?;
+            }
+        }
+        write!(
+            f,
+            ": expected {expected}; --undefined define takes the nearest value that is"
+        )
+    }
+}
+
+impl ExecError {
+    /// Names the value that is at fault, for inputs that everybody may see.
+    pub fn with_values(mut self, value: impl Fn(usize, usize) -> Option<String>) -> Self {
+        if let ExecError::Undefined(found) = &mut self {
+            if let Some(origin) = &mut found.input {
+                origin.value = value(origin.input, origin.index);
+            }
+        }
+        self
+    }
 }
 
 /// Runs the graph: the values of every tensor, by [`TensorId`]; `None` for tensors that nothing
@@ -337,6 +405,24 @@ fn node_values(
             let (a, b) = (read.values(*a)?, read.values(*b)?);
             a.iter().zip(b).map(one).collect()
         }
+        Op::Wrap { x, bits, signed } => {
+            let values = Op::residues(*bits, *signed);
+            let size = 1i64 << bits.min(&62);
+            // What is left is below the size, which has at most 32 bits.
+            let one = |&v: &i64| {
+                let rest = (i128::from(v) - i128::from(values.lo)).rem_euclid(size.into());
+                rest + i128::from(values.lo)
+            };
+            read.values(*x)?.iter().map(one).collect()
+        }
+        Op::Check { x, lo, hi, why } => {
+            let values = read.values(*x)?;
+            let inside = |&&v: &&i64| *lo <= v && hi.is_none_or(|hi| v <= hi);
+            if let Some(index) = values.iter().position(|v| !inside(&v)) {
+                return Err(undefined(graph, node, (*x, index), why.asks(*lo, *hi)));
+            }
+            values.iter().map(|&v| i128::from(v)).collect()
+        }
         Op::Table { x, table } => {
             let table = graph.table(*table, &node.name)?;
             let one = |(index, &x): (usize, &i64)| match table.get(x) {
@@ -373,6 +459,46 @@ fn node_values(
         }
     };
     finish(node, output.range, node.op.clamp(), &values)
+}
+
+/// Names the input that a value was taken from as it is, if it was.
+fn undefined(
+    graph: &Graph,
+    node: &Node,
+    (id, index): (TensorId, usize),
+    expected: String,
+) -> ExecError {
+    let (mut at, mut index_there) = (id, index);
+    while let Some(maker) = graph.nodes.iter().find(|node| node.output == at) {
+        let operands = maker.op.data_operands();
+        let shapes: Option<Vec<&[usize]>> = operands
+            .iter()
+            .map(|id| graph.tensors.get(id.0).map(|t| t.shape.as_slice()))
+            .collect();
+        let moved = shapes.and_then(|shapes| sources(&maker.op, &shapes));
+        let Some((operand, from)) = moved.and_then(|all| all.get(index_there).copied()) else {
+            break;
+        };
+        let Some(&next) = operands.get(operand) else {
+            break;
+        };
+        (at, index_there) = (next, from);
+    }
+    let input = graph.inputs.iter().position(|&input| input == at);
+    ExecError::Undefined(Box::new(Undefined {
+        node: node.name.clone(),
+        index,
+        expected,
+        input: input.map(|input| Origin {
+            input,
+            name: graph
+                .tensors
+                .get(at.0)
+                .map_or_else(String::new, |t| t.name.clone()),
+            index: index_there,
+            value: None,
+        }),
+    }))
 }
 
 fn outside(node: &Node, index: usize, range: Interval) -> ExecError {

@@ -200,6 +200,26 @@ pub enum Op {
         /// Second operand.
         b: TensorId,
     },
+    /// `y ≡ x` modulo `2^bits`, with `y` in [`Op::residues`]: what an integer type makes of `x`.
+    Wrap {
+        /// Input.
+        x: TensorId,
+        /// Width of the type, 1 to 32.
+        bits: u32,
+        /// Two's complement.
+        signed: bool,
+    },
+    /// `y = x` where `lo ≤ x ≤ hi`; elsewhere the model is not defined, and there is no `y`.
+    Check {
+        /// Input.
+        x: TensorId,
+        /// Least value.
+        lo: i64,
+        /// Largest value, if any.
+        hi: Option<i64>,
+        /// What is defined there only, for messages.
+        why: Defined,
+    },
     /// `y = table[x]` elementwise, for `x` in the table's domain.
     Table {
         /// Input.
@@ -268,6 +288,45 @@ pub enum Op {
         /// The weights.
         w: TensorId,
     },
+}
+
+/// What is defined on part of the numbers only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Defined {
+    /// A choice by index.
+    Index,
+    /// A quotient or a remainder.
+    Quotient,
+    /// A logarithm.
+    Logarithm,
+    /// A root, or a power that is no whole number.
+    Root,
+    /// An inverse of a function that does not reach everything.
+    Inverse,
+    /// A cast to an integer type.
+    Cast,
+    /// A shift of bits.
+    Shift,
+}
+
+impl Defined {
+    /// What is asked for, of integers from `lo` to `hi`.
+    pub fn asks(self, lo: i64, hi: Option<i64>) -> String {
+        let within = || match hi {
+            Some(hi) => format!("in [{lo}, {hi}]"),
+            None => format!("at least {lo}"),
+        };
+        match self {
+            Defined::Index => format!("an index {}", within()),
+            Defined::Quotient => "a divisor that is not 0".to_owned(),
+            Defined::Logarithm => "a logarithm's argument above 0".to_owned(),
+            Defined::Root => "a root's argument that is not negative".to_owned(),
+            Defined::Inverse => "an argument that the function is defined for".to_owned(),
+            Defined::Cast => format!("a number that the integer type holds, {}", within()),
+            Defined::Shift => format!("a number of bits {}", within()),
+        }
+    }
 }
 
 /// A function on integers, by its values: public, part of the architecture.

@@ -43,6 +43,8 @@ pub fn sources(op: &Op, shapes: &[&[usize]]) -> Option<Vec<(usize, usize)>> {
         | Op::Div { .. }
         | Op::Max { .. }
         | Op::Min { .. }
+        | Op::Wrap { .. }
+        | Op::Check { .. }
         | Op::Table { .. }
         | Op::ReduceSum { .. }
         | Op::AvgPool { .. }

@@ -220,6 +220,8 @@ impl Op {
             Op::Div { .. } => "Div",
             Op::Max { .. } => "Max",
             Op::Min { .. } => "Min",
+            Op::Wrap { .. } => "Wrap",
+            Op::Check { .. } => "Check",
             Op::Table { .. } => "Table",
             Op::ReduceSum { .. } => "ReduceSum",
             Op::AvgPool { .. } => "AvgPool",
@@ -245,6 +247,8 @@ impl Op {
             Op::Conv { x, .. }
             | Op::Linear { x, .. }
             | Op::Scale { x, .. }
+            | Op::Wrap { x, .. }
+            | Op::Check { x, .. }
             | Op::Table { x, .. }
             | Op::ReduceSum { x, .. }
             | Op::AvgPool { x, .. }
@@ -294,6 +298,8 @@ impl Op {
             | Op::Min { a, b } => [a, b].into_iter().for_each(each),
             Op::Concat { xs, .. } => xs.iter_mut().for_each(each),
             Op::Parameter { w: x }
+            | Op::Wrap { x, .. }
+            | Op::Check { x, .. }
             | Op::Table { x, .. }
             | Op::ReduceSum { x, .. }
             | Op::AvgPool { x, .. }
@@ -317,6 +323,8 @@ impl Op {
             Op::Div { .. }
             | Op::Max { .. }
             | Op::Min { .. }
+            | Op::Wrap { .. }
+            | Op::Check { .. }
             | Op::Table { .. }
             | Op::ReduceSum { .. }
             | Op::AvgPool { .. }
@@ -328,6 +336,45 @@ impl Op {
             | Op::Constant { .. }
             | Op::Parameter { .. } => None,
         }
+    }
+
+    /// The values of the integer type of `bits` bits.
+    pub fn residues(bits: u32, signed: bool) -> Interval {
+        let values = 1i64 << bits.min(62);
+        let lo = if signed { -(values / 2) } else { 0 };
+        Interval {
+            lo,
+            hi: lo + values - 1,
+        }
+    }
+
+    /// The same operation without its clamp.
+    pub fn without_clamp(&self) -> Op {
+        let mut op = self.clone();
+        match &mut op {
+            Op::Conv { clamp, .. }
+            | Op::Linear { clamp, .. }
+            | Op::Scale { clamp, .. }
+            | Op::Combine { clamp, .. }
+            | Op::Mul { clamp, .. }
+            | Op::MatMul { clamp, .. } => *clamp = None,
+            Op::Div { .. }
+            | Op::Max { .. }
+            | Op::Min { .. }
+            | Op::Wrap { .. }
+            | Op::Check { .. }
+            | Op::Table { .. }
+            | Op::ReduceSum { .. }
+            | Op::AvgPool { .. }
+            | Op::MaxPool { .. }
+            | Op::Reshape { .. }
+            | Op::Transpose { .. }
+            | Op::Gather { .. }
+            | Op::Concat { .. }
+            | Op::Constant { .. }
+            | Op::Parameter { .. } => {}
+        }
+        op
     }
 
     /// The divisor of the accumulator: 1 where there is none.

@@ -8,6 +8,8 @@
 //! that nobody reads, or what was computed from these. Bounds of such cells are propagated beside those of
 //! elements, whose bounds decide about domains and overflow alone.
 
+#![deny(clippy::arithmetic_side_effects)]
+
 mod error;
 mod known;
 mod step;
@@ -31,7 +33,7 @@ pub const MAX_ACCUMULATOR_BITS: u32 = 120;
 
 /// The declared range of a weight tensor: the fewest signed bits that hold its values.
 pub fn weight_range(values: &[i64]) -> Interval {
-    let needed = |&v: &i64| 65 - (if v < 0 { !v } else { v }).leading_zeros();
+    let needed = |&v: &i64| 65u32.saturating_sub((if v < 0 { !v } else { v }).leading_zeros());
     Interval::signed(values.iter().map(needed).max().unwrap_or(1))
 }
 
@@ -40,7 +42,7 @@ pub fn weight_range(values: &[i64]) -> Interval {
 pub fn round_outward(lo: i64, hi: i64) -> Interval {
     let (lo, hi) = (i128::from(lo.min(0)), i128::from(hi.max(0)));
     for bits in 2..=63u32 {
-        let quarter = 1i128 << (bits - 2);
+        let quarter = 1i128 << bits.saturating_sub(2);
         // Unsigned first, then signed: the forms that the circuit packs best.
         for quarters in [0, 2, 1, 3] {
             let start = -quarter * quarters;
@@ -62,22 +64,51 @@ pub fn round_outward(lo: i64, hi: i64) -> Interval {
 /// Sets the range of every activation and the interval before the clamp of every node.
 pub fn propagate(graph: &mut Graph, weights: &Weights) -> Result<(), RangeError> {
     graph.validate()?;
-    let mut known: Vec<Vec<Known>> = vec![Vec::new(); graph.tensors.len()];
-    let mut cells = known.clone();
-    for &id in &graph.inputs {
-        let tensor = graph.tensor(id, "the list of inputs")?;
-        let range = Known::of(tensor.range);
-        narrow(&format!("input '{}'", tensor.name), range)?;
-        if let Some(slot) = known.get_mut(id.0) {
-            *slot = vec![range];
+    Propagation::default().advance(graph, weights)
+}
+
+/// What is known of a graph's tensors, as far as it has grown.
+#[derive(Default)]
+pub(crate) struct Propagation {
+    known: Vec<Vec<Known>>,
+    cells: Vec<Vec<Known>>,
+    /// Inputs and nodes that are bounded.
+    inputs: usize,
+    nodes: usize,
+}
+
+impl Propagation {
+    /// [`propagate`] for what the graph has more than the last time, which must not have changed otherwise.
+    pub(crate) fn advance(
+        &mut self,
+        graph: &mut Graph,
+        weights: &Weights,
+    ) -> Result<(), RangeError> {
+        self.known.resize(graph.tensors.len(), Vec::new());
+        self.cells.resize(graph.tensors.len(), Vec::new());
+        for &id in graph.inputs.iter().skip(self.inputs) {
+            let tensor = graph.tensor(id, "the list of inputs")?;
+            let range = Known::of(tensor.range);
+            narrow(&format!("input '{}'", tensor.name), range)?;
+            if let Some(slot) = self.known.get_mut(id.0) {
+                *slot = vec![range];
+            }
+            if let Some(slot) = self.cells.get_mut(id.0) {
+                *slot = vec![range.with_zero(true)];
+            }
         }
-        if let Some(slot) = cells.get_mut(id.0) {
-            *slot = vec![range.with_zero(true)];
+        self.inputs = graph.inputs.len();
+        while self.nodes < graph.nodes.len() {
+            self.node(graph, weights)?;
+            self.nodes = self.nodes.saturating_add(1);
         }
+        Ok(())
     }
-    for at in 0..graph.nodes.len() {
-        let Some(node) = graph.nodes.get(at) else {
-            continue;
+
+    /// The next node.
+    fn node(&mut self, graph: &mut Graph, weights: &Weights) -> Result<(), RangeError> {
+        let Some(node) = graph.nodes.get(self.nodes) else {
+            return Ok(());
         };
         let step = |known| Step {
             graph,
@@ -85,30 +116,32 @@ pub fn propagate(graph: &mut Graph, weights: &Weights) -> Result<(), RangeError>
             node,
             known,
         };
-        let elements = step(&known);
+        let elements = step(&self.known);
         elements.check_accumulator()?;
         let before = elements.before_clamp()?;
-        let everywhere = step(&cells).of_cells()?.unwrap_or_else(|| before.clone());
+        let everywhere = step(&self.cells)
+            .of_cells()?
+            .unwrap_or_else(|| before.clone());
         let (pre, range) = elements.stored(&before, &everywhere)?;
         let clamp = node.op.clamp();
         let output = node.output;
-        if let Some(slot) = known.get_mut(output.0) {
+        if let Some(slot) = self.known.get_mut(output.0) {
             *slot = compact(before.into_iter().map(|v| v.clamped(clamp)).collect());
         }
-        if let Some(slot) = cells.get_mut(output.0) {
+        if let Some(slot) = self.cells.get_mut(output.0) {
             let held = everywhere
                 .into_iter()
                 .map(|v| v.clamped(clamp).with_zero(true));
             *slot = compact(held.collect());
         }
-        if let Some(node) = graph.nodes.get_mut(at) {
+        if let Some(node) = graph.nodes.get_mut(self.nodes) {
             node.pre = pre;
         }
         if let Some(tensor) = graph.tensors.get_mut(output.0) {
             tensor.range = range;
         }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Intervals are kept for each index of the first dimension.
@@ -134,7 +167,7 @@ fn unite(intervals: &[Known]) -> Known {
 fn narrow(place: &str, v: Known) -> Result<(), RangeError> {
     let limit = 1i64 << MAX_ACTIVATION_BITS;
     let widest = Interval {
-        lo: -limit,
+        lo: limit.saturating_neg(),
         hi: limit - 1,
     };
     if v.inside(widest) {

@@ -160,6 +160,13 @@ impl<'a> Reader<'a> {
                 }
                 _ => Vec::new(),
             },
+            Op::Wrap { x, bits, signed } => {
+                let type_ = Op::residues(*bits, *signed);
+                let (lo, size) = (type_.lo as f64, (*bits as f64).exp2());
+                let wrap = |v: &f64| v - size * ((v - lo) / size).floor();
+                self.read(*x)?.iter().map(wrap).collect()
+            }
+            Op::Check { x, .. } => self.read(*x)?.to_vec(),
             Op::Table { x, table } => {
                 let table = self.graph.table(*table, &self.node.name)?;
                 let x = self.read(*x)?;

@@ -1,6 +1,7 @@
 //! A graph under construction.
 
-use super::{fuse, movement, Fate, Format, ImportError, Initialiser, Model, Source};
+use super::vanished::{self, largest_lost};
+use super::{fuse, movement, ImportError, Initialiser, Model, Source};
 use crate::graph::ops::elements;
 use crate::graph::range::{propagate, weight_range};
 use crate::graph::real::RealWeights;
@@ -9,6 +10,19 @@ use std::collections::BTreeMap;
 
 /// Interval of what is not bounded yet.
 pub(super) const UNKNOWN: Interval = Interval { lo: 0, hi: 0 };
+
+/// Most nodes that one file may expand to: recurrent networks unroll.
+pub(super) const MAX_NODES: usize = 1 << 16;
+
+/// Most elements that all tensors of the graph and all folded constants may have together while a file is read:
+/// so many, and more for each byte of it, up to a limit.
+const EXPANDED: [usize; 3] = [1 << 24, 16, 1 << 26];
+
+/// The most for a file of this size.
+pub(super) fn most_expanded(bytes: usize) -> usize {
+    let [least, each, most] = EXPANDED;
+    bytes.saturating_mul(each).saturating_add(least).min(most)
+}
 
 /// A graph, its weights as `W`, and its source.
 #[derive(Clone, Debug)]
@@ -23,6 +37,10 @@ pub struct Draft<W> {
     pub declared: Vec<Interval>,
     /// What became of the file's initialisers.
     pub initialisers: Vec<Initialiser>,
+    /// The initialisers that each of the file's nodes reads, or what was computed from them.
+    pub read: BTreeMap<String, Vec<String>>,
+    /// Places of numbers in the file that are too large for a weight, one for each initialiser that has some.
+    pub large: Vec<String>,
 }
 
 /// A graph with real weights: `value / scale` of every tensor is what the model computes.
@@ -47,6 +65,8 @@ impl<W: Copy> Draft<W> {
             },
             declared: Vec::new(),
             initialisers: Vec::new(),
+            read: BTreeMap::new(),
+            large: Vec::new(),
         }
     }
 
@@ -196,7 +216,12 @@ impl Draft<Rounded> {
     /// The integer model.
     pub(super) fn finish_rounded(self) -> Result<Model, ImportError> {
         let integers = self.values(|v| v.integer);
-        self.with_weights(integers).finish()
+        let lost = self.weights.iter().filter_map(|(id, values)| {
+            let known = integers.get(id).map_or(&[][..], Vec::as_slice);
+            Some((*id, largest_lost(values.iter().map(|v| v.real), known)?))
+        });
+        let lost = lost.collect();
+        self.with_weights(integers).finish(&lost)
     }
 
     /// The integer model, and its weights before they were rounded.
@@ -213,31 +238,23 @@ impl Draft<Rounded> {
 }
 
 impl Draft<i64> {
-    /// Bounds every value.
-    pub(crate) fn finish(mut self) -> Result<Model, ImportError> {
+    /// Bounds every value. Of the weights in `lost` nothing is left but 0: the largest real ones.
+    pub(crate) fn finish(mut self, lost: &BTreeMap<TensorId, f64>) -> Result<Model, ImportError> {
         for (id, values) in &self.weights {
             if let Some(tensor) = self.graph.tensors.get_mut(id.0) {
                 tensor.range = weight_range(values);
             }
         }
         propagate(&mut self.graph, &self.weights)?;
-        // Files that name no initialisers have weights only.
-        let weights = self.weights.keys();
-        let weights = weights.filter_map(|id| self.graph.tensors.get(id.0));
-        let weights = weights.map(|tensor| Initialiser {
-            name: tensor.name.clone(),
-            fate: Fate::Committed,
-        });
-        let initialisers = match self.source.format {
-            Format::Onnx => self.initialisers,
-            Format::Msgpack | Format::Tflite => weights.collect(),
-        };
-        Ok(Model {
+        let mut model = Model {
             graph: self.graph,
             weights: self.weights,
             source: self.source,
-            initialisers,
-        })
+            initialisers: self.initialisers,
+            vanished: Vec::new(),
+        };
+        model.vanished = vanished::of(&model, lost, &self.read);
+        Ok(model)
     }
 }
 
@@ -250,6 +267,8 @@ impl<W> Draft<W> {
             source: self.source,
             declared: self.declared,
             initialisers: self.initialisers,
+            read: self.read,
+            large: self.large,
         }
     }
 }

@@ -22,6 +22,16 @@ pub enum ImportError {
         /// What there is.
         got: String,
     },
+    /// Numbers that are too large or too many for what reads them: a question of scale and ranges.
+    #[error("{place}: expected {expected}, got {got}")]
+    TooWide {
+        /// Where.
+        place: String,
+        /// What would be right.
+        expected: String,
+        /// What there is.
+        got: String,
+    },
     /// Operations that are not supported: all of them at once.
     #[error(
         "operators that are not supported: {}; docs/conformance.md lists those that are",
@@ -57,6 +67,29 @@ impl ImportError {
             place: place.into(),
             expected: expected.into(),
             got: got.to_string(),
+        }
+    }
+
+    pub(crate) fn too_wide(
+        place: impl Into<String>,
+        expected: impl Into<String>,
+        got: impl ToString,
+    ) -> Self {
+        ImportError::TooWide {
+            place: place.into(),
+            expected: expected.into(),
+            got: got.to_string(),
+        }
+    }
+
+    /// Whether another scale or other input ranges may help.
+    pub fn is_of_size(&self) -> bool {
+        match self {
+            ImportError::File { error, .. } => error.is_of_size(),
+            ImportError::Range(_) | ImportError::Graph(_) | ImportError::TooWide { .. } => true,
+            ImportError::Read(_)
+            | ImportError::Malformed { .. }
+            | ImportError::Unsupported { .. } => false,
         }
     }
 

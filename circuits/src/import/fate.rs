@@ -37,6 +37,16 @@ pub struct Reason {
 }
 
 impl Initialiser {
+    /// It is a weight: what is known of it is its width.
+    pub(super) fn commit(&mut self, mut values: impl Iterator<Item = f64>) {
+        if self.fate == Fate::Unused {
+            self.fate = Fate::Committed;
+        }
+        if values.all(|v| v == 0.0) {
+            self.disclose("all of it is zero, which ranges tell".to_owned(), true);
+        }
+    }
+
     /// Adds a reason.
     pub(super) fn disclose(&mut self, what: String, structural: bool) {
         let reason = Reason { what, structural };
@@ -60,25 +70,39 @@ impl Initialiser {
     }
 }
 
+/// Numbers that may have been learned, are public, and are none of those named: each with what it decides.
+pub(super) fn unnamed<'a>(
+    all: &'a [Initialiser],
+    public: &'a [String],
+) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let learned = |one: &'a Initialiser| match &one.fate {
+        Fate::Public(reasons) => {
+            let reason = reasons.iter().find(|reason| !reason.structural)?;
+            Some((one.name.as_str(), reason.what.as_str()))
+        }
+        Fate::Committed | Fate::Unused => None,
+    };
+    let asked = |(name, _): &(&str, &str)| !public.iter().any(|named| named == name);
+    all.iter().filter_map(learned).filter(asked)
+}
+
 /// Fails if numbers that may have been learned are public and their owner has not said so by name.
 pub(super) fn consented(all: &[Initialiser], public: &[String]) -> Result<(), ImportError> {
-    let named: BTreeSet<&str> = public.iter().map(String::as_str).collect();
-    for one in all {
-        let Fate::Public(reasons) = &one.fate else {
-            continue;
-        };
-        let learned = reasons.iter().find(|reason| !reason.structural);
-        if let Some(reason) = learned.filter(|_| !named.contains(one.name.as_str())) {
-            return Err(ImportError::malformed(
-                format!("initialiser '{}'", one.name),
-                format!(
-                    "numbers that stay private, or --public '{}' to say that everybody may see them",
-                    one.name
-                ),
-                format!("one that is public: {}", reason.what),
-            ));
-        }
+    if let Some((name, what)) = unnamed(all, public).next() {
+        return Err(ImportError::malformed(
+            format!("initialiser '{name}'"),
+            format!(
+                "numbers that stay private, or --public '{name}' to say that everybody may see them"
+            ),
+            format!("one that is public: {what}"),
+        ));
     }
+    known(all, public)
+}
+
+/// Fails if a name is none of an initialiser.
+pub(super) fn known(all: &[Initialiser], public: &[String]) -> Result<(), ImportError> {
+    let named: BTreeSet<&str> = public.iter().map(String::as_str).collect();
     let unknown = |name: &&&str| !all.iter().any(|one| one.name == ***name);
     if let Some(name) = named.iter().find(unknown) {
         let names: Vec<&str> = all.iter().map(|one| one.name.as_str()).take(8).collect();

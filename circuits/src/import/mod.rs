@@ -11,20 +11,25 @@ mod lower;
 mod movement;
 mod msgpack;
 mod onnx;
+mod ranges;
 mod tflite;
+mod vanished;
 
 pub use draft::{Draft, FloatModel};
 pub use error::ImportError;
 pub use fate::{Fate, Initialiser, Reason};
-pub(crate) use msgpack::{parse as parse_msgpack, without_numbers, RawTensor};
+pub(crate) use msgpack::{parse as parse_msgpack, without_values, RawTensor};
 pub use msgpack::{LayerShape, Operand, Shapes};
 pub use onnx::Exact;
+pub(crate) use vanished::largest_lost;
+pub use vanished::Vanished;
 
-use crate::files::read_bounded;
+use crate::files::{is_pointer, read_bounded, POINTER_WORDS};
 use crate::graph::range::propagate;
 use crate::graph::real::RealWeights;
-use crate::graph::{Graph, Interval, Weights};
+use crate::graph::{Clamp, Graph, Interval, Op, Weights};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Scale of float models where the caller names none.
@@ -34,12 +39,14 @@ pub const DEFAULT_SCALE: i64 = 512;
 const MAX_FILE: u64 = 2 << 30;
 
 /// What the caller may choose.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ImportOptions {
     /// Fixed-point scale. `None`: the file's own, or [`DEFAULT_SCALE`].
     pub scale: Option<i64>,
-    /// Range of the inputs as real numbers, both ends included. `None`: `[-4, 4)`.
+    /// Range of the inputs that have none of their own, as real numbers, both ends included. `None`: `[-4, 4)`.
     pub input_range: Option<(f64, f64)>,
+    /// Ranges of inputs by their names in the file.
+    pub input_ranges: BTreeMap<String, (f64, f64)>,
 }
 
 /// File formats.
@@ -100,6 +107,15 @@ pub struct Source {
     pub outputs: Vec<Port>,
 }
 
+impl Source {
+    /// An element of an input as a number of the file, from the graph's units.
+    pub fn shown(&self, scale: i64, input: usize, units: i64) -> String {
+        let port = self.inputs.get(input);
+        let unit = port.map_or(scale, |port| port.scale_or(scale));
+        (units as f64 / unit.max(1) as f64).to_string()
+    }
+}
+
 /// An imported model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Model {
@@ -111,12 +127,39 @@ pub struct Model {
     pub source: Source,
     /// What became of the file's initialisers.
     pub initialisers: Vec<Initialiser>,
+    /// What rounding to integers left nothing of.
+    pub vanished: Vec<Vanished>,
 }
 
 impl Model {
     /// Fails if numbers that may have been learned are public, and are none of those named.
     pub fn check_public(&self, named: &[String]) -> Result<(), ImportError> {
         fate::consented(&self.initialisers, named)
+    }
+
+    /// The model with a result also where its file has none: what is outside of an operator's definition
+    /// counts as the nearest number inside. Also says what and where that is.
+    pub fn defined(mut self) -> Result<(Model, Vec<String>), ImportError> {
+        let mut places = Vec::new();
+        for node in &mut self.graph.nodes {
+            if let Op::Check { x, lo, hi, why } = node.op {
+                let expected = why.asks(lo, hi);
+                places.push(format!("node '{}' takes {expected}", node.name));
+                node.op = Op::clamped(x, Clamp { lo, hi });
+            }
+        }
+        propagate(&mut self.graph, &self.weights)?;
+        Ok((self, places))
+    }
+
+    /// Fails if one of the names is none of an initialiser.
+    pub fn check_names(&self, named: &[String]) -> Result<(), ImportError> {
+        fate::known(&self.initialisers, named)
+    }
+
+    /// Numbers that [`Model::check_public`] fails for: names, and what each decides.
+    pub fn unnamed_public<'a>(&'a self, named: &'a [String]) -> Vec<(&'a str, &'a str)> {
+        fate::unnamed(&self.initialisers, named).collect()
     }
 
     /// The model on `count` inputs at once: see [`Graph::batched`]. Inputs and outputs have them in
@@ -139,6 +182,7 @@ impl Model {
             weights: self.weights,
             source,
             initialisers: self.initialisers,
+            vanished: self.vanished,
         })
     }
 }
@@ -151,7 +195,11 @@ pub fn load(path: &Path, options: &ImportOptions) -> Result<Model, ImportError> 
         Format::Onnx => onnx::load(&bytes, options).and_then(FloatModel::quantise),
         Format::Tflite => tflite::load(&bytes, options).and_then(Draft::finish_rounded),
     };
-    model.map_err(|error| error.in_file(path))
+    let named = model.and_then(|model| {
+        options.check_names(&model.source)?;
+        Ok(model)
+    });
+    named.map_err(|error| error.in_file(path))
 }
 
 /// Reads a model together with its weights before they were rounded. zkml's files hold integers, so
@@ -169,7 +217,11 @@ pub fn load_real(
             Ok((model.quantise()?, real))
         }),
     };
-    both.map_err(|error| error.in_file(path))
+    let named = both.and_then(|both| {
+        options.check_names(&both.0.source)?;
+        Ok(both)
+    });
+    named.map_err(|error| error.in_file(path))
 }
 
 /// Reads the layers of one of zkml's files, which need not have weights.
@@ -187,7 +239,8 @@ pub fn load_shapes(path: &Path) -> Result<Shapes, ImportError> {
 
 /// Reads an ONNX model without quantising its weights: what error bounds are measured against.
 pub fn load_float(path: &Path, options: &ImportOptions) -> Result<FloatModel, ImportError> {
-    onnx::load(&read_bounded(path, MAX_FILE)?, options).map_err(|error| error.in_file(path))
+    let bytes = read_bounded(path, MAX_FILE)?;
+    onnx::load(&bytes, options).map_err(|error| error.in_file(path))
 }
 
 /// Runs an ONNX model in floating point, on its inputs in order: what the integers approximate.
@@ -211,12 +264,29 @@ pub fn parse_onnx(bytes: &[u8], options: &ImportOptions) -> Result<FloatModel, I
     onnx::load(bytes, options)
 }
 
+/// An ONNX model that declares the bounds of another one of its architecture, in their order
+/// ([`Draft::declared`]): what in its public files is not that model's comes of neither's declared bounds.
+pub fn parse_onnx_declared(
+    bytes: &[u8],
+    options: &ImportOptions,
+    declared: Vec<Interval>,
+) -> Result<FloatModel, ImportError> {
+    onnx::load_declared(bytes, options, declared)
+}
+
 /// An ONNX tensor (`.pb`): shape and values.
 pub fn parse_tensor(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f64>), ImportError> {
     onnx::tensor(bytes)
 }
 
 fn format(path: &Path, bytes: &[u8]) -> Result<Format, ImportError> {
+    let wrong = |got: &str| ImportError::malformed("content", "a model", got).in_file(path);
+    if bytes.is_empty() {
+        return Err(wrong("an empty file"));
+    }
+    if is_pointer(bytes) {
+        return Err(wrong(POINTER_WORDS));
+    }
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
     match (extension.as_deref(), bytes) {
         (Some("msgpack"), _) => Ok(Format::Msgpack),
@@ -229,85 +299,6 @@ fn format(path: &Path, bytes: &[u8]) -> Result<Format, ImportError> {
         _ => {
             let got = extension.map_or("a file without extension".to_owned(), |e| format!(".{e}"));
             Err(ImportError::malformed("format", ".onnx, .tflite or .msgpack", got).in_file(path))
-        }
-    }
-}
-
-impl ImportOptions {
-    /// The scale for a float model, checked.
-    fn scale_or(&self, default: i64) -> Result<i64, ImportError> {
-        match self.scale.unwrap_or(default) {
-            scale if (1..=1 << 30).contains(&scale) => Ok(scale),
-            scale => Err(ImportError::malformed("scale", "1 to 2^30", scale)),
-        }
-    }
-
-    /// The interval of integers that are no fixed-point numbers: what their type holds if that is
-    /// little, else the named range, else 16 bits.
-    fn integer_interval(&self, (lo, hi): (f64, f64)) -> Result<Interval, ImportError> {
-        if hi - lo < 256.0 {
-            let (lo, hi) = (lo as i64, hi as i64);
-            return Ok(Interval { lo, hi });
-        }
-        match self.input_range {
-            Some(_) => self.interval(1),
-            None => Ok(Interval::signed(16)),
-        }
-    }
-
-    /// The interval of input integers at `scale`: signed integers of the fewest bits that hold
-    /// the range.
-    fn interval(&self, scale: i64) -> Result<Interval, ImportError> {
-        let bits_of = |v: i64| 65 - (if v < 0 { !v } else { v }).leading_zeros();
-        let Some((lo, hi)) = self.input_range else {
-            return Ok(Interval::signed(bits_of(-4 * scale)));
-        };
-        let ends = [(lo * scale as f64).floor(), (hi * scale as f64).ceil()];
-        let limit = (1i64 << 40) as f64;
-        if !(lo <= hi && ends.iter().all(|v| v.abs() <= limit)) {
-            let expected = format!("two ordered numbers, at most 2^40 in size at scale {scale}");
-            return Err(ImportError::malformed(
-                "--input-range",
-                expected,
-                format!("{lo},{hi}"),
-            ));
-        }
-        let bits = ends.map(|v| bits_of(v as i64));
-        Ok(Interval::signed(bits.into_iter().max().unwrap_or(1)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn input_intervals_are_signed_powers_of_two() {
-        let of = |range, scale| {
-            let v = ImportOptions {
-                scale: None,
-                input_range: range,
-            }
-            .interval(scale)
-            .unwrap();
-            (v.lo, v.hi)
-        };
-        assert_eq!(of(None, 512), (-2048, 2047));
-        assert_eq!(of(None, 1000), (-4096, 4095));
-        assert_eq!(of(Some((0.0, 1.0)), 512), (-1024, 1023));
-        assert_eq!(of(Some((-1.0, 0.99)), 512), (-512, 511));
-        assert_eq!(of(Some((0.0, 0.0)), 512), (-1, 0));
-        for bad in [
-            (1.0, 0.0),
-            (f64::NAN, 1.0),
-            (0.0, f64::INFINITY),
-            (-1e30, 1.0),
-        ] {
-            let options = ImportOptions {
-                scale: None,
-                input_range: Some(bad),
-            };
-            assert!(options.interval(512).is_err(), "{bad:?}");
         }
     }
 }

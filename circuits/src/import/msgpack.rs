@@ -7,9 +7,11 @@ mod moves;
 mod shapes;
 
 pub(super) use super::draft::Rounded;
-use super::{Draft, Format, ImportError, ImportOptions, Layout, Port};
+use super::draft::{most_expanded, MAX_NODES};
+use super::{Draft, Fate, Format, ImportError, ImportOptions, Initialiser, Layout, Port};
 use crate::graph::ops::elements;
-use crate::graph::TensorId;
+use crate::graph::range::Propagation;
+use crate::graph::{TensorId, Weights};
 use serde::Deserialize;
 pub(super) use shapes::load as load_shapes;
 pub use shapes::{LayerShape, Operand, Shapes};
@@ -70,6 +72,10 @@ pub(super) struct Network {
     pub layers: Vec<Layer>,
     /// Names of inputs and outputs, where numbers are not all that they have.
     pub names: BTreeMap<i64, String>,
+    /// The file's constants, by number, with what is known of their fates.
+    pub constants: BTreeMap<i64, Initialiser>,
+    /// Size of the file.
+    pub bytes: usize,
 }
 
 /// Parses a MessagePack value and insists that nothing follows it.
@@ -80,7 +86,7 @@ pub(crate) fn parse<T: serde::de::DeserializeOwned>(
     let mut reader = bytes;
     let mut deserializer = rmp_serde::Deserializer::new(&mut reader);
     let value = T::deserialize(&mut deserializer)
-        .map_err(|error| ImportError::malformed("MessagePack", what, without_numbers(error)))?;
+        .map_err(|error| ImportError::malformed("MessagePack", what, without_values(error)))?;
     match reader.len() {
         0 => Ok(value),
         rest => Err(ImportError::malformed(
@@ -91,16 +97,31 @@ pub(crate) fn parse<T: serde::de::DeserializeOwned>(
     }
 }
 
-/// An error of a parser without the number at fault, which may be a weight or a private input.
-pub(crate) fn without_numbers(error: impl ToString) -> String {
+/// An error of a parser without the value at fault, which may be a weight or a private input.
+pub(crate) fn without_values(error: impl ToString) -> String {
     let text = error.to_string();
-    let number = |part: &str| part.starts_with(|c: char| c == '-' || c.is_ascii_digit());
-    let quoted = text.split('`').enumerate();
-    let parts = quoted.map(|(at, part)| match at % 2 {
-        1 if number(part) => "…",
-        _ => part,
+    // What serde writes before a value; names of fields are the only other thing that it quotes.
+    const BEFORE: [&str; 5] = [
+        "boolean `",
+        "integer `",
+        "floating point `",
+        "character `",
+        "string \"",
+    ];
+    let found = BEFORE.iter().filter_map(|word| {
+        let at = text.find(word)?;
+        Some((at, at + word.len()))
     });
-    parts.collect()
+    match found.min() {
+        // A text may hold anything, the words that end it too: what comes after the last of them is serde's.
+        Some((_, from)) => {
+            let (before, rest) = text.split_at(from);
+            let after = rest.rfind(", expected").and_then(|at| rest.get(at..));
+            let quote = before.get(from - 1..).unwrap_or_default();
+            format!("{before}…{quote}{}", after.unwrap_or_default())
+        }
+        None => text,
+    }
 }
 
 /// A shape from the file: positive dimensions, no more elements than a graph may have.
@@ -140,8 +161,16 @@ struct Importer {
     shapes: BTreeMap<i64, Vec<usize>>,
     /// Names of inputs and outputs.
     names: BTreeMap<i64, String>,
+    /// What becomes of the file's constants.
+    constants: BTreeMap<i64, Initialiser>,
     /// What stands for infinity: half of zkml's table.
     bound: i64,
+    /// Bounds of what the draft has, and the weights that they are of.
+    ranges: Propagation,
+    integers: Weights,
+    /// Elements that layers and their weights were counted for, and may be.
+    spent: usize,
+    most: usize,
 }
 
 pub(super) fn load(bytes: &[u8], options: &ImportOptions) -> Result<Draft<Rounded>, ImportError> {
@@ -152,7 +181,7 @@ pub(super) fn load(bytes: &[u8], options: &ImportOptions) -> Result<Draft<Rounde
     }
     let scale = ImportOptions {
         scale: Some(file.global_sf),
-        ..*options
+        ..options.clone()
     }
     .scale_or(file.global_sf)?;
     if !file.layers.is_empty() && file.tensors.iter().all(|t| t.data.is_empty()) {
@@ -165,6 +194,12 @@ pub(super) fn load(bytes: &[u8], options: &ImportOptions) -> Result<Draft<Rounde
             "no values at all",
         ));
     }
+    let named = |t: &RawTensor| {
+        let fate = Fate::Unused;
+        let name = t.idx.to_string();
+        (!t.data.is_empty()).then_some((t.idx, Initialiser { name, fate }))
+    };
+    let constants = file.tensors.iter().filter_map(named).collect();
     let rounded = |t: RawTensor| {
         let values = t.data.into_iter().map(Rounded::from).collect();
         (t.idx, t.shape, values)
@@ -178,6 +213,8 @@ pub(super) fn load(bytes: &[u8], options: &ImportOptions) -> Result<Draft<Rounde
         tensors: file.tensors.into_iter().map(rounded).collect(),
         layers: file.layers,
         names: BTreeMap::new(),
+        constants,
+        bytes: bytes.len(),
     };
     import(network, options)
 }
@@ -210,13 +247,18 @@ pub(super) fn import(
         known: BTreeMap::new(),
         shapes: BTreeMap::new(),
         names: network.names,
+        constants: network.constants,
         bound: 1 << network.k.clamp(1, 40).saturating_sub(1),
+        ranges: Propagation::default(),
+        integers: Weights::new(),
+        spent: 0,
+        most: most_expanded(network.bytes),
     };
     for (idx, shape, values) in network.tensors {
         importer.read_tensor(idx, &shape, values, &network.inputs)?;
     }
-    let interval = options.interval(network.scale)?;
     for &idx in &network.inputs {
+        let interval = options.interval(&importer.name(idx), network.scale)?;
         importer.add_input(idx, &network.layers, interval)?;
     }
     for (at, layer) in network.layers.iter().enumerate() {
@@ -225,7 +267,14 @@ pub(super) fn import(
     for &idx in &network.outputs {
         importer.add_output(idx, &network.layers)?;
     }
+    // Layers are built of several nodes.
+    let tensors = importer.draft.graph.tensors.iter();
+    let sizes = tensors.map(|tensor| elements(&tensor.shape).unwrap_or(usize::MAX));
+    importer.spent = 0;
+    importer.spend("layers", sizes.fold(0, usize::saturating_add))?;
     importer.draft.simplify()?;
+    let constants = importer.constants.into_values();
+    importer.draft.initialisers.splice(0..0, constants);
     Ok(importer.draft)
 }
 
@@ -283,6 +332,7 @@ impl Importer {
             ));
         }
         let shape = checked_shape(shape, &place)?;
+        self.spend(&place, elements(&shape).unwrap_or(0))?;
         let port = self.port(idx, &shape);
         let id = self
             .draft
@@ -374,14 +424,46 @@ impl Importer {
         ))
     }
 
-    fn weight_values(&self, idx: i64, place: &str) -> Result<(&[usize], &[Rounded]), ImportError> {
+    /// Counts what is made, so that a small file cannot ask for everything.
+    fn spend(&mut self, place: &str, elements: usize) -> Result<(), ImportError> {
+        self.spent = self.spent.saturating_add(elements);
+        let (most, nodes) = (self.most, self.draft.graph.nodes.len());
+        if self.spent > most || nodes > MAX_NODES {
+            let expected = format!(
+                "a model that expands to at most {MAX_NODES} operations and, being of its size, {most} elements"
+            );
+            let got = format!("{nodes} operations and {} elements", self.spent);
+            return Err(ImportError::malformed(place, expected, got));
+        }
+        Ok(())
+    }
+
+    /// A constant that becomes a weight.
+    fn weight_values(
+        &mut self,
+        idx: i64,
+        place: &str,
+    ) -> Result<(&[usize], &[Rounded]), ImportError> {
+        let count = self.weights.get(&idx).map_or(0, |(_, values)| values.len());
+        self.spend(place, count)?;
         match self.weights.get(&idx) {
-            Some((shape, values)) => Ok((shape, values)),
+            Some((shape, values)) => {
+                if let Some(one) = self.constants.get_mut(&idx) {
+                    one.commit(values.iter().map(|v| v.real));
+                }
+                Ok((shape, values))
+            }
             None => {
                 let got = format!("tensor {idx}, which is missing or not constant");
                 Err(ImportError::malformed(place, "a tensor with values", got))
             }
         }
+    }
+
+    /// An input's or output's name in the file; an index in zkml's.
+    fn name(&self, idx: i64) -> String {
+        let name = self.names.get(&idx).cloned();
+        name.unwrap_or_else(|| idx.to_string())
     }
 
     fn port(&self, idx: i64, shape: &[usize]) -> Port {
@@ -390,9 +472,8 @@ impl Importer {
         } else {
             Layout::Plain
         };
-        let name = self.names.get(&idx).cloned();
         Port {
-            name: name.unwrap_or_else(|| idx.to_string()),
+            name: self.name(idx),
             shape: shape.to_vec(),
             layout,
             scale: None,
@@ -411,5 +492,18 @@ mod tests {
         let text = error.to_string();
         assert!(text.contains("integers") && text.contains('…'), "{text}");
         assert!(!text.contains("618"), "{text}");
+        for value in [
+            rmp_serde::to_vec(&["0.7172, expected 0.7172"]),
+            rmp_serde::to_vec(&["integer `7172`"]),
+            rmp_serde::to_vec(&[true]),
+            rmp_serde::to_vec(&[-7172.5]),
+            rmp_serde::to_vec(&['7']),
+        ] {
+            let text = parse::<Vec<i64>>(&value.unwrap(), "integers").unwrap_err();
+            let text = text.to_string();
+            assert!(text.contains("integers") && text.contains("…"), "{text}");
+            let shown = text.contains('7') || text.contains("true");
+            assert!(!shown, "{text}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Many inputs in one file: IDX (MNIST's format, gzipped or not) and `.npy`.
 
-use super::{npy, problem, InputError, Problem, MAX_FILE};
+use super::error::{problem, Problem};
+use super::{npy, refusal, InputError, MAX_FILE};
 use crate::files::read_bounded;
 use flate2::read::GzDecoder;
 use std::io::Read;
@@ -8,6 +9,9 @@ use std::path::Path;
 
 /// Largest data set, unpacked. As numbers it takes eight times as much.
 const MAX_DATA: u64 = 256 << 20;
+/// The same for a small file, and for each byte of a larger one.
+const SMALL_DATA: u64 = 64 << 20;
+const PACKED: u64 = 16;
 
 /// Samples of one shape.
 #[derive(Clone, Debug)]
@@ -25,10 +29,7 @@ impl Samples {
         let count = shape.first().copied().unwrap_or(0);
         if size == 0 || values.is_empty() || count * size != values.len() {
             let expected = format!("samples of {size} values, the number of samples first");
-            return Err(in_file(
-                path,
-                problem("shape", expected, format!("{shape:?}")),
-            ));
+            return Err(problem("shape", expected, format!("{shape:?}")).in_file(path));
         }
         Ok(Self { size, values })
     }
@@ -59,42 +60,40 @@ pub fn labels(path: &Path) -> Result<Vec<usize>, InputError> {
         let whole = *v >= 0.0 && v.fract() == 0.0 && *v < 1e9;
         whole.then_some(*v as usize).ok_or_else(|| {
             let place = format!("label {i}");
-            in_file(path, problem(place, "a class from 0 on", v))
+            problem(place, "a class from 0 on", v).in_file(path)
         })
     };
     values.iter().enumerate().map(one).collect()
 }
 
-fn in_file(path: &Path, problem: Problem) -> InputError {
-    InputError::Malformed {
-        path: path.to_owned(),
-        place: problem.place,
-        expected: problem.expected,
-        got: problem.got,
-    }
-}
-
 fn load(path: &Path, images: bool) -> Result<(Vec<usize>, Vec<f64>), InputError> {
     let bytes = read_bounded(path, MAX_FILE)?;
+    refusal::recognised(&bytes).map_err(|p| p.in_file(path))?;
     let bytes = match bytes.starts_with(&[0x1f, 0x8b]) {
-        true => unpack(&bytes).map_err(|p| in_file(path, p))?,
+        true => unpack(&bytes).map_err(|p| p.in_file(path))?,
         false => bytes,
     };
     let parsed = match bytes.starts_with(b"\x93NUMPY") {
         true => npy::parse(&bytes).map(|array| (array.shape, array.values)),
         false => idx(&bytes, images),
     };
-    parsed.map_err(|p| in_file(path, p))
+    parsed.map_err(|p| p.in_file(path))
 }
 
 fn unpack(bytes: &[u8]) -> Result<Vec<u8>, Problem> {
     let mut unpacked = Vec::new();
+    let most = (bytes.len() as u64).saturating_mul(PACKED);
+    let most = most.clamp(SMALL_DATA, MAX_DATA);
     GzDecoder::new(bytes)
-        .take(MAX_DATA + 1)
+        .take(most + 1)
         .read_to_end(&mut unpacked)
         .map_err(|e| problem("gzip", "a whole stream", e))?;
-    if unpacked.len() as u64 > MAX_DATA {
-        return Err(problem("gzip", "at most 256 MiB unpacked", "more"));
+    if unpacked.len() as u64 > most {
+        let expected = format!(
+            "at most {} MiB unpacked, for a file of its size",
+            most >> 20
+        );
+        return Err(problem("gzip", expected, "more"));
     }
     Ok(unpacked)
 }
@@ -102,8 +101,7 @@ fn unpack(bytes: &[u8]) -> Result<Vec<u8>, Problem> {
 /// IDX with unsigned bytes: 0, 0, 8, rank, big-endian sizes, data.
 fn idx(bytes: &[u8], images: bool) -> Result<(Vec<usize>, Vec<f64>), Problem> {
     let Some((&[0, 0, 8, rank], rest)) = bytes.split_first_chunk::<4>() else {
-        let got = format!("{:02x?}", bytes.get(..4).unwrap_or(bytes));
-        return Err(problem("format", "IDX of bytes, or .npy", got));
+        return Err(problem("format", "IDX of bytes, or .npy", "another file"));
     };
     let short = || problem("IDX header", "a size for each dimension", "fewer");
     let (sizes, data) = rest
@@ -125,6 +123,19 @@ fn idx(bytes: &[u8], images: bool) -> Result<(Vec<usize>, Vec<f64>), Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn small_files_do_not_unpack_to_gigabytes() {
+        let packed = |count: usize| {
+            let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            std::io::Write::write_all(&mut out, &vec![0; count]).unwrap();
+            out.finish().unwrap()
+        };
+        let (small, large) = (packed(SMALL_DATA as usize), packed(SMALL_DATA as usize + 1));
+        assert!(large.len() < 1 << 20, "{}", large.len());
+        assert_eq!(unpack(&small).unwrap().len() as u64, SMALL_DATA);
+        assert!(unpack(&large).is_err());
+    }
 
     #[test]
     fn idx_files() {

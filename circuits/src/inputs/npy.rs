@@ -1,18 +1,15 @@
 //! NumPy arrays. Read here rather than by a crate, so that a header's shape is believed only as
 //! far as the file has data.
 
-use super::{problem, Problem};
+use super::error::{problem, Problem};
+use super::numbers::Given;
+use crate::quantise::half;
 
-/// An array of real numbers.
-pub(super) struct Array {
-    pub shape: Vec<usize>,
-    pub values: Vec<f64>,
-}
-
-pub(super) fn parse(bytes: &[u8]) -> Result<Array, Problem> {
+pub(super) fn parse(bytes: &[u8]) -> Result<Given, Problem> {
     let (header, data) = split(bytes)?;
     let field = |name: &str| {
-        let missing = || problem("npy header", format!("a field {name}"), header);
+        // Of a header nothing is shown: where its length is wrong, values are in it.
+        let missing = || problem("npy header", format!("a field {name}"), "none");
         let (_, rest) = header
             .split_once(&format!("'{name}':"))
             .ok_or_else(missing)?;
@@ -30,16 +27,17 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Array, Problem> {
         text.split_once(close).map(|(inner, _)| inner.to_owned())
     };
     let list = inside(field("shape")?, '(', ')')
-        .ok_or_else(|| problem("npy header: shape", "a tuple", header))?;
+        .ok_or_else(|| problem("npy header: shape", "a tuple", "something else"))?;
     let sizes: Result<Vec<usize>, _> = list
         .split(',')
         .map(str::trim)
         .filter(|s| !s.is_empty())
         .map(str::parse)
         .collect();
-    let shape = sizes.map_err(|_| problem("npy header: shape", "a tuple of sizes", &list))?;
+    let shape =
+        sizes.map_err(|_| problem("npy header: shape", "a tuple of sizes", "something else"))?;
     let descr = inside(field("descr")?, '\'', '\'')
-        .ok_or_else(|| problem("npy header: descr", "a plain type", header))?;
+        .ok_or_else(|| problem("npy header: descr", "a plain type", "something else"))?;
     let read = reader(&descr)?;
     let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
     let expected = count.and_then(|n| n.checked_mul(read.size));
@@ -48,7 +46,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Array, Problem> {
         return Err(problem("npy data", wanted, format!("{} bytes", data.len())));
     }
     let values = data.chunks_exact(read.size).map(read.value).collect();
-    Ok(Array { shape, values })
+    Ok(Given { shape, values })
 }
 
 /// Header text and data.
@@ -96,6 +94,20 @@ fn reader(descr: &str) -> Result<Reader, Problem> {
         };
     }
     Ok(match descr {
+        "<f2" => Reader {
+            size: 2,
+            value: |b| {
+                b.try_into()
+                    .map_or(f64::NAN, |b| half(u16::from_le_bytes(b)))
+            },
+        },
+        ">f2" => Reader {
+            size: 2,
+            value: |b| {
+                b.try_into()
+                    .map_or(f64::NAN, |b| half(u16::from_be_bytes(b)))
+            },
+        },
         "<f4" => read!(f32, from_le_bytes),
         ">f4" => read!(f32, from_be_bytes),
         "<f8" => read!(f64, from_le_bytes),
@@ -109,7 +121,7 @@ fn reader(descr: &str) -> Result<Reader, Problem> {
         "<u8" => read!(u64, from_le_bytes),
         "<i8" => read!(i64, from_le_bytes),
         other => {
-            let expected = "f4, f8, u1, i1, u2, i2, u4, i4, u8 or i8";
+            let expected = "f2, f4, f8, u1, i1, u2, i2, u4, i4, u8 or i8";
             return Err(problem("npy header: descr", expected, other));
         }
     })

@@ -1,17 +1,14 @@
 //! Images: each pixel's channel is `value / 255`.
 
-use super::{problem, Problem};
-use crate::graph::Tensor;
+use super::error::{problem, Problem};
+use super::numbers::Given;
+use super::Wanted;
 use crate::import::Layout;
 use image::{DynamicImage, ImageFormat, ImageReader};
 use std::io::Cursor;
 
 /// Pixels in the order of the input tensor.
-pub(super) fn parse(
-    bytes: &[u8],
-    tensor: &Tensor,
-    layout: Option<Layout>,
-) -> Result<Vec<f64>, Problem> {
+pub(super) fn parse(bytes: &[u8], wanted: &Wanted<'_>) -> Result<Given, Problem> {
     let mut reader = ImageReader::with_format(Cursor::new(bytes), ImageFormat::Png);
     let mut limits = image::Limits::default();
     limits.max_image_width = Some(1 << 14);
@@ -31,34 +28,32 @@ pub(super) fn parse(
             ))
         }
     };
-    let first = arrangement(tensor, layout, [channels, height, width])?;
+    let first = arrangement(wanted, [channels, height, width])?;
     let value = |byte: &u8| f64::from(*byte) / 255.0;
-    if first {
+    let values = if first {
         let plane = |c: usize| pixels.iter().skip(c).step_by(channels).map(value);
-        Ok((0..channels).flat_map(plane).collect())
+        (0..channels).flat_map(plane).collect()
     } else {
-        Ok(pixels.iter().map(value).collect())
-    }
+        pixels.iter().map(value).collect()
+    };
+    let shape = wanted.tensor.shape.clone();
+    Ok(Given { shape, values })
 }
 
 /// Whether the tensor has channels first; an error when the image does not fit it.
-fn arrangement(
-    tensor: &Tensor,
-    layout: Option<Layout>,
-    [c, h, w]: [usize; 3],
-) -> Result<bool, Problem> {
+fn arrangement(wanted: &Wanted<'_>, [c, h, w]: [usize; 3]) -> Result<bool, Problem> {
     let (first, last) = ([c, h, w], [h, w, c]);
-    let shape = tensor.shape.as_slice();
+    let shape = wanted.tensor.shape.as_slice();
     let fits_first = shape == first;
     let fits_last = shape == last;
     let flat = c == 1 && (shape == [h, w] || shape == [h * w]);
-    match (fits_first, fits_last, layout) {
+    match (fits_first, fits_last, wanted.layout) {
         (true, true, layout) => Ok(layout != Some(Layout::ChannelsLast)),
         (true, false, _) => Ok(true),
         (false, true, _) => Ok(false),
         _ if flat => Ok(true),
         _ => {
-            let place = format!("input '{}'", tensor.name);
+            let place = format!("input '{}'", wanted.name);
             let expected = format!("an image for shape {shape:?}");
             Err(problem(
                 place,

@@ -1,5 +1,9 @@
 //! The vocabulary of identities: sums, products, powers and folds of operands.
 
+#![deny(clippy::arithmetic_side_effects)]
+
+use std::ops::Neg;
+
 use halo2_proofs::{
     arithmetic::Field,
     halo2curves::{bn256::Fr, ff::PrimeField},
@@ -182,7 +186,7 @@ pub fn signed(value: impl Into<i128>) -> Fr {
     let value = value.into();
     let magnitude = Fr::from_u128(value.unsigned_abs());
     if value < 0 {
-        -magnitude
+        magnitude.neg()
     } else {
         magnitude
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{
     block::{Block, BlockId, Gate, Geometry, Range, Variable},
+    bounds::Declared,
     draft::Limits,
     home::Home,
     pack::{Lane, Statement},
@@ -173,6 +174,11 @@ impl<'g> Builder<'g> {
             what: what.into(),
             remedy,
         }
+    }
+
+    /// What is declared of a node's values before its clamp.
+    pub fn pre(&self, node: usize) -> Declared {
+        Declared::of(self.graph.nodes[node].pre)
     }
 
     /// The home of a tensor. Public numbers get theirs here.

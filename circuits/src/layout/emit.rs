@@ -4,15 +4,18 @@
 //! `f·a + h = D·(p − β) + rem`, `rem ∈ [0, D)`, with `(f, h, D) = (1, b/2, b)` for even `b` and
 //! `(2, b, 2b)` for odd `b`. `p = lo + A ∓ G`: kept value and excess of the clamp.
 
+#![deny(clippy::arithmetic_side_effects)]
+
 use super::{
     block::{BlockId, Gate, Geometry, Range},
+    bounds::Declared,
     builder::Builder,
     home::{Home, Limb},
     needed::Needed,
     weights::Matrix,
     LayoutError,
 };
-use crate::graph::{Clamp, Interval};
+use crate::graph::Clamp;
 
 /// `coefficient · (offset + Σ limbs)`, cell by cell.
 #[derive(Clone, Debug)]
@@ -211,9 +214,8 @@ pub struct Output {
     pub geometry: Geometry,
     /// Divisor of the accumulator (1: exact).
     pub div: i64,
-    /// Interval before the clamp that is declared for every cell. It decides about sizes alone: no cells hold
-    /// what is beyond them, and no value that cells hold may go without its clamp.
-    pub pre: Interval,
+    /// Interval before the clamp that is declared for every cell.
+    pub pre: Declared,
     /// Clamp.
     pub clamp: Option<Clamp>,
     /// Bias.
@@ -240,25 +242,21 @@ impl Builder<'_> {
         };
         let (kept, offset, excess) = match self.needed(pre, clamp, packed) {
             Needed::Nothing => {
-                let values = span(pre.lo, pre.hi);
-                let limbs = self.limbs("output", values, packed, geometry)?;
-                (limbs, pre.lo, Excess::None)
+                let limbs = self.limbs("output", pre.values(), packed, geometry)?;
+                (limbs, pre.least(), Excess::None)
             }
             Needed::Exact(sizes) => {
                 let limbs = self.limbs_of(&sizes, geometry);
-                (limbs, pre.lo, Excess::None)
+                (limbs, pre.least(), Excess::None)
             }
             Needed::Gate(clamp) => {
-                let below = clamp.lo.saturating_sub(pre.lo).max(0) as u64;
+                let below = pre.below(clamp.lo);
                 let (kept, limbs) = match clamp.hi {
                     Some(hi) => {
-                        let above = pre.hi.saturating_sub(hi).max(0) as u64;
-                        self.two_sided(span(clamp.lo, hi) - 1, below.max(above), geometry)?
+                        let excess = below.max(pre.above(hi));
+                        self.two_sided(span(clamp.lo, hi), excess, geometry)?
                     }
-                    None => {
-                        let above = pre.hi.saturating_sub(clamp.lo).max(0) as u64;
-                        self.one_sided(above, below, packed, geometry)?
-                    }
+                    None => self.one_sided(pre.above(clamp.lo), below, packed, geometry)?,
                 };
                 (kept, clamp.lo, Excess::Clamped { limbs, clamp })
             }
@@ -285,15 +283,16 @@ impl Builder<'_> {
 
     fn two_sided(
         &mut self,
-        cap: u64,
+        values: u64,
         excess: u64,
         geometry: Geometry,
     ) -> Result<(Vec<Limb>, Vec<Limb>), LayoutError> {
-        if cap + 1 > self.single_limit() {
-            return Err(self.too_wide("clamp", cap + 1));
+        if values > self.single_limit() {
+            return Err(self.too_wide("clamp", values));
         }
+        let cap = values.saturating_sub(1);
         let wide = excess >= self.loose() || self.shape.shares_caps();
-        let kept = self.block(geometry, Range::Exact(cap + 1));
+        let kept = self.block(geometry, Range::Exact(values));
         let low = self.excess_block(geometry, excess, wide)?;
         self.gate(low, Gate::TwoSided { cap, wide });
         let mut group = vec![kept, low];
@@ -331,8 +330,8 @@ impl Builder<'_> {
         let wide = above >= single || below >= self.loose();
         if !wide {
             let range = match packed {
-                true => Range::Exact((above + 1).next_power_of_two()),
-                false => Range::AtLeast(above + 1),
+                true => Range::Exact(above.saturating_add(1).next_power_of_two()),
+                false => Range::AtLeast(above.saturating_add(1)),
             };
             let kept = self.block(geometry, range);
             let low = self.excess_block(geometry, below, false)?;
@@ -345,7 +344,7 @@ impl Builder<'_> {
         let low = self.excess_block(geometry, below, true)?;
         let high = self.high_block(geometry, below)?;
         let kept_high = if packed {
-            let rows = (above / self.shape.limb_base() + 1).next_power_of_two();
+            let rows = self.high_rows(above).next_power_of_two();
             if rows > self.single_limit() {
                 return Err(self.too_wide("output", rows));
             }
@@ -386,13 +385,18 @@ impl Builder<'_> {
         let range = if wide {
             Range::Exact(self.shape.limb_base())
         } else {
-            Range::AtLeast(excess + 1)
+            Range::AtLeast(excess.saturating_add(1))
         };
         Ok(self.block(geometry, range))
     }
 
+    /// Values of the high limb of numbers up to `value`.
+    pub fn high_rows(&self, value: u64) -> u64 {
+        (value >> self.shape.limb_bits).saturating_add(1)
+    }
+
     fn high_block(&mut self, geometry: Geometry, value: u64) -> Result<BlockId, LayoutError> {
-        let rows = value / self.shape.limb_base() + 1;
+        let rows = self.high_rows(value);
         if rows > self.loose() {
             return Err(self.too_wide("value", rows));
         }
@@ -453,7 +457,8 @@ impl Builder<'_> {
             }
             let block = self.block(geometry, Range::Exact(low));
             limbs.push(Limb { block, base });
-            (base, rest) = (base * low, rest / low);
+            // What is taken off `rest` is put on `base`: their product stays `values`.
+            (base, rest) = (base.saturating_mul(low), rest >> low.trailing_zeros());
         }
         let block = self.block(geometry, Range::Exact(rest));
         limbs.push(Limb { block, base });

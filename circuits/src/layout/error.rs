@@ -30,7 +30,7 @@ pub enum LayoutError {
         remedy: &'static str,
     },
     /// A range that cannot be checked with the tables of this shape.
-    #[error("node '{node}': {what} needs a table of {needed} rows, k = {k} allows {available}; use a larger k or a smaller scale")]
+    #[error("node '{node}': {what} needs a table of {needed} rows, k = {k} allows {available}")]
     RangeTooWide {
         /// Node name.
         node: String,
@@ -44,7 +44,7 @@ pub enum LayoutError {
         k: u32,
     },
     /// Values that no limbs hold.
-    #[error("node '{node}': {what} may lie anywhere in [{lo}, {hi}], limbs hold ±2^62; use narrower ranges or smaller factors")]
+    #[error("node '{node}': {what} may lie anywhere in [{lo}, {hi}], limbs hold ±2^62")]
     Overflow {
         /// Node name.
         node: String,
@@ -56,7 +56,7 @@ pub enum LayoutError {
         hi: i128,
     },
     /// A constant of an identity that is too large.
-    #[error("node '{node}': the constant of its identity has more than 127 bits; use narrower ranges or smaller factors")]
+    #[error("node '{node}': the constant of its identity has more than 127 bits")]
     Constant {
         /// Node name.
         node: String,

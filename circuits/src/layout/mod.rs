@@ -7,6 +7,7 @@
 
 mod arithmetic;
 mod block;
+mod bounds;
 mod builder;
 mod draft;
 mod emit;

@@ -3,14 +3,17 @@
 //! A clamp may be left out only where its result's cells, whatever the witness, hold nothing beyond its bounds.
 //! That the weights at hand do not reach them says nothing: other weights in the declared ranges may.
 
+#![deny(clippy::arithmetic_side_effects)]
+
 use super::{
     block::{Geometry, Range},
+    bounds::{Declared, Enforced},
     builder::Builder,
     emit::span,
     home::Limb,
     repairs::{undone, Repair},
 };
-use crate::graph::{Clamp, Interval};
+use crate::graph::Clamp;
 
 /// What keeps a result within its clamp's bounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,27 +27,27 @@ pub enum Needed {
 }
 
 impl Builder<'_> {
-    /// What a clamp needs for a value that is declared to be in `pre`, and that is stored from `pre.lo` on if
-    /// there is no gate.
-    pub fn needed(&self, pre: Interval, clamp: Option<Clamp>, packed: bool) -> Needed {
+    /// What a clamp needs for a value that is declared to be in `pre`, and that is stored from its least value on
+    /// if there is no gate.
+    pub fn needed(&self, pre: Declared, clamp: Option<Clamp>, packed: bool) -> Needed {
         let Some(clamp) = clamp else {
             return Needed::Nothing;
         };
         let Some(hi) = clamp.hi else {
-            return match pre.lo >= clamp.lo {
+            return match Enforced::from(pre.least()).is_within(clamp) {
                 true => Needed::Nothing,
                 false => Needed::Gate(clamp),
             };
         };
-        if pre.lo < clamp.lo || pre.hi > hi {
-            return Needed::Gate(clamp);
-        }
-        if undone(Repair::Clamps) {
+        if undone(Repair::Clamps) && pre.below(clamp.lo).max(pre.above(hi)) == 0 {
             return Needed::Nothing;
         }
-        match self.exact_sizes(span(pre.lo, pre.hi), span(pre.lo, hi), packed) {
-            Some(sizes) => Needed::Exact(sizes),
-            None => Needed::Gate(clamp),
+        let room = span(pre.least(), hi);
+        match self.exact_sizes(pre.values(), room, packed) {
+            Some(sizes) if Enforced::exactly(pre.least(), &sizes).is_within(clamp) => {
+                Needed::Exact(sizes)
+            }
+            _ => Needed::Gate(clamp),
         }
     }
 
@@ -55,7 +58,7 @@ impl Builder<'_> {
         let (mut sizes, mut rest, mut room) = (Vec::new(), values, room);
         while rest > self.single_limit() {
             sizes.push(base);
-            (rest, room) = (rest.div_ceil(base), room / base);
+            (rest, room) = (rest.div_ceil(base), room.checked_div(base)?);
         }
         // Rounding up to whole tables may have gone beyond the bound.
         if rest > room {
@@ -76,11 +79,12 @@ impl Builder<'_> {
 
     /// Blocks in tables of exactly these sizes.
     pub fn limbs_of(&mut self, sizes: &[u64], geometry: Geometry) -> Vec<Limb> {
-        let mut base = 1;
+        let mut base = 1u64;
         let limb = |size: &u64| {
             let block = self.block(geometry, Range::Exact(*size));
             let limb = Limb { block, base };
-            base *= size;
+            // Bounds that 64 bits do not hold have no such sizes.
+            base = base.saturating_mul(*size);
             limb
         };
         sizes.iter().map(limb).collect()

@@ -111,12 +111,15 @@ pub const DATA_COLUMNS: [usize; 22] = [
 ];
 /// More data columns are never the cheapest to verify in a contract or another circuit.
 const MOST_TO_VERIFY: usize = 20;
-/// Elements that a search may lay out, over all shapes that it tries: so many for each weight, which a file has to
-/// hold, and at least those of a few seconds. What a file only declares costs it nothing.
+/// Elements that a search may lay out, over all shapes that it tries: those of a few seconds, and so many for each
+/// weight that a file of a megabyte cannot hold. What a file only declares costs it nothing.
+const SEARCH: usize = 1 << 24;
 const SEARCH_PER_WEIGHT: usize = 1 << 9;
-const SEARCH: usize = 1 << 25;
+const WEIGHTS_OF_A_MEGABYTE: usize = 1 << 18;
+/// What an element that is summed with others costs more than one that is not.
+const SUMMED: usize = 4;
 /// The same for one shape: what memory there may be.
-const LARGEST: usize = 1 << 22;
+const LARGEST: usize = 1 << 21;
 /// Public values that [`Goal::Direct`] reckons with: they hardly depend on the shape.
 const TYPICAL_INSTANCES: usize = 40;
 /// Gas that [`Goal::Direct`] pays to save the prover a second.
@@ -249,6 +252,8 @@ impl Least {
 /// How much a search has laid out, and may.
 struct Search {
     elements: usize,
+    /// Elements, those of long sums counted several times.
+    work: usize,
     weights: usize,
     tried: usize,
 }
@@ -257,8 +262,17 @@ impl Search {
     fn new(graph: &Graph) -> Self {
         let size = |tensor: &Tensor| elements(&tensor.shape).unwrap_or(0);
         let weights = graph.tensors.iter().filter(|t| t.role == Role::Weight);
+        let of = |id: TensorId| graph.tensors.get(id.0).map_or(0, size);
+        let summed = graph.nodes.iter().map(|node| match &node.op {
+            Op::ReduceSum { x, .. } => of(*x),
+            Op::AvgPool { window, .. } => of(node.output).saturating_mul(window.area()),
+            _ => 0,
+        });
+        let summed = summed.fold(0, usize::saturating_add);
+        let elements: usize = graph.tensors.iter().map(size).sum();
         Self {
-            elements: graph.tensors.iter().map(size).sum(),
+            elements,
+            work: summed.saturating_mul(SUMMED).saturating_add(elements),
             weights: weights.map(size).sum(),
             tried: 0,
         }
@@ -266,13 +280,16 @@ impl Search {
 
     /// Counts one more shape.
     fn next(&mut self) -> Result<(), LayoutError> {
-        let declared = self.weights.saturating_mul(SEARCH_PER_WEIGHT);
-        let all = self.elements.saturating_mul(self.tried + 1);
-        if all > SEARCH.max(declared) || self.elements > LARGEST.max(declared) {
+        let more = self.weights.saturating_sub(WEIGHTS_OF_A_MEGABYTE);
+        let more = more.saturating_mul(SEARCH_PER_WEIGHT);
+        let all = self.work.saturating_mul(self.tried + 1);
+        let too_long = all > SEARCH.saturating_add(more);
+        if too_long || self.elements > LARGEST.saturating_add(more) {
             let Self {
                 elements,
                 weights,
                 tried,
+                ..
             } = *self;
             return Err(LayoutError::Search {
                 elements,

@@ -4,6 +4,7 @@
 //! computed, it starts on that cell. All other operands are copies.
 
 use halo2_proofs::halo2curves::bn256::Fr;
+use std::collections::HashMap;
 
 use super::block::{BlockId, Cell};
 
@@ -61,20 +62,23 @@ pub struct Program {
     pub equal: Vec<(Operand, Operand)>,
     /// Distinct constants.
     pub constants: Vec<Fr>,
+    /// Where each constant is among them: a table has as many as entries.
+    known: HashMap<Fr, usize>,
 }
 
 impl Program {
     /// The operand of a constant.
     pub fn constant(&mut self, value: Fr) -> Operand {
-        let index = self
-            .constants
-            .iter()
-            .position(|known| *known == value)
-            .unwrap_or_else(|| {
-                self.constants.push(value);
-                self.constants.len() - 1
-            });
-        Operand::Constant(index)
+        let index = self.known.entry(value).or_insert_with(|| {
+            self.constants.push(value);
+            self.constants.len() - 1
+        });
+        Operand::Constant(*index)
+    }
+
+    /// Where a constant is among [`Program::constants`], if it was declared.
+    pub fn place(&self, value: Fr) -> Option<usize> {
+        self.known.get(&value).copied()
     }
 
     /// `a·b + c`.

@@ -214,7 +214,7 @@ where
 pub(crate) struct Committed {
     pub advice: Vec<Vec<Fr>>,
     instances: Vec<Vec<Fr>>,
-    products: Vec<Vec<Fr>>,
+    pub products: Vec<Vec<Fr>>,
     lookups: Vec<[Vec<Fr>; 3]>,
     random: Vec<Fr>,
     challenges: Vec<Fr>,

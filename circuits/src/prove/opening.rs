@@ -12,8 +12,12 @@ use super::{Architecture, ProveError, Word};
 use crate::{
     circuit::{Witness, WitnessError},
     files::{read_container, write_secret_container, Kind},
-    graph::{exec, ops::GraphError, TensorId, Weights},
-    import::without_numbers,
+    graph::{
+        exec::{self, ExecError},
+        ops::GraphError,
+        TensorId, Weights,
+    },
+    import::without_values,
     layout::{Plan, Statement},
 };
 
@@ -63,7 +67,18 @@ impl Opening {
             .collect::<Result<Vec<_>, GraphError>>()
             .map_err(|error| ProveError::Invalid(error.to_string()))?;
         // The weights come from a file: this says what is wrong with them.
-        exec::run(graph, &self.weights, &inputs)?;
+        match exec::run(graph, &self.weights, &inputs) {
+            // Any input will do, also one for which the model is not defined.
+            Ok(_) | Err(ExecError::Undefined(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        for id in graph
+            .nodes
+            .iter()
+            .flat_map(|node| node.op.weight_operands())
+        {
+            exec::checked_weights(graph, &self.weights, id)?;
+        }
         let values = |id: TensorId| {
             let input = graph.inputs.iter().position(|input| *input == id);
             input
@@ -71,13 +86,9 @@ impl Opening {
                 .or_else(|| self.weights.get(&id))
                 .map(Vec::as_slice)
         };
-        let names = |node: usize| {
-            let node = graph.nodes.get(node);
-            node.map_or_else(String::new, |node| node.name.clone())
-        };
         let mut salts = vec![self.salt];
         salts.resize_with(plan.statement.messages.len(), Default::default);
-        let witness = Witness::new(plan, &names, &values, salts, Fr::zero())?;
+        let witness = Witness::of_given(plan, &values, salts, Fr::zero())?;
         let word = witness.instances.get(Statement::COMMITMENT).copied();
         Ok(Word(word.ok_or_else(|| {
             WitnessError::Layout("the circuit states no commitment".into())
@@ -112,7 +123,7 @@ impl Opening {
         let salt = Option::from(Fr::from_repr(repr))
             .ok_or_else(|| content("salt", "a canonical field element", "a larger one".into()))?;
         let weights = rmp_serde::from_slice(weights)
-            .map_err(|error| content("weights", "tensors of integers", without_numbers(error)))?;
+            .map_err(|error| content("weights", "tensors of integers", without_values(error)))?;
         Ok(Self { salt, weights })
     }
 }

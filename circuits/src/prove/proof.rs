@@ -66,7 +66,14 @@ pub fn prove(
 ) -> Result<(Proof, Vec<Word>), ProveError> {
     check_srs("proving key", keys.srs, srs)?;
     let graph = &architecture.graph;
-    let trace = exec::run(graph, &opening.weights, &request.inputs)?;
+    let seen = |input: usize, index: usize| {
+        let sight = architecture.visibilities.input(input);
+        let units = request.inputs.get(input)?.get(index)?;
+        let shown = || architecture.source.shown(graph.scale, input, *units);
+        (sight == Visibility::Public).then(shown)
+    };
+    let trace = exec::run(graph, &opening.weights, &request.inputs)
+        .map_err(|error| error.with_values(seen))?;
     let values = |id: TensorId| {
         graph
             .inputs

@@ -1,5 +1,7 @@
 //! The public statement x = (C, context, F, O), in the clear and as instances.
 
+#![deny(clippy::arithmetic_side_effects)]
+
 use halo2_proofs::halo2curves::{bn256::Fr, ff::PrimeField};
 use serde::{de::Error as _, Deserialize, Deserializer, Serialize, Serializer};
 
@@ -39,7 +41,8 @@ impl std::str::FromStr for Word {
         let mut bytes = [0u8; 32];
         for (i, byte) in bytes.iter_mut().rev().enumerate() {
             *byte = padded
-                .get(2 * i..2 * i + 2)
+                .get(i.saturating_mul(2)..)
+                .and_then(|rest| rest.get(..2))
                 .and_then(|pair| u8::from_str_radix(pair, 16).ok())
                 .ok_or(expected)?;
         }

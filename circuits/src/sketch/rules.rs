@@ -1,14 +1,17 @@
 //! What each layer asks for, as the layout's rules have it.
 
-use super::demand::{Demand, Function, Holds};
+use super::{
+    demand::{Demand, Function, Holds},
+    Amount,
+};
 use crate::import::{LayerShape, Operand};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How an image lies: cells from one row to the next, and cells of a plane.
 #[derive(Clone, Copy)]
 struct Plane {
-    pitch: usize,
-    cells: usize,
+    pitch: Amount,
+    cells: Amount,
 }
 
 /// What the layers so far have made.
@@ -24,12 +27,29 @@ pub(super) struct Tracker {
     scaled: BTreeSet<i64>,
 }
 
-fn count(shape: &[usize]) -> usize {
-    shape.iter().product()
+const ONE: Amount = Amount::ONE;
+
+fn count(shape: &[usize]) -> Amount {
+    shape
+        .iter()
+        .fold(ONE, |all, side| all * Amount::from(*side))
 }
 
-fn last(shape: &[usize]) -> usize {
-    shape.last().copied().unwrap_or(1)
+fn last(shape: &[usize]) -> Amount {
+    shape.last().copied().unwrap_or(1).into()
+}
+
+/// A parameter that counts; negative ones count as none.
+fn side(parameter: i64) -> Amount {
+    u64::try_from(parameter).unwrap_or(0).max(1).into()
+}
+
+fn values(number: u64) -> Holds {
+    Holds::Values(number.into())
+}
+
+fn small(number: u64) -> Holds {
+    Holds::Small(number.into())
 }
 
 impl Tracker {
@@ -54,8 +74,9 @@ impl Tracker {
             }
             ("BatchMatMul", [a, b]) => products(&mut demand, size, last(&a.shape), (a, b)),
             ("AveragePool2D" | "MaxPool2D", _) => {
-                let area = layer.params.iter().take(2).product::<i64>().max(1) as u64;
-                let extra = if kind == "MaxPool2D" { 2 * area } else { 1 };
+                let sides = layer.params.iter().take(2);
+                let area = sides.fold(ONE, |area, size| area * side(*size));
+                let extra = if kind == "MaxPool2D" { area * 2 } else { ONE };
                 let six = operands.iter().any(|x| self.six.contains(&x.id));
                 let all = area + extra;
                 let holds = if six {
@@ -63,8 +84,8 @@ impl Tracker {
                 } else {
                     Holds::Values(all)
                 };
-                demand.run(1, size, holds);
-                demand.run(1, size, Holds::Small(u64::from(kind == "AveragePool2D")));
+                demand.run(ONE, size, holds);
+                demand.run(ONE, size, small(u64::from(kind == "AveragePool2D")));
             }
             ("Mul" | "Add" | "Sub", [a, b]) if a.weight != b.weight => {
                 let (x, w) = if a.weight { (b, a) } else { (a, b) };
@@ -73,32 +94,32 @@ impl Tracker {
             ("Mul" | "Square" | "SquaredDifference", _) => {
                 demand.product = true;
                 let before = if kind == "SquaredDifference" { 2 } else { 1 };
-                demand.run(1, size, Holds::Values(before));
-                demand.run(1, size, Holds::Products);
-                demand.rounded(1, size, 0);
-                demand.multiply_adds = size as u64;
+                demand.run(ONE, size, values(before));
+                demand.run(ONE, size, Holds::Products);
+                demand.rounded(ONE, size, 0);
+                demand.multiply_adds = size;
                 parameters(&mut demand, operands);
             }
             ("DivVar", _) => {
                 demand.product = true;
-                demand.run(1, size, Holds::Values(4));
-                demand.run(1, size, Holds::Products);
+                demand.run(ONE, size, values(4));
+                demand.run(ONE, size, Holds::Products);
             }
             ("Add" | "Sub" | "Update" | "Div", _) => {
-                demand.run(1, size, Holds::Values(2));
+                demand.run(ONE, size, values(2));
                 parameters(&mut demand, operands);
             }
             ("Mean", [x, ..]) => {
-                demand.run(1, count(&x.shape), Holds::Values(1));
-                demand.rounded(1, size, 0);
-                demand.scalars = 4 * (count(&x.shape) / size.max(1)) as u64;
+                demand.run(ONE, count(&x.shape), values(1));
+                demand.rounded(ONE, size, 0);
+                demand.scalars = count(&x.shape).whole_parts_of(size) * 4;
             }
             ("Softmax", _) => {
                 // Maxima by halves, differences, two tables and their product, a sum, a quotient.
                 demand.product = true;
-                demand.run(1, size, Holds::Values(12));
-                demand.run(1, size, Holds::Products);
-                demand.run(1, size, Holds::Small(12));
+                demand.run(ONE, size, values(12));
+                demand.run(ONE, size, Holds::Products);
+                demand.run(ONE, size, small(12));
                 demand.function = Some(Function::Halves("exp"));
             }
             ("Logistic", _) => demand.looked_up(size, Function::Short("logistic", 0.7)),
@@ -106,10 +127,10 @@ impl Tracker {
             ("Sqrt", _) => demand.looked_up(size, Function::Long("sqrt")),
             ("Rsqrt", _) => demand.looked_up(size, Function::Long("rsqrt")),
             ("Pow", _) => demand.looked_up(size, Function::Long("pow")),
-            ("Relu", _) => demand.run(1, size, Holds::Values(2)),
+            ("Relu", _) => demand.run(ONE, size, values(2)),
             // Copies, where what is joined does not lie alike.
             ("Concatenation" | "Pack" | "MaskNegInf" | "Pad", _) => {
-                demand.run(1, size, Holds::Values(1));
+                demand.run(ONE, size, values(1));
             }
             // The same cells.
             _ => {}
@@ -158,23 +179,23 @@ impl Tracker {
         (bias, activation): (bool, i64),
     ) {
         let inputs = last(&w.shape);
-        let outputs = count(&w.shape) / inputs.max(1);
-        let rows = count(&x.shape) / inputs.max(1);
+        let outputs = count(&w.shape).whole_parts_of(inputs);
+        let rows = count(&x.shape).whole_parts_of(inputs);
         if !w.weight {
             return products(demand, rows * outputs, inputs, (x, w));
         }
-        demand.multiply_adds = (rows * inputs * outputs) as u64;
-        demand.run(inputs + usize::from(bias), outputs, Holds::Weights);
-        if rows == 1 {
-            demand.rounded(1, outputs, activation);
-            demand.scalars = 12 * inputs as u64;
+        demand.multiply_adds = rows * inputs * outputs;
+        demand.run(inputs + usize::from(bias).into(), outputs, Holds::Weights);
+        if rows == ONE {
+            demand.rounded(ONE, outputs, activation);
+            demand.scalars = inputs * 12;
             return;
         }
         // Each output is a plane of all rows.
         demand.rounded(outputs, rows, activation);
-        demand.scalars = 16 * inputs as u64;
+        demand.scalars = inputs * 16;
         if !self.in_rows.contains(&x.id) {
-            demand.run(inputs, rows, Holds::Values(1));
+            demand.run(inputs, rows, values(1));
         }
     }
 
@@ -191,43 +212,45 @@ impl Tracker {
         else {
             return;
         };
+        let [height, width, channels] = [height, width, channels].map(Amount::from);
+        let [kernels, kh, kw, depth] = [kernels, kh, kw, depth].map(Amount::from);
         let param = |at: usize| layer.params.get(at).copied().unwrap_or(0);
         let depthwise = param(0) == 1 || layer.kind == "DepthwiseConv2D";
-        let [sy, sx] = [3, 4].map(|at| usize::try_from(param(at)).unwrap_or(1).max(1));
-        let [oh, ow] = [1, 2].map(|at| out.get(at).copied().unwrap_or(1));
+        let [sy, sx] = [3, 4].map(|at| side(param(at)));
+        let [oh, ow] = [1, 2].map(|at| Amount::from(out.get(at).copied().unwrap_or(1)));
         // The padded image, as far as windows reach.
         let (h, w_) = (
-            ((oh - 1) * sy + kh).max(height),
-            ((ow - 1) * sx + kw).max(width),
+            (oh.before() * sy + kh).max(height),
+            (ow.before() * sx + kw).max(width),
         );
-        let plain = (sy, sx, h, w_) == (1, 1, height, width);
+        let plain = (sy, sx, h, w_) == (ONE, ONE, height, width);
         let natural = Plane {
-            pitch: w_.div_ceil(sx),
-            cells: h.div_ceil(sy) * w_.div_ceil(sx),
+            pitch: w_.in_parts_of(sx),
+            cells: h.in_parts_of(sy) * w_.in_parts_of(sx),
         };
         let known = self.planes.get(&x.id).copied().filter(|_| plain);
         let plane = known.unwrap_or(natural);
-        if known.is_none() && channels > 1 || !plain {
-            demand.run(channels * sy * sx, plane.cells, Holds::Values(1));
+        if known.is_none() && channels > ONE || !plain {
+            demand.run(channels * sy * sx, plane.cells, values(1));
         }
-        let reach = (kh - 1) / sy * plane.pitch + (kw - 1) / sx;
+        let reach = kh.before().whole_parts_of(sy) * plane.pitch + kw.before().whole_parts_of(sx);
         let cells = plane.cells + reach;
         let (outputs, segments) = match depthwise {
             true => (depth, kh * kw),
             false => (kernels, kh * kw * depth),
         };
-        demand.run(segments + usize::from(bias), outputs, Holds::Weights);
+        demand.run(segments + usize::from(bias).into(), outputs, Holds::Weights);
         // A window that is all of the image is a dense layer.
-        let whole = plain && (oh, ow) == (1, 1);
+        let whole = plain && (oh, ow) == (ONE, ONE);
         let (planes, long) = if whole {
-            (1, outputs)
+            (ONE, outputs)
         } else {
             (outputs, cells)
         };
         demand.rounded(planes, long, param(2));
-        demand.scalars = 16 * (channels * kh * kw) as u64;
+        demand.scalars = channels * kh * kw * 16;
         let per_output = if depthwise { kh * kw } else { kh * kw * depth };
-        demand.multiply_adds = (count(out) * per_output) as u64;
+        demand.multiply_adds = count(out) * per_output;
         let pitch = plane.pitch;
         for id in &layer.ids {
             self.planes.insert(*id, Plane { pitch, cells });
@@ -240,25 +263,17 @@ impl Tracker {
         demand: &mut Demand,
         layer: &LayerShape,
         (x, w): (&Operand, &Operand),
-        size: usize,
+        size: Amount,
     ) {
         let mul = layer.kind == "Mul";
-        demand.multiply_adds = if mul { size as u64 } else { 0 };
+        demand.multiply_adds = if mul { size } else { Amount::default() };
         let count_of = count(&w.shape);
-        demand.run(1, count_of, Holds::Weights);
+        demand.run(ONE, count_of, Holds::Weights);
         if count(&x.shape) != size || count_of == size && size > last(&w.shape) {
             // Where the weights are as many as elements, they are read as a tensor.
             demand.product = mul;
-            demand.run(
-                1,
-                size,
-                if mul {
-                    Holds::Products
-                } else {
-                    Holds::Values(1)
-                },
-            );
-            return demand.rounded(1, size, 0);
+            demand.run(ONE, size, if mul { Holds::Products } else { values(1) });
+            return demand.rounded(ONE, size, 0);
         }
         let fused = layer.kind == "Add" && self.scaled.contains(&x.id);
         if mul {
@@ -267,8 +282,11 @@ impl Tracker {
         if fused {
             return;
         }
-        let channels = last(&x.shape).max(1);
-        let cells = self.planes.get(&x.id).map_or(size / channels, |p| p.cells);
+        let channels = last(&x.shape).max(ONE);
+        let cells = self
+            .planes
+            .get(&x.id)
+            .map_or(size.whole_parts_of(channels), |p| p.cells);
         let activation = if mul {
             0
         } else {
@@ -284,16 +302,16 @@ impl Tracker {
 /// Weights that are read as tensors.
 fn parameters(demand: &mut Demand, operands: &[Operand]) {
     for operand in operands.iter().filter(|o| o.weight) {
-        demand.run(1, count(&operand.shape), Holds::Weights);
+        demand.run(ONE, count(&operand.shape), Holds::Weights);
     }
 }
 
 /// A product of two computed matrices: strips of both, and the result.
-fn products(demand: &mut Demand, size: usize, depth: usize, (a, b): (&Operand, &Operand)) {
+fn products(demand: &mut Demand, size: Amount, depth: Amount, (a, b): (&Operand, &Operand)) {
     let (left, right) = (count(&a.shape), count(&b.shape));
-    demand.run(1, left + right, Holds::Values(1));
-    demand.rounded(1, size, 0);
+    demand.run(ONE, left + right, values(1));
+    demand.rounded(ONE, size, 0);
     // a: [batch·m, k], b: [batch·k, n], so that a·b/size = batch·k².
-    demand.scalars = 16 * (left * right / (size * depth).max(1)) as u64;
-    demand.multiply_adds = (size * depth) as u64;
+    demand.scalars = (left * right).whole_parts_of(size * depth) * 16;
+    demand.multiply_adds = size * depth;
 }

@@ -78,6 +78,7 @@ pub fn check(
         let options = ImportOptions {
             scale: Some(scale),
             input_range: Some(super::support::range(&inputs)),
+            ..ImportOptions::default()
         };
         let outputs = match super::support::integers(&bytes, &options, &inputs) {
             Ok(outputs) => outputs,

@@ -53,6 +53,7 @@ fn attempt(
         let options = ImportOptions {
             scale: Some(scale),
             input_range: Some(range(&free)),
+            ..ImportOptions::default()
         };
         let outputs = match integers(&bytes, &options, &free) {
             Ok(outputs) => outputs,

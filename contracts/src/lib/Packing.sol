@@ -29,10 +29,9 @@ library Packing {
 
     /// @notice Bytes that a record's tensor has in a statement.
     function bytesOf(uint256 tensor) internal pure returns (uint256) {
-        if (tensor & 0xff == uint256(IModelVerifier.Visibility.Public)) {
-            return ((tensor >> 8) & 0xffffffff) * width((tensor >> 72) & 0xff);
-        }
-        return tensor & 0xff == uint256(IModelVerifier.Visibility.Hashed) ? 32 : 0;
+        // Of a tensor that is not public the visibility is all that the record has.
+        if (tensor == uint256(IModelVerifier.Visibility.Hashed)) return 32;
+        return ((tensor >> 8) & 0xffffffff) * width((tensor >> 72) & 0xff);
     }
 
     /// @notice Writes the public values of a tensor to memory.
@@ -42,8 +41,8 @@ library Packing {
     /// @param index Number of the tensor, for errors.
     /// @return end The end of the words.
     function write(uint256 at, uint256 from, uint256 tensor, uint256 index) internal pure returns (uint256 end) {
-        if (tensor & 0xff == uint256(IModelVerifier.Visibility.Private)) return at;
-        if (tensor & 0xff == uint256(IModelVerifier.Visibility.Hashed)) {
+        if (tensor == uint256(IModelVerifier.Visibility.Private)) return at;
+        if (tensor == uint256(IModelVerifier.Visibility.Hashed)) {
             uint256 digest;
             assembly ("memory-safe") {
                 digest := calldataload(from)

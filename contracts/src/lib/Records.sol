@@ -6,7 +6,7 @@ import {IModelVerifier} from "../IModelVerifier.sol";
 /// @title Registered models as contract code
 /// @notice Reading a contract's code costs 2,600 gas, whatever its length, where storage costs 2,100 for
 /// each word. A record is an array of words:
-/// - 0: verifier (160 bits), mode (8), number of slots (16), of inputs (16), of outputs (16), from the lowest bit;
+/// - 0: verifier (160 bits), mode (8), number of slots (16), of inputs (16), from the lowest bit;
 /// - 1: the code hash, 2: the key digest, 3: the commitment;
 /// - 4...: the words of each slot (16 bits), sixteen in a word, the first in the lowest bits;
 /// - then inputs, then outputs: visibility (8 bits), elements (32), words (32), bits (8), lo (64).
@@ -39,8 +39,7 @@ library Records {
         if (count == 0 || count > (direct ? 1 : MAX_SLOTS)) revert IModelVerifier.SlotsInvalid(count);
         uint256 first = HEAD + (count + LANES - 1) / LANES;
         record = new uint256[](first + ins + outs);
-        record[0] = uint160(model.verifier) | (uint256(model.mode) << 160) | (count << 168) | (ins << 184)
-            | (outs << 200);
+        record[0] = uint160(model.verifier) | (uint256(model.mode) << 160) | (count << 168) | (ins << 184);
         record[1] = uint256(model.codeHash);
         record[2] = model.keyDigest;
         record[3] = model.commitment;
@@ -83,8 +82,8 @@ library Records {
         bytes memory code = abi.encodePacked(hex"600b5981380380925939f300", record);
         assembly ("memory-safe") {
             at := create(0, add(code, 0x20), mload(code))
-            if iszero(at) { revert(0, 0) }
         }
+        if (at == address(0)) revert IModelVerifier.RecordNotStored();
     }
 
     /// @notice Reads a record from the contract that holds it.
@@ -117,7 +116,7 @@ library Records {
     }
 
     function inputs(uint256[] memory record) internal pure returns (uint256) {
-        return (record[0] >> 184) & 0xffff;
+        return record[0] >> 184;
     }
 
     /// @notice Where the first tensor is.

@@ -7,16 +7,21 @@
 //! replies are data from outside: no reply makes this module panic, and no error shows more of a
 //! URL than scheme, host and port, or anything of a key.
 
+mod data_fee;
+mod events;
+mod fees;
 mod node;
 mod revert;
 mod rpc;
 mod send;
 mod wallet;
 
+pub use data_fee::DataFee;
+pub use fees::{Fees, Offer, MAX_COST, MAX_TIP};
 pub use node::{Log, Node, Topic, Verdict};
 pub use revert::Revert;
 pub use revm::primitives::{keccak256, Address, B256, U256};
-pub use send::{Fees, Offer, Progress, Quote, Receipt, Signed, Transaction, Wait};
+pub use send::{Progress, Quote, Receipt, Signed, Transaction, Wait};
 pub use wallet::Wallet;
 
 /// Chain ids of development nodes: anvil and hardhat, geth's development mode and ganache.
@@ -82,6 +87,46 @@ pub enum ChainError {
         /// Scheme, host and port.
         node: String,
     },
+    /// The node names a tip that nobody should pay unasked.
+    #[error("{node} names a tip of {tip} wei for a unit of gas (eth_feeHistory, eth_maxPriorityFeePerGas), more than the {most} wei of --max-tip; nothing was sent. Compare with another node: if the chain asks for so much, raise --max-tip, or say the tip with --priority-fee")]
+    Tip {
+        /// Scheme, host and port.
+        node: String,
+        /// What it names, in wei.
+        tip: u128,
+        /// The limit.
+        most: u128,
+    },
+    /// The node asks for much more gas than the transaction takes.
+    #[error("{node} estimates {estimate} gas (eth_estimateGas), and the same transaction takes {own} in zkml's own EVM; nothing was sent. Where the chain counts gas in another way (Arbitrum: for data, too), say the limit with --gas-limit")]
+    Gas {
+        /// Scheme, host and port.
+        node: String,
+        /// The node's estimate.
+        estimate: u64,
+        /// Our own.
+        own: u64,
+    },
+    /// The transaction may cost more than the user allows.
+    #[error("the transaction may cost {cost} wei ({gas} gas at {fee} wei), more than the {most} wei of --max-cost; nothing was sent. Compare with another node, and raise --max-cost, or wait for lower fees")]
+    Cost {
+        /// Gas limit times fee.
+        cost: U256,
+        /// Gas limit.
+        gas: u64,
+        /// Most fee for a unit of gas, in wei.
+        fee: u128,
+        /// The limit.
+        most: U256,
+    },
+    /// The node refuses a transaction, and has not taken it.
+    #[error("{node}: eth_sendRawTransaction: {reason}")]
+    NotTaken {
+        /// Scheme, host and port.
+        node: String,
+        /// Why.
+        reason: String,
+    },
     /// A transaction was included, and had no effect.
     #[error("transaction {hash} failed in block {block}")]
     Failed {
@@ -110,6 +155,13 @@ pub enum ChainError {
         /// What is known of it.
         note: String,
     },
+}
+
+impl ChainError {
+    /// Whether a transaction had no effect, and never will have.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::NotTaken { .. } | Self::Failed { .. })
+    }
 }
 
 /// An ethers address as one of ours.

@@ -4,8 +4,7 @@ use super::{address, is_local, number, rpc::Http, Address, ChainError, Revert, B
 use ethers::{
     providers::{Middleware, Provider, ProviderError},
     types::{
-        transaction::eip2718::TypedTransaction, BlockNumber, Bytes, Eip1559TransactionRequest,
-        Filter, H160, H256,
+        transaction::eip2718::TypedTransaction, BlockNumber, Bytes, Eip1559TransactionRequest, H160,
     },
 };
 use futures_executor::block_on;
@@ -152,28 +151,27 @@ impl Node {
         }
     }
 
-    /// Events of a contract from a block on, with these topics.
-    pub fn logs(
-        &self,
-        of: Address,
-        from_block: u64,
-        topics: [Topic; 4],
-    ) -> Result<Vec<Log>, ChainError> {
-        let mut filter = Filter::new().address(foreign(of)).from_block(from_block);
-        for (slot, topic) in filter.topics.iter_mut().zip(topics) {
-            *slot = topic.map(|topic| H256(topic.0).into());
-        }
-        let logs = self.ask("eth_getLogs", self.provider.get_logs(&filter))?;
-        Ok(logs.into_iter().map(Log::from).collect())
-    }
-
     /// Asks the node.
     pub(super) fn ask<T>(
         &self,
         method: &'static str,
         request: impl Future<Output = Result<T, ProviderError>>,
     ) -> Result<T, ChainError> {
-        block_on(request).map_err(|error| self.error(method, error.to_string()))
+        self.ask_or_error(method, request)
+            .map_err(|(error, _)| error)
+    }
+
+    /// Asks the node. With an error it says whether the node answered, if only that it won't.
+    pub(super) fn ask_or_error<T>(
+        &self,
+        method: &'static str,
+        request: impl Future<Output = Result<T, ProviderError>>,
+    ) -> Result<T, (ChainError, bool)> {
+        use ethers::providers::RpcError;
+        block_on(request).map_err(|error| {
+            let answered = error.as_error_response().is_some();
+            (self.error(method, error.to_string()), answered)
+        })
     }
 
     pub(super) fn error(&self, method: &'static str, reason: String) -> ChainError {

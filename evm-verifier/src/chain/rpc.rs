@@ -122,7 +122,7 @@ impl Http {
 
     fn post(&self, body: &Value) -> Result<Map<String, Value>, HttpError> {
         let hidden = |text: String| text.replace(&self.url, &self.place);
-        let transport = |error: ureq::Error| HttpError::Transport(hidden(error.to_string()));
+        let transport = |error: ureq::Error| HttpError::Transport(hidden(in_words(&error)));
         let mut response = self
             .agent
             .post(&self.url)
@@ -156,6 +156,18 @@ impl Http {
     }
 }
 
+/// What went wrong on the way. What TLS says of a first reply that is none of its own helps nobody.
+fn in_words(error: &ureq::Error) -> String {
+    let said = error.to_string();
+    match said.contains("InvalidContentType") {
+        true => {
+            "the URL says https, and what the server answers is no TLS: it may speak plain HTTP"
+                .to_owned()
+        }
+        false => said,
+    }
+}
+
 #[async_trait::async_trait]
 impl JsonRpcClient for Http {
     type Error = HttpError;
@@ -174,6 +186,16 @@ impl JsonRpcClient for Http {
         let id = self.id.fetch_add(1, Ordering::Relaxed);
         let body = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
         let mut reply = self.post(&body)?;
+        // Of an error the request's id may not be known to the node (JSON-RPC 2.0, section 5): it is null then.
+        let got = reply.get("id").unwrap_or(&Value::Null);
+        let failed = reply.get("error").is_some_and(|error| !error.is_null());
+        if *got != json!(id) && !(failed && got.is_null()) {
+            let got: String = got.to_string().chars().take(40).collect();
+            return Err(HttpError::Transport(format!(
+                "the reply is to another request: expected id {id}, got {}",
+                got.replace(char::is_control, " ")
+            )));
+        }
         match reply.remove("error") {
             None | Some(Value::Null) => {
                 let result = reply.remove("result").unwrap_or_default();
@@ -225,5 +247,22 @@ mod tests {
         ] {
             assert_eq!(Http::new(url).unwrap().is_exposed(), exposed, "{url}");
         }
+    }
+
+    #[test]
+    fn a_server_without_tls_is_named_so() {
+        use std::io::{Read, Write};
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = server.local_addr().unwrap().port();
+        let answer = std::thread::spawn(move || {
+            let (mut stream, _) = server.accept().unwrap();
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+        });
+        let http = Http::new(&format!("https://127.0.0.1:{port}/secret")).unwrap();
+        let error = http.post(&json!({})).unwrap_err().to_string();
+        answer.join().unwrap();
+        assert!(error.contains("the URL says https"), "{error}");
+        assert!(!error.contains("secret"), "{error}");
     }
 }

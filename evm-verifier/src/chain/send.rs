@@ -2,24 +2,20 @@
 
 use super::{
     address, back,
+    fees::{Fees, Offer},
     node::{foreign, Log},
     number, Address, ChainError, Node, Revert, Verdict, Wallet, B256, U256,
 };
 use ethers::{
     providers::{Middleware, ProviderError, RpcError},
     types::{
-        transaction::eip2718::TypedTransaction, BlockNumber, Bytes, Eip1559TransactionRequest,
+        transaction::eip2718::TypedTransaction, Bytes, Eip1559TransactionRequest,
         TransactionReceipt, H256,
     },
 };
 use futures_executor::block_on;
 use revm::primitives::keccak256;
 use std::time::{Duration, Instant};
-
-/// Blocks whose tips are looked at.
-const HISTORY: u64 = 10;
-/// The percentile of the tips in a block that is offered.
-const PERCENTILE: f64 = 50.0;
 
 /// What to do on the chain.
 #[derive(Clone, Debug)]
@@ -28,30 +24,8 @@ pub struct Transaction {
     pub to: Option<Address>,
     /// Calldata, or creation code.
     pub data: Vec<u8>,
-}
-
-/// EIP-1559 fees, in wei for each unit of gas.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fees {
-    /// The next block's base fee, as the node foresees it.
-    pub base: u128,
-    /// The most that is paid in all.
-    pub max: u128,
-    /// The tip.
-    pub priority: u128,
-}
-
-/// What the user has decided about a transaction; the rest is found out.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Offer {
-    /// Most fee in wei for each unit of gas.
-    pub max_fee: Option<u128>,
-    /// Tip in wei for each unit of gas.
-    pub priority_fee: Option<u128>,
-    /// Most gas.
-    pub gas_limit: Option<u64>,
-    /// Number of the transaction among the account's.
-    pub nonce: Option<u64>,
+    /// Gas that it takes in our own EVM, with which the node's estimate is compared.
+    pub gas: u64,
 }
 
 /// A transaction ready to be signed, with what it costs.
@@ -79,6 +53,14 @@ impl Quote {
     /// The most that it can cost, in wei.
     pub fn at_most(&self) -> U256 {
         U256::from(self.gas_limit).saturating_mul(U256::from(self.fees.max))
+    }
+
+    /// The contract that it creates, if it does.
+    pub fn creates(&self) -> Option<Address> {
+        match self.transaction.to {
+            Some(_) => None,
+            None => Some(self.from.create(self.nonce)),
+        }
     }
 
     /// What it costs if the base fee stays, in wei.
@@ -137,40 +119,9 @@ pub enum Progress {
 }
 
 impl Node {
-    /// The fees of a transaction sent now: twice the base fee, which lasts for at least five full
-    /// blocks, and the median of recent tips.
-    pub fn fees(&self, offer: &Offer) -> Result<Fees, ChainError> {
-        let history = self
-            .provider
-            .fee_history(HISTORY, BlockNumber::Latest, &[PERCENTILE]);
-        let history = self.ask("eth_feeHistory", history)?;
-        let base = history.base_fee_per_gas.last().copied().map(number);
-        let base = base.and_then(|fee| u128::try_from(fee).ok());
-        let base = base.ok_or_else(|| ChainError::NoBaseFee {
-            node: self.place().to_owned(),
-        })?;
-        let mut tips: Vec<u128> = history
-            .reward
-            .iter()
-            .filter_map(|block| u128::try_from(number(*block.first()?)).ok())
-            .filter(|tip| *tip > 0)
-            .collect();
-        tips.sort_unstable();
-        let usual = tips.get(tips.len() / 2).copied().unwrap_or(1);
-        let priority = offer.priority_fee.unwrap_or(usual);
-        let max = offer
-            .max_fee
-            .unwrap_or_else(|| base.saturating_mul(2).saturating_add(priority));
-        Ok(Fees {
-            base,
-            max,
-            priority: priority.min(max),
-        })
-    }
-
     /// Gas that the node expects a transaction to need, or why it would fail.
     pub fn estimate(&self, from: Address, tx: &Transaction) -> Result<u64, ChainError> {
-        let typed = TypedTransaction::Eip1559(self.request(from, tx));
+        let typed = TypedTransaction::Eip1559(self.request(from, tx.to, &tx.data));
         match block_on(self.provider.estimate_gas(&typed, None)) {
             Ok(gas) => u64::try_from(number(gas))
                 .map_err(|_| self.error("eth_estimateGas", "a number above 2^64".into())),
@@ -179,6 +130,9 @@ impl Node {
     }
 
     /// Completes a transaction and says what it costs. The account's balance is not yet compared.
+    ///
+    /// # Errors
+    /// If it may cost more than is offered.
     pub fn quote(
         &self,
         from: Address,
@@ -188,20 +142,25 @@ impl Node {
         let settled = self.nonce(from, false)?;
         let next = self.nonce(from, true)?;
         let estimate = self.estimate(from, &transaction)?;
-        // A tenth more: the state may change until it is included. Unused gas is not paid.
-        let ample = estimate
-            .saturating_add(estimate / 10)
-            .min(crate::exec::MAX_TX_GAS.max(estimate));
-        Ok(Quote {
+        let quote = Quote {
             from,
             nonce: offer.nonce.unwrap_or(next),
             waiting: next.saturating_sub(settled),
             estimate,
-            gas_limit: offer.gas_limit.unwrap_or(ample),
+            gas_limit: self.gas_limit(estimate, transaction.gas, offer)?,
             fees: self.fees(offer)?,
             balance: self.balance(from)?,
             transaction,
-        })
+        };
+        if quote.at_most() > offer.max_cost {
+            return Err(ChainError::Cost {
+                cost: quote.at_most(),
+                gas: quote.gas_limit,
+                fee: quote.fees.max,
+                most: offer.max_cost,
+            });
+        }
+        Ok(quote)
     }
 
     /// Signs a transaction as quoted; nothing is sent.
@@ -214,25 +173,32 @@ impl Node {
                 needs: quote.at_most(),
             });
         }
+        let raw = wallet.sign(&self.complete(quote))?;
+        Ok(Signed {
+            hash: keccak256(&raw),
+            raw,
+            creates: quote.creates(),
+        })
+    }
+
+    /// A transaction as quoted without a signature, as those take it that sign elsewhere: EIP-2718's type and
+    /// EIP-1559's fields.
+    pub fn unsigned(&self, quote: &Quote) -> Vec<u8> {
+        self.complete(quote).rlp().to_vec()
+    }
+
+    fn complete(&self, quote: &Quote) -> TypedTransaction {
         let request = self
-            .request(quote.from, &quote.transaction)
+            .request(quote.from, quote.transaction.to, &quote.transaction.data)
             .nonce(quote.nonce)
             .gas(quote.gas_limit)
             .max_fee_per_gas(back(U256::from(quote.fees.max)))
             .max_priority_fee_per_gas(back(U256::from(quote.fees.priority)));
-        let raw = wallet.sign(&TypedTransaction::Eip1559(request))?;
-        let creates = match quote.transaction.to {
-            Some(_) => None,
-            None => Some(quote.from.create(quote.nonce)),
-        };
-        Ok(Signed {
-            hash: keccak256(&raw),
-            raw,
-            creates,
-        })
+        TypedTransaction::Eip1559(request)
     }
 
-    /// Sends a signed transaction. To send it again does no harm.
+    /// Sends a signed transaction. To send it again does no harm. [`ChainError::NotTaken`] if the node refuses it; after
+    /// any other error it may have been taken.
     pub fn send(&self, signed: &Signed) -> Result<(), ChainError> {
         let result = block_on(self.provider.send_raw_transaction(signed.raw.clone()));
         let Err(error) = result else {
@@ -244,10 +210,15 @@ impl Node {
                 .is_some_and(|reply| reply.message.to_lowercase().contains("already known"))
         };
         // The node may have it although the answer was lost.
-        if known(&error) || self.knows(signed.hash).unwrap_or(false) {
-            return Ok(());
+        let known = known(&error) || self.knows(signed.hash).unwrap_or(false);
+        match error.as_error_response() {
+            _ if known => Ok(()),
+            Some(reply) => Err(ChainError::NotTaken {
+                node: self.place().to_owned(),
+                reason: advise(&reply.message),
+            }),
+            None => Err(self.error("eth_sendRawTransaction", error.to_string())),
         }
-        Err(self.error("eth_sendRawTransaction", advise(&error.to_string())))
     }
 
     /// Whether the node has a transaction, in a block or waiting.
@@ -335,11 +306,8 @@ impl Node {
             return Ok(Revert::unknown());
         };
         let used_all = receipt.gas_used.is_some_and(|used| used == sent.gas);
-        let tx = Transaction {
-            to: receipt.to.map(address),
-            data: sent.input.to_vec(),
-        };
-        let request = self.request(address(receipt.from), &tx).gas(sent.gas);
+        let (from, to) = (address(receipt.from), receipt.to.map(address));
+        let request = self.request(from, to, &sent.input).gas(sent.gas);
         match self.call_typed(&TypedTransaction::Eip1559(request), Some(block))? {
             Verdict::Reverted(revert) => Ok(revert),
             Verdict::Returned(_) if used_all => Ok(Revert::out_of_gas()),
@@ -347,12 +315,17 @@ impl Node {
         }
     }
 
-    fn request(&self, from: Address, tx: &Transaction) -> Eip1559TransactionRequest {
+    fn request(
+        &self,
+        from: Address,
+        to: Option<Address>,
+        data: &[u8],
+    ) -> Eip1559TransactionRequest {
         let request = Eip1559TransactionRequest::new()
             .from(foreign(from))
             .chain_id(self.chain_id())
-            .data(tx.data.clone());
-        match tx.to {
+            .data(data.to_vec());
+        match to {
             Some(to) => request.to(foreign(to)),
             None => request,
         }

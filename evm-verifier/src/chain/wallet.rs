@@ -68,7 +68,16 @@ impl Wallet {
         check_keystore(path)?;
         LocalWallet::decrypt_keystore(path, password)
             .map(Self)
-            .map_err(|error| key_error(path, error.to_string()))
+            .map_err(|error| {
+                // The library's other errors quote the file.
+                let reason = match error.to_string().contains("Mac Mismatch") {
+                    true => "the password is not that of the keystore",
+                    false => {
+                        "expected a keystore of version 3, got numbers or digits that are not one's"
+                    }
+                };
+                key_error(path, reason.to_owned())
+            })
     }
 
     /// The account.
@@ -236,11 +245,19 @@ mod tests {
             ("\"c\":262144", "\"c\":4000000000"),
             ("\"c\":262144", "\"n\":4294967296,\"r\":8,\"p\":1"),
             ("\"c\":262144", "\"n\":3,\"r\":8,\"p\":1"),
+            // The library reads these by itself.
+            ("\"c\":262144", "\"c\":\"5318b4d5\""),
+            ("\"mac\":\"517ead92", "\"mac\":\"517ead9x"),
+            ("\"salt\":\"ae3cd4e7", "\"salt\":\"ae3cd4e7zz"),
             ("\"version\":3", "\"version\":1"),
             ("{\"crypto\"", "{"),
         ] {
             std::fs::write(&path, good.replace(from, to)).unwrap();
-            Wallet::from_keystore(&path, "testpassword").unwrap_err();
+            let error = Wallet::from_keystore(&path, "testpassword").unwrap_err();
+            let text = error.to_string();
+            for secret in ["5318b4d5", "517ead92", "ae3cd4e7", "testpassword"] {
+                assert!(!text.contains(secret), "{text}");
+            }
         }
         Wallet::from_keystore(&folder.path().join("none"), "x").unwrap_err();
     }

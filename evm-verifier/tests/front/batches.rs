@@ -175,11 +175,11 @@ pub fn a_batch_is_its_statements_in_order() {
         refused(scene, &call, I::BatchMixed { statement });
     }
     // A model of direct mode is in no batch.
-    let direct = I::Model {
+    let direct = fitted(I::Model {
         mode: I::Mode::Direct,
         keyDigest: U256::ZERO,
         ..models[0].clone()
-    };
+    });
     assert!(scene.call(scene.front, &register_call(&direct)).returned);
     let alone = inference(&direct, Fr::from(CONTEXT));
     let call = batch_call(&[alone], &proof, false);

@@ -10,9 +10,12 @@ mod batches;
 mod chosen;
 mod mutants;
 mod packing;
+mod records;
 mod registry;
 mod rules;
+mod slots;
 mod statements;
+mod verdicts;
 
 use alloy_sol_types::{SolCall, SolError};
 use halo2_proofs::halo2curves::bn256::Fr;

@@ -21,7 +21,7 @@ use support::standing_for;
 use zkml_evm_verifier::{compile::find_compiler, contracts::SOURCES};
 
 /// The tests, those that fail soonest first.
-const BATTERY: [(&str, fn()); 13] = [
+const BATTERY: [(&str, fn()); 23] = [
     (
         "a proof is accepted",
         statements::a_proof_is_accepted_and_an_event_says_so,
@@ -39,6 +39,16 @@ const BATTERY: [(&str, fn()); 13] = [
     ("the pinned verifier", registry::the_verifier_is_pinned),
     ("a batch's encoding", batches::a_batch_has_one_encoding),
     ("calldata's encoding", statements::calldata_has_one_encoding),
+    ("slots", slots::each_statement_fills_its_slot),
+    ("records", records::a_record_is_written_as_documented),
+    ("acceptances", verdicts::the_word_one_alone_is_an_acceptance),
+    ("rejections", verdicts::three_errors_alone_are_rejections),
+    ("the verifier's gas", verdicts::a_verifier_has_so_much_gas),
+    ("any verifier", records::a_verifier_is_any_contract),
+    (
+        "several faults",
+        records::of_several_faults_the_first_is_named,
+    ),
     (
         "another statement",
         statements::another_statement_is_rejected,
@@ -51,6 +61,9 @@ const BATTERY: [(&str, fn()); 13] = [
         "ranges and lengths",
         statements::elements_out_of_range_and_wrong_lengths_are_named,
     ),
+    ("bounds of ranges", packing::ranges_end_where_they_end),
+    ("lengths", slots::every_length_has_one_encoding),
+    ("whole records", records::what_is_registered_is_all_of_it),
     ("no verdict", registry::what_is_no_verdict_is_no_rejection),
     ("bounds of records", registry::records_are_bounded),
 ];
@@ -92,8 +105,9 @@ const EXPLAINED: [(&str, &str, &str); 6] = [
 /// Mutants compiled at a time.
 const AT_ONCE: usize = 6;
 
-/// Compiles a front for each list of sources; none where a source does not compile.
-fn compile(sets: &[&Mutant]) -> Vec<Option<Vec<u8>>> {
+/// Compiles a front for each list of sources; none where a source does not compile. Without the optimiser it takes half
+/// the time, and what the contract does is the same.
+fn compile(sets: &[&Mutant], optimised: bool) -> Vec<Option<Vec<u8>>> {
     let mut sources = serde_json::Map::new();
     let mut outputs = serde_json::Map::new();
     for (i, mutant) in sets.iter().enumerate() {
@@ -108,12 +122,17 @@ fn compile(sets: &[&Mutant]) -> Vec<Option<Vec<u8>>> {
         let wanted = json!({ "ModelVerifier": ["evm.deployedBytecode.object"] });
         outputs.insert(format!("{i}/src/ModelVerifier.sol"), wanted);
     }
-    // Without the optimiser a mutant takes half the time; what the contract does is the same.
-    let input = json!({
-        "language": "Solidity",
-        "sources": sources,
-        "settings": { "viaIR": true, "evmVersion": "cancun", "outputSelection": outputs },
+    // Not the hash of the sources behind the code: it would be another for each.
+    let mut settings = json!({
+        "viaIR": true,
+        "evmVersion": "cancun",
+        "metadata": { "appendCBOR": false },
+        "outputSelection": outputs,
     });
+    if optimised {
+        settings["optimizer"] = json!({ "enabled": true, "runs": 1_000_000 });
+    }
+    let input = json!({ "language": "Solidity", "sources": sources, "settings": settings });
     let mut solc = Command::new(find_compiler(None).unwrap().path)
         .arg("--standard-json")
         .stdin(Stdio::piped())
@@ -137,7 +156,10 @@ fn compile(sets: &[&Mutant]) -> Vec<Option<Vec<u8>>> {
         .collect();
     // One source that does not compile takes the others with it.
     if sets.len() > 1 && codes.iter().any(Option::is_none) {
-        return sets.iter().flat_map(|one| compile(&[one])).collect();
+        return sets
+            .iter()
+            .flat_map(|one| compile(&[one], optimised))
+            .collect();
     }
     codes
 }
@@ -158,18 +180,29 @@ enum Fate {
     Survived,
 }
 
-fn fate(mutant: &Mutant, code: Option<&[u8]>, original: &[u8]) -> Fate {
+/// The contract itself, compiled both ways.
+struct Original {
+    plain: Vec<u8>,
+    optimised: Vec<u8>,
+}
+
+fn fate(mutant: &Mutant, code: Option<&[u8]>, original: &Original) -> Fate {
     let listed = |(before, after, _): &&(&str, &str, &str)| {
         *before == mutant.before && *after == mutant.after
     };
     let explained = EXPLAINED.iter().find(listed).map(|(_, _, reason)| *reason);
     match code {
         None => Fate::NotCompiled,
-        Some(code) if code == original => Fate::Explained("the same code"),
+        Some(code) if code == original.plain => Fate::Explained("the same code"),
         Some(code) => match (failed(code), explained) {
             (Some(test), _) => Fate::Killed(test),
             (None, Some(reason)) => Fate::Explained(reason),
-            (None, None) => Fate::Survived,
+            (None, None) => match compile(&[mutant], true).remove(0) {
+                Some(code) if code == original.optimised => {
+                    Fate::Explained("the optimiser makes the same code of both")
+                }
+                _ => Fate::Survived,
+            },
         },
     }
 }
@@ -187,8 +220,9 @@ fn every_check_of_the_front_is_needed() {
             .to_string(),
         ..all[0].clone()
     };
-    let original = compile(&[&whole]).remove(0).unwrap();
-    assert_eq!(failed(&original), None, "the contract itself");
+    let [plain, optimised] = [false, true].map(|how| compile(&[&whole], how).remove(0).unwrap());
+    assert_eq!(failed(&plain), None, "the contract itself");
+    let original = Original { plain, optimised };
 
     // What the tests say when they fail is what is wanted here.
     let hook = std::panic::take_hook();
@@ -200,7 +234,7 @@ fn every_check_of_the_front_is_needed() {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
                 while let Some(chunk) = chunks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    for (mutant, code) in chunk.iter().zip(compile(chunk)) {
+                    for (mutant, code) in chunk.iter().zip(compile(chunk, false)) {
                         let fate = fate(mutant, code.as_deref(), &original);
                         let line = format!("{}:{}: {}", mutant.file, mutant.line, mutant.before);
                         println!("tried: {line} | {} | {fate:?}", mutant.after);

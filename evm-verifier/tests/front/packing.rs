@@ -93,63 +93,109 @@ pub fn tensors_of_all_widths_are_packed_as_documented() {
         public(64, 3, 6, 64),
         public(1, -1, 1, 7),
         public(10, -70, 4, 6),
+        public(10, -16, 4, 6),
+        public(5, -300, 8, 4),
+        public(3, -70_000, 16, 2),
         public(5000, -128, 8, 2500),
         public(200, -5, 8, 7),
         public(100, 70_000, 16, 7),
         public(100, 40_000, 15, 9),
         public(21, i64::MIN, 64, 7),
     ]);
-    for tensor in tensors {
-        let (bits, span) = (tensor.bits, 1i128 << tensor.bits);
-        let lo = i128::from(tensor.lo);
-        let hi = (lo + span - 1).min(i64::MAX.into());
-        let mut values: Vec<i64> = (0..tensor.elements)
-            .map(|_| i64::try_from(rng.gen_range(lo..=hi)).unwrap())
-            .collect();
-        values[0] = tensor.lo;
-        if let Some(last) = values.last_mut() {
-            *last = i64::try_from(hi).unwrap();
-        }
-        // Beside another tensor, so that what is overwritten behind the words is seen.
-        let mut other = model.clone();
-        other.inputs = vec![tensor.clone(), public(3, 0, 8, 1)];
-        other.outputs = vec![tensor.clone()];
-        let other = fitted(other);
-        assert!(scene.call(scene.front, &register_call(&other)).returned);
-        let inference = inference_of(
-            &other,
-            &[values.clone(), vec![1, 2, 255]],
-            &[values.clone()],
-        );
-        let words = pack(&tensor, &values);
-        // No pad is zero where zero is out of range: such a tensor has none.
-        if lo + span > 0 || tensor.elements % tensor.words == 0 {
-            let mut expected = vec![other.commitment, U256::ZERO];
-            expected.extend(&words);
-            expected.push(U256::from((1 << 16) + (2 << 8) + 255));
-            expected.extend(&words);
-            assert_eq!(
-                public_values(&mut scene, &inference),
-                expected,
-                "{bits} bits, {tensor:?}"
+    tensors.into_iter().for_each(|tensor| {
+        is_packed(&mut scene, &model, &tensor, &mut rng);
+    });
+}
+
+/// Where a range begins and ends: around zero and around where its bytes wrap; where its padding does and does not
+/// fill words of memory; in front and behind.
+#[test]
+pub fn ranges_end_where_they_end() {
+    let (mut scene, model) = scene(Fork::Osaka);
+    let mut rng = StdRng::seed_from_u64(6);
+    for bits in [1u8, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64] {
+        let (most, span) = (253 / u32::from(bits), 1i128 << bits);
+        let bytes = zkml_evm_verifier::front::element_bytes(bits);
+        let wraps = 1i128 << (8 * bytes - 1);
+        let ends = [
+            -span,
+            1 - span,
+            2 - span,
+            -1,
+            0,
+            1,
+            0x4321,
+            0x4321_8765_1234,
+            -wraps,
+            1 - wraps,
+            wraps - span,
+            wraps - 1,
+            wraps,
+            wraps + 1,
+            2 * wraps - span,
+            2 * wraps + 1 - span,
+        ];
+        for (i, lo) in ends.into_iter().enumerate() {
+            let Ok(lo) = i64::try_from(lo) else { continue };
+            let (elements, words) = [(3, 90), (2 * most - 1, 2), (most, 1)][i % 3];
+            is_packed(
+                &mut scene,
+                &model,
+                &public(elements, lo, bits, words),
+                &mut rng,
             );
         }
-        // Every element alone, one too large and one too small, where the bytes can say so.
-        let width = zkml_evm_verifier::front::element_bytes(bits);
-        if usize::from(bits) < 8 * width {
-            for at in [
-                0,
-                tensor.elements as usize / 2,
-                tensor.elements as usize - 1,
-            ] {
-                for value in [lo + span, lo - 1] {
-                    let mut bad = inference.clone();
-                    let bytes = value.to_be_bytes();
-                    bad.output[at * width..(at + 1) * width].copy_from_slice(&bytes[16 - width..]);
-                    let call = verify_call(&bad, &[], false);
-                    let (tensor, element) = (U256::from(2), U256::from(at));
-                    refused(&mut scene, &call, I::ElementOutOfRange { tensor, element });
-                }
+    }
+}
+
+/// A tensor's extreme elements are packed as documented, those just outside are named.
+fn is_packed(scene: &mut Scene, model: &Model, tensor: &Tensor, rng: &mut StdRng) {
+    let (bits, span) = (tensor.bits, 1i128 << tensor.bits);
+    let lo = i128::from(tensor.lo);
+    let hi = (lo + span - 1).min(i64::MAX.into());
+    let mut values: Vec<i64> = (0..tensor.elements)
+        .map(|_| i64::try_from(rng.gen_range(lo..=hi)).unwrap())
+        .collect();
+    values[0] = tensor.lo;
+    if let Some(last) = values.last_mut() {
+        *last = i64::try_from(hi).unwrap();
+    }
+    // Beside another tensor, so that what is overwritten behind the words is seen.
+    let mut other = model.clone();
+    other.inputs = vec![tensor.clone(), public(3, 0, 8, 1)];
+    other.outputs = vec![tensor.clone()];
+    let other = fitted(other);
+    assert!(scene.call(scene.front, &register_call(&other)).returned);
+    let inference = inference_of(
+        &other,
+        &[values.clone(), vec![1, 2, 255]],
+        &[values.clone()],
+    );
+    let words = pack(tensor, &values);
+    let mut expected = vec![other.commitment, U256::ZERO];
+    expected.extend(&words);
+    expected.push(U256::from((1 << 16) + (2 << 8) + 255));
+    expected.extend(&words);
+    assert_eq!(
+        public_values(scene, &inference),
+        expected,
+        "{bits} bits, {tensor:?}"
+    );
+    // Every element alone, one too large and one too small, where the bytes can say so.
+    let width = zkml_evm_verifier::front::element_bytes(bits);
+    if usize::from(bits) < 8 * width {
+        for at in [
+            0,
+            tensor.elements as usize / 2,
+            tensor.elements as usize - 1,
+        ] {
+            for value in [lo + span, lo - 1] {
+                let mut bad = inference.clone();
+                let bytes = value.to_be_bytes();
+                bad.output[at * width..(at + 1) * width].copy_from_slice(&bytes[16 - width..]);
+                let call = verify_call(&bad, &[], false);
+                let (tensor, element) = (U256::from(2), U256::from(at));
+                refused(scene, &call, I::ElementOutOfRange { tensor, element });
             }
         }
     }

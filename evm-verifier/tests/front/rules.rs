@@ -78,9 +78,12 @@ fn of_source(file: &'static str, text: &str) -> Vec<Mutant> {
             let others = dropped(code, language).filter(|_| whole);
             let others = others.into_iter().chain(altered(code, language));
             out.extend(others.map(|other| changed(&[other])));
-            if let Some(next) = next.filter(|next| {
-                movable(code, language) && movable(next, language) && !apart(code, next)
-            }) {
+            let moves = |code| match language {
+                Language::Assembly => movable(code, language),
+                Language::Solidity => whole && alone(code),
+            };
+            let next = next.filter(|next| moves(code) && moves(next) && !declares(code, next));
+            if let Some(next) = next.filter(|next| !apart(code, next)) {
                 out.push(changed(&[next.to_string(), code.to_string()]));
             }
         }
@@ -126,26 +129,74 @@ fn movable(code: &str, language: Language) -> bool {
     language == Language::Assembly && !code.contains(['{', '}']) && (sets || calls)
 }
 
+/// A statement of Solidity alone on its line, that does something where it stands.
+fn alone(code: &str) -> bool {
+    let fixed = ["}", "return", "revert"];
+    let acts = code.contains(['=', '(']) && !code.contains(" constant ");
+    code.ends_with(';') && acts && !fixed.iter().any(|start| code.starts_with(start))
+}
+
+/// Whether a line of Solidity declares what the next one names: the other order is no contract.
+fn declares(first: &str, second: &str) -> bool {
+    let Some((place, _)) = first.split_once(" = ") else {
+        return false;
+    };
+    let second = words(second);
+    let declared = place.split(", ").filter_map(|one| one.rsplit_once(' '));
+    let mut names = declared.map(|(_, name)| name.trim_end_matches(')'));
+    !first.starts_with("if") && names.any(|name| second.contains(&name))
+}
+
 /// Whether two lines set variables, of which neither is the other's affair: their order says nothing.
 fn apart(first: &str, second: &str) -> bool {
-    let set = |code| {
-        let words: Vec<&str> = words(code).into_iter().filter(|word| plain(word)).collect();
-        let name = words.iter().position(|word| *word != "let")?;
-        let acts = words
-            .iter()
-            .any(|word| matches!(*word, "create" | "mstore" | "staticcall"));
-        (code.contains(":=") && !acts).then(|| {
-            (
-                words[name].to_string(),
-                words[name + 1..].to_vec().join(" "),
-            )
-        })
-    };
     let (Some((a, uses_a)), Some((b, uses_b))) = (set(first), set(second)) else {
         return false;
     };
-    let names = |uses: &str, name: &str| uses.split(' ').any(|word| word == name);
-    a != b && !names(&uses_a, &b) && !names(&uses_b, &a)
+    let base = |place: &str| words(place)[0].to_string();
+    let names = |uses: &str, place: &str| words(uses).contains(&base(place).as_str());
+    a != b && !names(uses_a, b) && !names(uses_b, a)
+}
+
+/// What a line sets, a variable or a part of one, and what to; none if it may do something else.
+fn set(code: &str) -> Option<(&str, &str)> {
+    let (place, value) = code.split_once(" := ").or_else(|| {
+        let (place, value) = code.split_once(" = ")?;
+        (!code.starts_with("if")).then_some((place, value))
+    })?;
+    // A declaration has a type, or `let`, in front.
+    let place = place.rsplit(' ').next()?;
+    let acts = words(value).windows(2).any(|pair| {
+        let conversion = ["uint", "int", "bytes", "address"]
+            .iter()
+            .any(|kind| pair[0].starts_with(kind));
+        let pure = matches!(
+            pair[0],
+            "add"
+                | "and"
+                | "calldataload"
+                | "div"
+                | "eq"
+                | "extcodesize"
+                | "gt"
+                | "iszero"
+                | "lt"
+                | "mload"
+                | "mul"
+                | "not"
+                | "or"
+                | "returndatasize"
+                | "shl"
+                | "shr"
+                | "signextend"
+                | "sub"
+                | "xor"
+                | "close"
+                | "type"
+                | "keccak256"
+        );
+        pair[1] == "(" && plain(pair[0]) && !conversion && !pure
+    });
+    (!acts).then_some((place, value))
 }
 
 /// A line with one word altered.
@@ -213,6 +264,8 @@ fn others(word: &str, language: Language, call: bool) -> Vec<String> {
         (_, "&") => "|",
         (_, "<<") => ">>",
         (_, ">>") => "<<",
+        (_, "true") => "false",
+        (_, "false") => "true",
         (Language::Assembly, _) if call => match word {
             "add" => "sub",
             "sub" => "add",
@@ -283,6 +336,7 @@ fn each_line_is_changed_by_each_rule() {
         "if (a >= 6 && !b) revert Bad(a);",
         "if (a >= 7 || !b) revert Bad(a);",
         "if (a >= 7 && b) revert Bad(a);",
+        "if (a >= 7 && !b) revert Bad(a); / uint256 x = a + 0x0f;",
         "let y := 0",
         "let y := sub(x, 1)",
         "let y := add(x, 2)",

@@ -83,7 +83,16 @@ pub fn pack(tensor: &Tensor, values: &[i64]) -> Vec<U256> {
     let (m, bits) = (tensor.words as usize, usize::from(tensor.bits));
     let s = values.len().div_ceil(m);
     let lo = i128::from(tensor.lo);
-    let element = |e: usize| values.get(e).map_or(lo.max(0), |x| i128::from(*x));
+    let pad = if lo <= 0 && lo + (1 << bits) > 0 {
+        0
+    } else {
+        lo
+    };
+    assert_eq!(
+        pad,
+        i128::from(zkml_circuits::circuit::pad(tensor.lo, tensor.bits.into()))
+    );
+    let element = |e: usize| values.get(e).map_or(pad, |x| i128::from(*x));
     let shifted = |e, t| U256::from((element(e) - lo) as u128) << (bits * (s - 1 - t));
     (0..m)
         .map(|i| (0..s).fold(U256::ZERO, |sum, t| sum + shifted(i * s + t, t)))

@@ -12,7 +12,7 @@ use crate::{
     srs::{warn, SrsArgs, TrustArgs},
     submission::Submission,
     ui::Ui,
-    values::{class, grouped, say_output, shape, stated_class, tensor},
+    values::{class, grouped, input_name, output_name, say_output, shape, stated_class, tensor},
 };
 use anyhow::{bail, Context, Result};
 use art::art;
@@ -22,8 +22,8 @@ use serde_json::{json, Map, Value};
 use std::path::{Path, PathBuf};
 use zkml_circuits::{
     files::write_atomic,
-    graph::exec,
-    import::{self, ImportOptions, Model},
+    graph::{exec, Graph},
+    import::{self, ImportOptions, Model, Source},
     inputs,
     layout::Visibilities,
     prove::{Exposure, Proof},
@@ -141,6 +141,7 @@ impl Demo<'_> {
         let options = ImportOptions {
             scale: None,
             input_range: Some((0.0, 1.0)),
+            ..ImportOptions::default()
         };
         let model = import::load(&path, &options)?;
         let input = inputs::load(&self.image(), &model.graph, &model.source)?;
@@ -179,6 +180,8 @@ impl Demo<'_> {
         let ui = self.ui;
         self.chapter("Setup, once per model")?;
         let weights: usize = model.weights.values().map(Vec::len).sum();
+        // As `zkml setup` has it.
+        model.check_public(&[])?;
         let made = setup::make(model, Visibilities::default(), goal, &self.srs, ui)?;
         setup::write(&made, &self.keys(), ui)?;
         warn(&made.keys.provenance, ui);
@@ -218,12 +221,18 @@ impl Demo<'_> {
         ui.say(format_args!("proven    {:.2} s", proven.seconds))?;
         ui.say(format_args!("size      {} bytes", grouped(size as u64)))?;
         ui.say("public    C, the commitment to the weights")?;
-        for (role, ids) in [
+        let source = &prover.architecture.source;
+        let names: [fn(&Graph, &Source, usize) -> String; 2] = [input_name, output_name];
+        for ((role, ids), name) in [
             ("F, the input ", &graph.inputs),
             ("O, the output", &graph.outputs),
-        ] {
-            for id in ids {
-                let (name, dimensions) = crate::values::tensor(graph, *id);
+        ]
+        .into_iter()
+        .zip(names)
+        {
+            for (at, id) in ids.iter().enumerate() {
+                let (_, dimensions) = tensor(graph, *id);
+                let name = name(graph, source, at);
                 ui.say(format_args!(
                     "          {role} '{name}' {}",
                     shape(&dimensions)

@@ -16,14 +16,15 @@ use clap::Args;
 use serde_json::{json, Value};
 use std::path::PathBuf;
 use zkml_evm_verifier::{
-    chain::{Offer, U256},
+    chain::{DataFee, Offer, Transaction, U256},
     exec::{Chain, Fork, Gas},
     front::{describe_revert, register_call},
 };
 
 /// Say what deployment, registration and submission cost, in gas and in ether.
 ///
-/// All of it is run in a local EVM; a node is only asked for the fees, if one is named.
+/// All of it is run in a local EVM; a node is only asked for the fees, if one is named: those of the gas, and on
+/// chains that keep their data on another one (OP-style ones, Arbitrum) those of the data.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -45,8 +46,15 @@ pub struct EstimateArgs {
 /// Gas of each step under one set of rules.
 struct Steps {
     fork: Fork,
-    steps: Vec<(&'static str, u64)>,
+    steps: Vec<Step>,
     submission: Gas,
+}
+
+/// A transaction, with the gas that it takes.
+struct Step {
+    name: &'static str,
+    transaction: Transaction,
+    data_fee: Option<DataFee>,
 }
 
 /// Runs the command.
@@ -62,18 +70,33 @@ pub fn run(args: &EstimateArgs, ui: &Ui) -> Result<Value> {
                 .len(),
         ),
     };
-    let price = match args.gas_price {
-        Some(price) => Some(price),
-        None if args.node.is_given() => {
-            let fees = args.node.connect(ui)?.fees(&Offer::default())?;
-            Some(fees.base.saturating_add(fees.priority))
+    let node = match args.node.is_given() {
+        true => Some(args.node.connect(ui)?),
+        false => None,
+    };
+    let fees = match &node {
+        Some(node) => {
+            // Nothing is paid here: what the node says is shown, whatever it is.
+            let offer = Offer {
+                max_tip: u128::MAX,
+                ..Offer::default()
+            };
+            Some((node, node.fees(&offer)?))
         }
         None => None,
     };
+    let price = fees.map(|(_, fees)| fees.base.saturating_add(fees.priority));
+    let price = args.gas_price.or(price);
     let mut forks = Vec::new();
     for fork in Fork::ALL {
         let work = || measure(fork, args, &contracts, &submission, &models);
-        forks.push(ui.stage("Running the contracts", None, work).value?);
+        let mut measured = ui.stage("Running the contracts", None, work).value?;
+        if let Some((node, fees)) = fees {
+            for step in &mut measured.steps {
+                step.data_fee = node.data_fee(&step.transaction, fees)?;
+            }
+        }
+        forks.push(measured);
     }
     let cost = |gas: u64| price.map(|price| U256::from(price).saturating_mul(U256::from(gas)));
     for Steps {
@@ -83,9 +106,23 @@ pub fn run(args: &EstimateArgs, ui: &Ui) -> Result<Value> {
     } in &forks
     {
         ui.say(format_args!("under {fork}"))?;
-        for (name, gas) in steps {
-            let paid = cost(*gas).map_or_else(String::new, |wei| format!(", {} ether", ether(wei)));
-            ui.say(format_args!("  {name:<25} {} gas{paid}", grouped(*gas)))?;
+        for Step {
+            name,
+            transaction,
+            data_fee,
+        } in steps
+        {
+            let gas = transaction.gas;
+            let paid = cost(gas).map_or_else(String::new, |wei| format!(", {} ether", ether(wei)));
+            let data = match data_fee {
+                None => String::new(),
+                Some(DataFee::Beside(wei)) => format!(", and {} ether for its data", ether(*wei)),
+                Some(DataFee::Gas(more)) => format!(", and {} gas for its data", grouped(*more)),
+            };
+            ui.say(format_args!(
+                "  {name:<25} {} gas{paid}{data}",
+                grouped(gas)
+            ))?;
         }
         ui.say(format_args!(
             "  of the submission         base {}, calldata {}, precompiles {}, rest {}",
@@ -99,8 +136,20 @@ pub fn run(args: &EstimateArgs, ui: &Ui) -> Result<Value> {
         ui.say(format_args!("at {} gwei for a unit of gas", gwei(price)))?;
     }
     let json = |steps: &Steps| {
-        let rows = steps.steps.iter().map(|(name, gas)| {
-            json!({ "step": name, "gas": gas, "wei": cost(*gas).map(|wei| wei.to_string()) })
+        let rows = steps.steps.iter().map(|step| {
+            let gas = step.transaction.gas;
+            let (wei, more) = match step.data_fee {
+                None => (None, None),
+                Some(DataFee::Beside(wei)) => (Some(wei.to_string()), None),
+                Some(DataFee::Gas(more)) => (None, Some(more)),
+            };
+            json!({
+                "step": step.name,
+                "gas": gas,
+                "wei": cost(gas).map(|wei| wei.to_string()),
+                "data_wei": wei,
+                "data_gas": more,
+            })
         });
         json!({ "fork": steps.fork, "steps": rows.collect::<Vec<_>>(), "submission": steps.submission })
     };
@@ -121,15 +170,28 @@ fn measure(
 ) -> Result<Steps> {
     let mut chain = Chain::new(fork);
     let mut steps = Vec::new();
-    let verifier = chain.deploy(&contracts.verifier.bytecode.creation)?;
-    steps.push(("deploying the verifier", verifier.gas));
+    let mut push = |name, to, data: &[u8], gas| {
+        steps.push(Step {
+            name,
+            transaction: Transaction {
+                to,
+                data: data.to_vec(),
+                gas,
+            },
+            data_fee: None,
+        });
+    };
+    let creation = &contracts.verifier.bytecode.creation;
+    let verifier = chain.deploy(creation)?;
+    push("deploying the verifier", None, creation, verifier.gas);
     let mut places = Places {
         verifier: contracts.verifier.record(0, verifier.address),
         front: None,
     };
     if !args.call.raw {
-        let front = chain.deploy(&contracts.front.bytecode.creation)?;
-        steps.push(("deploying ModelVerifier", front.gas));
+        let creation = &contracts.front.bytecode.creation;
+        let front = chain.deploy(creation)?;
+        push("deploying ModelVerifier", None, creation, front.gas);
         places.front = Some(contracts.front.record(0, front.address));
         let mut known = Vec::new();
         for claim in submission.claims(&contracts.artefact.checks, models)? {
@@ -139,11 +201,13 @@ fn measure(
             if known.contains(&model) {
                 continue;
             }
-            let outcome = chain.call(front.address, &register_call(&model))?;
+            let data = register_call(&model);
+            let outcome = chain.call(front.address, &data)?;
             if !outcome.returned {
                 bail!("registration fails: {}", describe_revert(&outcome.output));
             }
-            steps.push(("registering a model", outcome.gas.total));
+            let gas = outcome.gas.total;
+            push("registering a model", Some(front.address), &data, gas);
             known.push(model);
         }
     }
@@ -152,7 +216,8 @@ fn measure(
     if !outcome.returned {
         return Err(crate::outcome::Refused(describe_revert(&outcome.output)).into());
     }
-    steps.push(("submitting the proof", outcome.gas.total));
+    let gas = outcome.gas.total;
+    push("submitting the proof", Some(call.to), &call.data, gas);
     Ok(Steps {
         fork,
         steps,

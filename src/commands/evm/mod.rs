@@ -1,11 +1,13 @@
 //! `zkml evm`: the contract.
 
+pub mod audit;
 pub mod calldata;
 pub mod deploy;
 pub mod doctor;
 pub mod estimate;
 pub mod generate;
 pub mod inspect;
+pub mod model_id;
 pub mod register;
 pub mod submit;
 pub mod test;
@@ -37,6 +39,10 @@ pub enum EvmCommand {
     Doctor(doctor::DoctorArgs),
     /// Say whether a contract is one that a security advisory is about
     Inspect(inspect::InspectArgs),
+    /// Compute the ids of models from files alone
+    ModelId(model_id::ModelIdArgs),
+    /// Check that a chain has what the files say
+    Audit(audit::AuditArgs),
     /// Say what deployment, registration and submission cost
     Estimate(estimate::EstimateArgs),
     /// Put the contracts on a chain
@@ -59,6 +65,8 @@ impl EvmCommand {
             EvmCommand::Test(_) => "evm test",
             EvmCommand::Doctor(_) => "evm doctor",
             EvmCommand::Inspect(_) => "evm inspect",
+            EvmCommand::ModelId(_) => "evm model-id",
+            EvmCommand::Audit(_) => "evm audit",
             EvmCommand::Estimate(_) => "evm estimate",
             EvmCommand::Deploy(_) => "evm deploy",
             EvmCommand::Register(_) => "evm register",
@@ -76,6 +84,8 @@ pub fn run(command: &EvmCommand, ui: &Ui) -> Result<Value> {
         EvmCommand::Test(args) => test::run(args, ui),
         EvmCommand::Doctor(args) => doctor::run(args, ui),
         EvmCommand::Inspect(args) => inspect::run(args, ui),
+        EvmCommand::ModelId(args) => model_id::run(args, ui),
+        EvmCommand::Audit(args) => audit::run(args, ui),
         EvmCommand::Estimate(args) => estimate::run(args, ui),
         EvmCommand::Deploy(args) => deploy::run(args, ui),
         EvmCommand::Register(args) => register::run(args, ui),

@@ -6,7 +6,8 @@ use crate::{
         args::{KeyArgs, NodeArgs, SendArgs},
         call::{ContractArgs, Contracts, Places},
         contracts::check_srs,
-        send::{sent_json, Sender},
+        gas,
+        send::{sent_json, Sender, Sent},
     },
     submission::Submission,
     ui::Ui,
@@ -66,12 +67,14 @@ pub fn run(args: &RegisterArgs, ui: &Ui) -> Result<Value> {
         &node,
         args.allow_insecure_srs,
     )?;
+    contracts.warn(ui);
     let places = contracts.places(&node, false)?;
     let models = models(args, &contracts, &places, &known)?;
-    let front = places.front.context("no ModelVerifier")?.address;
-    let mut registered = Vec::with_capacity(models.len());
+    let front = places.front.as_ref().context("no ModelVerifier")?.address;
+    let (mut registered, mut ahead) = (Vec::with_capacity(models.len()), 0);
     for model in &models {
-        registered.push(register(model, front, &node, args, ui)?);
+        let gas = gas::of_registration(&contracts, &places, front, model)?;
+        registered.push(register(model, front, gas, &mut ahead, &node, args, ui)?);
     }
     Ok(json!({ "chain_id": node.chain_id(), "model_verifier": front, "models": registered }))
 }
@@ -105,10 +108,12 @@ fn models(
     Ok(models)
 }
 
-/// Registers a model, unless it is registered.
+/// Registers a model, unless it is registered. `ahead` counts the transactions that are to be signed elsewhere.
 fn register(
     model: &Model,
     front: Address,
+    gas: u64,
+    ahead: &mut u64,
     node: &Node,
     args: &RegisterArgs,
     ui: &Ui,
@@ -121,13 +126,19 @@ fn register(
         return Ok(json!({ "model_id": id, "already": true }));
     }
     let named = args.node.chain_id.is_some();
-    let sender = Sender::new(node, &args.key, &args.send, named, ui)?;
+    let mut sender = Sender::new(node, &args.key, &args.send, named, ui)?;
+    sender.ahead = *ahead;
     let transaction = Transaction {
         to: Some(front),
         data: register_call(model),
+        gas,
     };
     let sent = sender.send("registering a model", transaction, &mut |_| Ok(()))?;
-    Ok(json!({ "model_id": id, "already": false, "transaction": sent_json(&sent) }))
+    if let Sent::Unsigned(..) = sent {
+        *ahead += 1;
+    }
+    let sent = sent_json(&sent, node.chain_id());
+    Ok(json!({ "model_id": id, "already": false, "transaction": sent }))
 }
 
 /// Whether the front knows a model.

@@ -5,6 +5,7 @@ use crate::{
         args::{KeyArgs, NodeArgs, SendArgs},
         call::{call, Call, CallArgs, Contracts, Places, Purpose},
         contracts::check_srs,
+        gas,
         send::{sent_json, Sender, Sent},
     },
     submission::Submission,
@@ -63,10 +64,14 @@ pub fn run(args: &SubmitArgs, ui: &Ui) -> Result<Value> {
         &node,
         args.allow_insecure_srs,
     )?;
+    contracts.warn(ui);
     let places = contracts.places(&node, args.call.raw)?;
     let call = call(&contracts, &places, &submission, &models, Purpose::Submit)?;
+    let gas = gas::of_call(&contracts, &places, &call)?;
     if !args.again {
-        if let Some(earlier) = verified(&node, &places, &call)? {
+        let look = || verified(&node, &places, &call);
+        let looked = ui.stage("Looking for an earlier submission", None, look);
+        if let Some(earlier) = looked.value? {
             ui.say("The chain has these statements as verified already; nothing was sent:")?;
             for transaction in &earlier {
                 ui.say(format_args!("transaction         {transaction}"))?;
@@ -81,6 +86,7 @@ pub fn run(args: &SubmitArgs, ui: &Ui) -> Result<Value> {
     let transaction = Transaction {
         to: Some(call.to),
         data: call.data.clone(),
+        gas,
     };
     let sent = sender.send("submitting a proof", transaction, &mut |_| Ok(()))?;
     let mut events = Vec::new();
@@ -115,31 +121,34 @@ pub fn run(args: &SubmitArgs, ui: &Ui) -> Result<Value> {
         "chain_id": node.chain_id(),
         "already": false,
         "contract": call.to,
-        "transaction": sent_json(&sent),
+        "transaction": sent_json(&sent, node.chain_id()),
         "verified": events,
     }))
 }
 
 /// The transactions by which all statements have been verified already; none if one has not.
 fn verified(node: &Node, places: &Places, call: &Call) -> Result<Option<Vec<B256>>> {
-    let from = places
-        .front
-        .as_ref()
-        .and_then(|front| front.block)
-        .unwrap_or(0);
-    let mut transactions = Vec::new();
-    for inference in &call.inferences {
-        let context = B256::from(word(inference.context));
-        let topics = [None, Some(inference.model_id), Some(context), None];
-        let logs = node
-            .logs(call.to, from, topics)
-            .context("cannot look for an earlier submission; --again submits without looking")?;
-        let Some(log) = logs.iter().find(|log| says(log, inference)) else {
-            return Ok(None);
+    let Some(front) = &places.front else {
+        return Ok(None);
+    };
+    let search = || -> Result<Option<Vec<B256>>> {
+        let from = match front.block {
+            Some(block) => block,
+            None => node.creation_block(front.address)?.unwrap_or(0),
         };
-        transactions.extend(log.transaction.filter(|hash| !transactions.contains(hash)));
-    }
-    Ok(Some(transactions).filter(|_| !call.inferences.is_empty()))
+        let mut transactions = Vec::new();
+        for inference in &call.inferences {
+            let context = B256::from(word(inference.context));
+            let topics = [None, Some(inference.model_id), Some(context), None];
+            let mut wanted = |log: &Log| says(log, inference);
+            let Some(log) = node.find_log(call.to, from, topics, &mut wanted)? else {
+                return Ok(None);
+            };
+            transactions.extend(log.transaction.filter(|hash| !transactions.contains(hash)));
+        }
+        Ok(Some(transactions))
+    };
+    search().context("cannot look for an earlier submission; --again submits without looking")
 }
 
 /// Whether an event says that an inference was verified.

@@ -57,7 +57,7 @@ pub fn run(args: &VerifyArgs, ui: &Ui) -> Result<Value> {
         "srs": contracts.srs_json(),
     });
     if !contracts.relied && !node.is_local() {
-        return Err(Untrusted::new(&contracts.srs.fingerprint, fields).into());
+        return Err(Untrusted::new("the proof holds", &contracts.srs.fingerprint, fields).into());
     }
     ui.say(format_args!(
         "Proof accepted by {} on chain {}.",

@@ -36,7 +36,7 @@ pub fn run(model: &Path, ui: &Ui) -> Result<Value> {
     let (cost, usage) = (&sketch.cost, &sketch.usage);
     for (name, value) in [
         ("scale", sketch.scale.to_string()),
-        ("weights", grouped(sketch.weights as u64)),
+        ("weights", grouped(sketch.weights)),
         ("multiply-adds", grouped(sketch.multiply_adds)),
         ("rows", format!("2^{}", sketch.shape.k)),
         ("data columns", sketch.shape.data.to_string()),
@@ -81,7 +81,7 @@ fn percent(part: u64, whole: u64) -> f64 {
 fn say_kinds(ui: &Ui, sketch: &Sketch) -> Result<()> {
     let mut kinds: BTreeMap<&str, [u64; 4]> = BTreeMap::new();
     for layer in &sketch.layers {
-        let own = [1, layer.weights as u64, layer.multiply_adds, layer.cells];
+        let own = [1, layer.weights, layer.multiply_adds, layer.cells];
         let totals = kinds.entry(&layer.kind).or_default();
         for (total, own) in totals.iter_mut().zip(own) {
             *total += own;

@@ -13,7 +13,7 @@ use zkml_circuits::{
 };
 use zkml_cli::{
     bundle::{Bundle, Inner, Slot},
-    contract::{Artefact, Checks, VERSION},
+    contract::{structure, Artefact, Checks, VERSION},
     onchain::record::Record,
     origin::Origin,
 };
@@ -77,6 +77,7 @@ pub fn contract(scene: &Scene<'_>, instances: usize) -> Result<()> {
         keys: Origin::Own,
         checks: Checks::Aggregate {
             slots: vec![u16::try_from((instances - ACCUMULATOR_LIMBS) / 2)?; 2],
+            structures: vec![Word(structure(&scene.verifying("keys")?)?.word()); 2],
         },
         layout: Layout {
             instances,

@@ -8,7 +8,7 @@ use std::{fs, process::Command};
 /// CPU seconds that a command may take: what else the machine does is no matter.
 const SECONDS: usize = 5;
 /// Kilobytes of address space, of which a program with threads takes more than it uses.
-const SPACE: usize = 1 << 21;
+const SPACE: usize = 1 << 20;
 
 /// The cases.
 pub fn cases(scene: &Scene<'_>) -> Result<Vec<Case>> {

@@ -1,7 +1,8 @@
 //! Attacks that once worked: statements that are false about a configuration, which a verifier who derives
-//! everything from it accepted. Each fails without the repair that it is about.
+//! everything from it accepted. Each fails without the repair that it is about. What constraints say of a witness
+//! is confirmed by the prover and the verifier themselves, once for each attack.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use halo2_proofs::halo2curves::bn256::Fr;
 
@@ -19,15 +20,17 @@ use crate::{
         repairs::{without, Repair},
         Plan, Shape, Step, Visibilities,
     },
+    prove::{argument, Architecture, Keys, Proof, Statement, Transcript},
+    srs::Srs,
 };
 
 type Blocks = Vec<Vec<u64>>;
 /// Values of a tensor for the step that asks for the n-th time.
 type Given<'a> = dyn Fn(usize, TensorId) -> Option<Vec<i64>> + 'a;
 
-/// Fills cells step by step with `given`; `cheat` may change cells after each step. `None` where a value is in
-/// no table.
-fn forged(plan: &Plan, given: &Given<'_>, cheat: &dyn Fn(&Step, &mut Blocks)) -> Option<Witness> {
+/// Fills cells step by step with `given`; `cheat` may change cells after each step. Where a value is in no table
+/// the cells stay as they are.
+fn forged(plan: &Plan, given: &Given<'_>, cheat: &dyn Fn(&Step, &mut Blocks)) -> Witness {
     let cells = |b: &crate::layout::Block| vec![0; b.rows() * plan.shape.data];
     let mut blocks: Blocks = plan.blocks.iter().map(cells).collect();
     let mut asked = 0;
@@ -44,7 +47,7 @@ fn forged(plan: &Plan, given: &Given<'_>, cheat: &dyn Fn(&Step, &mut Blocks)) ->
         let values = |id: TensorId| owned.get(&id).map(Vec::as_slice);
         match step {
             Step::Given { .. } => give(plan, &mut blocks, step, &values),
-            _ => fill(plan, &mut blocks, step, &|n| n.to_string(), &values).ok()?,
+            _ => drop(fill(plan, &mut blocks, step, &|n| n.to_string(), &values)),
         }
         cheat(step, &mut blocks);
     }
@@ -52,10 +55,10 @@ fn forged(plan: &Plan, given: &Given<'_>, cheat: &dyn Fn(&Step, &mut Blocks)) ->
     let salts = (0..plan.statement.messages.len() as u64)
         .map(|i| Fr::from(1000 + i))
         .collect();
-    Some(Witness::finish(plan, blocks, words, salts, Fr::from(9)).unwrap())
+    Witness::finish(plan, blocks, words, salts, Fr::from(9)).unwrap()
 }
 
-/// Whether there is such a witness, no constraint rejects it, and it states what is false.
+/// Whether no constraint rejects such a witness, and it states what is false.
 fn lies(
     model: &Model,
     shape: Shape,
@@ -67,15 +70,57 @@ fn lies(
         return false;
     };
     let attack = Attack::new(&architecture, &plan);
-    forged(&plan, given, cheat).is_some_and(|witness| {
-        attack.checker.broken(&witness).is_none() && attack.lie(&witness).is_some()
-    })
+    let witness = forged(&plan, given, cheat);
+    attack.checker.broken(&witness).is_none() && attack.lie(&witness).is_some()
+}
+
+/// Whether a verifier who derives the key from the configuration accepts a proof of what is false, made from
+/// such a witness.
+fn is_accepted(
+    model: &Model,
+    shape: Shape,
+    given: &Given<'_>,
+    cheat: &dyn Fn(&Step, &mut Blocks),
+) -> bool {
+    let architecture = architecture(model, shape);
+    let Ok(plan) = architecture.plan() else {
+        return false;
+    };
+    let witness = forged(&plan, given, cheat);
+    let lie = Attack::new(&architecture, &plan).lie(&witness);
+    let statement = lie.and_then(|lie| lie.statement);
+    statement.is_some_and(|statement| verifies(&architecture, &plan, witness, statement))
+}
+
+/// The real prover, which takes any witness, and the real verifier, which has nothing but the configuration.
+fn verifies(
+    architecture: &Architecture,
+    plan: &Arc<Plan>,
+    witness: Witness,
+    statement: Statement,
+) -> bool {
+    let srs = Srs::development_from_seed(plan.shape.k, [3; 32], &|_, _| ()).unwrap();
+    let keys = Keys::new(plan, &srs).unwrap();
+    let (transcript, witness) = (Transcript::Poseidon, Arc::new(witness));
+    let (pk, prepared) = (&keys.pk, &keys.prepared);
+    let made = argument::create(&srs.params, pk, prepared, plan, witness, transcript);
+    let proof = Proof {
+        verifying_key: keys.digest(),
+        transcript,
+        statement,
+        argument: made.unwrap(),
+    };
+    let derived = architecture.plan().unwrap();
+    let again = Keys::new(&derived, &srs).unwrap();
+    let vk = again.pk.get_vk();
+    proof.verify(architecture, &derived, &srs, vk).is_ok()
 }
 
 /// An attack that works without a rule, and with it does not.
 struct Needed {
     repair: Repair,
     lied: bool,
+    proven: bool,
 }
 
 impl Needed {
@@ -83,6 +128,7 @@ impl Needed {
         Self {
             repair,
             lied: false,
+            proven: false,
         }
     }
 
@@ -94,12 +140,19 @@ impl Needed {
         cheat: &dyn Fn(&Step, &mut Blocks),
     ) {
         assert!(!lies(model, shape, given, cheat));
-        self.lied |= without(self.repair, || lies(model, shape, given, cheat));
+        let lied = without(self.repair, || lies(model, shape, given, cheat));
+        self.lied |= lied;
+        if lied && !self.proven {
+            let accepted = || is_accepted(model, shape, given, cheat);
+            self.proven = without(self.repair, accepted);
+            assert!(self.proven, "{:?} is undone: rejected", self.repair);
+            assert!(!accepted(), "{:?} is kept: accepted", self.repair);
+        }
     }
 
     fn check(&self) {
         assert!(
-            self.lied,
+            self.lied && self.proven,
             "{:?} is undone, and nothing false is stated",
             self.repair
         );
@@ -423,7 +476,18 @@ fn clamp_to_one_value() {
             if !at_the_end {
                 y = model.node(&[8], Op::sum(vec![(1, y), (2, x), (-1, sum)], None));
             }
-            is_proven(&mut model.finish(y), the_shape());
+            let mut model = model.finish(y);
+            is_proven(&mut model, the_shape());
+            if value > 0 {
+                let architecture = architecture(&model, the_shape());
+                let plan = architecture.plan().unwrap();
+                let inputs = model.random_input();
+                let witness = Witness::clone(&model.witness(&plan, &inputs));
+                let attack = Attack::new(&architecture, &plan);
+                let values = attack.all_values(&witness).unwrap();
+                let statement = attack.statement(&witness, &values).unwrap();
+                assert!(verifies(&architecture, &plan, witness, statement));
+            }
         }
     }
 }

@@ -50,7 +50,7 @@ pub fn forged(
 }
 
 /// The kinds of constraints that fail for such a witness.
-fn failing(
+pub fn failing(
     model: &mut Model,
     at: impl Fn(&Step) -> bool,
     cheat: impl Fn(&Plan, &mut Blocks, &Step),

@@ -3,6 +3,7 @@
 //!
 //! `ZKML_ENEMY_GRAPHS` graphs are tried (the first ones of a fixed sequence), and a line of JSON is printed.
 
+mod aggregated;
 mod check;
 mod evaluator;
 mod game;
@@ -20,6 +21,7 @@ use crate::{
     graph::{Interval, Role},
     layout::repairs::{without, Repair},
 };
+use aggregated::aggregated;
 use check::Checker;
 use game::{Game, Outcome};
 pub use prover::give;
@@ -56,12 +58,16 @@ fn the_check_is_the_circuit() {
     assert!(accepted > 5 && rejected > 5, "{accepted} and {rejected}");
 }
 
-/// The enemy finds rules that are not kept; of the others, `attacks` says what follows.
+/// The enemy finds each rule that is not kept, from seeds on that are kept here.
 #[test]
 fn rules_are_needed() {
     for (repair, first) in [
         (Repair::Clamps, 8400),
         (Repair::Sharing, 200),
+        (Repair::Words, 2049),
+        (Repair::Zero, 750),
+        (Repair::Limbs, 1497),
+        (Repair::Constants, graphs::LARGE),
         (Repair::Pads, 0),
     ] {
         let lies = |seed: u64| {
@@ -123,15 +129,25 @@ fn no_false_statement() {
     // Seeds without a layout are skipped.
     while total.graphs < graphs {
         let until = seed + (graphs - total.graphs).min(1000);
-        let games = (seed..until).into_par_iter().filter_map(Game::new);
-        let each = games.map(Game::play);
+        let each = (seed..until).into_par_iter().map(|seed| {
+            let batch = (seed % 4 == 1).then(|| Game::of_batch(seed, 2 + (seed / 4 % 3) as usize));
+            let large = (seed % 4 == 3).then(|| Game::new(graphs::LARGE + seed));
+            let games = [Some(Game::new(seed)), batch, large];
+            let games = games.into_iter().flatten().flatten();
+            let played = games.map(Game::play).fold(Outcome::default(), Outcome::and);
+            match seed % 4 == 2 {
+                true => played.and(aggregated(seed)),
+                false => played,
+            }
+        });
         total = total.and(each.reduce(Outcome::default, Outcome::and));
         seed = until;
     }
     println!(
-        "enemy: {{\"graphs\":{},\"seeds\":{seed},\"accepted\":{},\"false_statements\":{},\"unsat\":{}}}",
-        total.graphs, total.accepted, total.false_statements, total.unsat
+        "enemy: {{\"graphs\":{},\"seeds\":{seed},\"batches\":{},\"aggregated\":{},\"accepted\":{},\"false_statements\":{},\"unsat\":{}}}",
+        total.graphs, total.batches, total.aggregated, total.accepted, total.false_statements, total.unsat
     );
+    assert!(total.batches > 0 && total.aggregated > 0, "{total:?}");
     assert_eq!((total.false_statements, total.unsat), (0, 0));
     assert!(total.accepted >= total.graphs, "the enemy finds witnesses");
 }

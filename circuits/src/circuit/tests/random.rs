@@ -5,7 +5,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
 use super::fixtures::*;
-use crate::graph::{Clamp, Op, Table, TensorId};
+use crate::graph::{Clamp, Defined, Op, Table, TensorId};
 
 /// Tensors stay within these bounds, so that any operation can follow any other.
 const BOUND: Clamp = Clamp {
@@ -61,7 +61,7 @@ impl Random {
         let [a, b] = [(); 2].map(|()| self.shaped(&shape));
         let clamp = Some(BOUND);
         let div = [1, 2, 7, 16][self.rng.gen_range(0..4)];
-        let (op, out) = match self.rng.gen_range(0..13) {
+        let (op, out) = match self.rng.gen_range(0..15) {
             0 => (Op::sum(vec![(2, a), (-1, b)], clamp), shape),
             1 => (Op::Mul { a, b, div, clamp }, shape),
             2 => (Op::Max { a, b }, shape),
@@ -115,6 +115,19 @@ impl Random {
                     indices: vec![0; 4],
                 };
                 (op, vec![3, 4])
+            }
+            13 => {
+                let (bits, signed) = ([1, 3, 5][self.rng.gen_range(0..3)], div == 1);
+                (Op::Wrap { x: a, bits, signed }, shape)
+            }
+            14 => {
+                let op = Op::Check {
+                    x: a,
+                    lo: -60 - div,
+                    hi: (div != 7).then_some(59 + div),
+                    why: Defined::Index,
+                };
+                (op, shape)
             }
             10 => {
                 let w = self.model.weight(&shape, 20);

@@ -188,6 +188,7 @@ impl Stacker<'_> {
             | Op::Div { .. }
             | Op::Max { .. }
             | Op::Min { .. }
+            | Op::Wrap { .. }
             | Op::Table { .. } => self.elementwise(name, op),
             Op::Reshape { x } => {
                 let [c, h, w] = self.image(*x)?;
@@ -216,7 +217,9 @@ impl Stacker<'_> {
                 };
                 Some((y, stack))
             }
-            Op::MatMul { .. }
+            // Between images stand rows that are no results: those may be anything.
+            Op::Check { .. }
+            | Op::MatMul { .. }
             | Op::ReduceSum { .. }
             | Op::Transpose { .. }
             | Op::Gather { .. }

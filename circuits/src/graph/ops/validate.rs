@@ -13,6 +13,9 @@ const MAX_CONSTANT: u64 = 1 << 40;
 /// Largest factor of [`Op::Div`].
 const MAX_FACTOR: i64 = 1 << 40;
 
+/// Widest integers that wrap around.
+const MAX_WRAP: u32 = 32;
+
 /// Most terms of [`Op::Combine`].
 const MAX_TERMS: usize = 1 << 10;
 
@@ -158,6 +161,27 @@ impl Graph {
                     )),
                 }
             }
+            Op::Wrap { x, bits, .. } => {
+                if !(1..=MAX_WRAP).contains(bits) {
+                    let expected = format!("1 to {MAX_WRAP}");
+                    return Err(shape_error(node, "bits", expected, bits.to_string()));
+                }
+                Ok(self.shape(*x, node)?.to_vec())
+            }
+            Op::Check { x, lo, hi, .. } => {
+                let hi = hi.unwrap_or(*lo);
+                let small = |v: i64| v.unsigned_abs() <= MAX_CONSTANT;
+                if *lo > hi || !small(*lo) || !small(hi) {
+                    let expected = "lower bound first, both at most 2^40 in size";
+                    return Err(shape_error(
+                        node,
+                        "bounds",
+                        expected,
+                        format!("[{lo}, {hi}]"),
+                    ));
+                }
+                Ok(self.shape(*x, node)?.to_vec())
+            }
             Op::Table { x, table } => {
                 if *table >= self.tables.len() {
                     let expected = format!("one of {}", self.tables.len());
@@ -277,7 +301,7 @@ impl Graph {
                     format!("range [{}, {}] is empty", tensor.range.lo, tensor.range.hi)
                 }
                 Some(_) if !within(tensor.range, bits(tensor.role)) => format!(
-                    "range [{}, {}] is not within ±2^{}; use a smaller --scale or a narrower --input-range",
+                    "range [{}, {}] of fixed-point integers is not within ±2^{}",
                     tensor.range.lo,
                     tensor.range.hi,
                     bits(tensor.role)

@@ -16,7 +16,7 @@ pub enum RangeError {
     Weights(#[from] ExecError),
     /// A value may leave the widest range check.
     #[error(
-        "{place}: values may reach [{}, {}], the limit is ±2^{MAX_ACTIVATION_BITS}; use a smaller --scale or a narrower --input-range",
+        "{place}: fixed-point integers may reach [{}, {}], the limit is ±2^{MAX_ACTIVATION_BITS}",
         range.lo, range.hi
     )]
     Activation {
@@ -27,7 +27,7 @@ pub enum RangeError {
     },
     /// A sum of products may wrap around the field.
     #[error(
-        "node '{node}': a sum of {terms} products of [{}, {}] and [{}, {}] may exceed 2^{MAX_ACCUMULATOR_BITS} and so the field; use a smaller --scale or a narrower --input-range",
+        "node '{node}': a sum of {terms} products of fixed-point integers in [{}, {}] and [{}, {}] may exceed 2^{MAX_ACCUMULATOR_BITS} and so the field",
         a.lo, a.hi, b.lo, b.hi
     )]
     Accumulator {
@@ -50,6 +50,19 @@ pub enum RangeError {
         node: String,
         /// Where its values may lie, rounded outward.
         range: Interval,
+    },
+    /// Values that are nowhere defined.
+    #[error(
+        "node '{node}': expected {expected}; values lie in [{}, {}], so the model is not defined for any input",
+        range.lo, range.hi
+    )]
+    Undefined {
+        /// Node name.
+        node: String,
+        /// Where its values may lie, rounded outward.
+        range: Interval,
+        /// Where they should.
+        expected: String,
     },
     /// An argument that a table has no value for.
     #[error(

@@ -155,6 +155,13 @@ impl Known {
         self.with(apply(self.lo), apply(self.hi))
     }
 
+    /// The part from `lo` to `hi`, if there is one.
+    pub fn within(self, lo: i64, hi: Option<i64>) -> Option<Known> {
+        let hi = hi.map_or(self.hi, |hi| self.hi.min(hi.into()));
+        let lo = self.lo.max(lo.into());
+        (lo <= hi).then(|| self.with(lo, hi))
+    }
+
     /// The values of a table, which begins at `lo`, on this interval; what is outside of it does not count.
     pub fn image(self, lo: i64, values: &[i64]) -> Known {
         let at =

@@ -151,6 +151,17 @@ impl Step<'_> {
             }
             Op::Max { a, b } => self.pairs(*a, *b, Known::max)?,
             Op::Min { a, b } => self.pairs(*a, *b, Known::min)?,
+            Op::Wrap { bits, signed, .. } => vec![Known::of(Op::residues(*bits, *signed))],
+            Op::Check { x, lo, hi, why } => {
+                let x = unite(&self.data(*x)?);
+                let within = x.within(*lo, *hi);
+                let undefined = || RangeError::Undefined {
+                    node: self.node.name.clone(),
+                    range: x.rounded(),
+                    expected: why.asks(*lo, *hi),
+                };
+                vec![within.ok_or_else(undefined)?]
+            }
             Op::Table { x, table } => vec![self.image(unite(&self.data(*x)?), *table)?],
             Op::ReduceSum { x, .. } => {
                 let length = self.shape(*x)?.last().copied().unwrap_or(1);
@@ -219,6 +230,8 @@ impl Step<'_> {
             | Op::Max { .. }
             | Op::Min { .. }
             | Op::MaxPool { .. }
+            | Op::Wrap { .. }
+            | Op::Check { .. }
             | Op::Table { .. }
             | Op::ReduceSum { .. }
             | Op::Concat { .. }
@@ -262,14 +275,14 @@ impl Step<'_> {
         div: i64,
         bias: Option<TensorId>,
     ) -> Result<Vec<Known>, RangeError> {
-        let depth = x.len() / groups.max(1);
+        let depth = parts(x.len(), groups);
         let outputs = channels(self.shape(w)?);
-        let per_group = (outputs / groups.max(1)).max(1);
-        let kernels = self.weight(w)?.chunks((depth * taps).max(1));
+        let per_group = parts(outputs, groups).max(1);
+        let kernels = self.weight(w)?.chunks(depth.saturating_mul(taps).max(1));
         let bias = bias.map(|b| self.weight(b)).transpose()?;
         let one = |(o, kernel): (usize, &[i64])| {
-            let from = o / per_group * depth;
-            let group = x.get(from..from + depth).unwrap_or(&[]);
+            let from = parts(o, per_group).saturating_mul(depth);
+            let group = x.get(from..from.saturating_add(depth)).unwrap_or(&[]);
             let terms = group.iter().zip(kernel.chunks(taps.max(1))).map(|(x, w)| {
                 let part =
                     |sign: fn(i64) -> i64| w.iter().map(|&w| i128::from(sign(w))).sum::<i128>();
@@ -286,7 +299,7 @@ impl Step<'_> {
     /// One interval for each element.
     fn spread(&self, id: TensorId) -> Result<Vec<Known>, RangeError> {
         let shape = self.shape(id)?;
-        let plane = elements(shape).unwrap_or(0) / channels(shape).max(1);
+        let plane = parts(elements(shape).unwrap_or(0), channels(shape));
         Ok(self
             .data(id)?
             .iter()
@@ -299,7 +312,7 @@ impl Step<'_> {
         let all: Vec<Known> = elements.collect();
         let count = channels(self.shape(self.node.output)?);
         Ok(all
-            .chunks((all.len() / count.max(1)).max(1))
+            .chunks(parts(all.len(), count).max(1))
             .map(unite)
             .collect())
     }
@@ -322,6 +335,16 @@ impl Step<'_> {
             | Op::MaxPool { x, .. } => Some(self.range(*x)?),
             // What is public needs no rounding. Zero is there for padding.
             Op::Constant { .. } => Some(exact.with_zero(true).declared()),
+            // The cells hold what the operation admits and no more.
+            Op::Wrap { bits, signed, .. } => Some(Op::residues(*bits, *signed)),
+            Op::Check { x, lo, hi, .. } => {
+                let range = self.range(*x)?;
+                let hi = hi.map_or(range.hi, |hi| hi.min(range.hi));
+                Some(Interval {
+                    lo: *lo,
+                    hi: hi.max(*lo),
+                })
+            }
             Op::Table { x, table } => {
                 // Zero is in the argument's range for padding only, where the table has no value for it.
                 let (range, domain) = (self.range(*x)?, self.graph.table(*table, &place)?.domain());
@@ -362,6 +385,11 @@ impl Step<'_> {
             Some(clamp) => Ok((pre, after_clamp(exact, clamp))),
         }
     }
+}
+
+/// How many of `all` each of so many parts has.
+fn parts(all: usize, count: usize) -> usize {
+    all.checked_div(count).unwrap_or(all)
 }
 
 /// The range after a clamp: rounded outward, no further than the clamp's own bounds.

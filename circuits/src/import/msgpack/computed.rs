@@ -6,7 +6,7 @@
 use super::layers::Place;
 use super::{without_batch, Importer};
 use crate::graph::{Clamp, Op, TensorId};
-use crate::import::ImportError;
+use crate::import::{Fate, ImportError, Initialiser};
 
 /// What a layer computes, in the file's shape.
 type Result<T> = std::result::Result<T, ImportError>;
@@ -205,6 +205,14 @@ impl Importer {
         let sizes: Option<Vec<usize>> = sizes.iter().map(|&d| usize::try_from(d).ok()).collect();
         let constant = (sizes.ok_or_else(bad)?, values.to_vec());
         let all = crate::import::lower::broadcast(&shape, &constant).ok_or_else(bad)?;
+        let mut mask = Initialiser {
+            name: format!("{}/mask", place.name),
+            fate: Fate::Unused,
+        };
+        let kind = &place.layer.layer_type;
+        let what = format!("what layer '{}' ({kind}) leaves out", place.name);
+        mask.disclose(what, true);
+        self.draft.initialisers.push(mask);
         Ok(all.into_iter().map(|v| v == 1).collect())
     }
 
@@ -314,8 +322,9 @@ impl Importer {
 
     /// A computed tensor, or weights that are read like one, in the file's shape.
     pub(super) fn in_file_shape(&mut self, idx: i64, place: &str) -> Result<TensorId> {
-        if let Some((shape, values)) = self.weights.get(&idx) {
-            let (shape, values) = (shape.clone(), values.clone());
+        if self.weights.contains_key(&idx) {
+            let (shape, values) = self.weight_values(idx, place)?;
+            let (shape, values) = (shape.to_vec(), values.to_vec());
             let w = self
                 .draft
                 .weight(&format!("{place}/{idx}"), shape, values)?;

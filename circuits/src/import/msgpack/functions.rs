@@ -2,8 +2,8 @@
 
 use super::layers::Place;
 use super::Importer;
-use crate::graph::range::{propagate, weight_range};
-use crate::graph::{Clamp, Interval, Op, Table, TensorId, Weights};
+use crate::graph::range::weight_range;
+use crate::graph::{Clamp, Interval, Op, Table, TensorId};
 use crate::import::ImportError;
 
 /// Most entries of a table.
@@ -138,11 +138,9 @@ impl Importer {
         entry: impl Fn(i64) -> i64,
     ) -> Result<TensorId> {
         if domain.hi - domain.lo >= MAX_ENTRIES {
-            let expected = format!(
-                "arguments in a range of at most {MAX_ENTRIES} values (a narrower --input-range)"
-            );
-            let got = format!("[{}, {}]", domain.lo, domain.hi);
-            return Err(ImportError::malformed(name, expected, got));
+            let expected = format!("arguments in a range of at most {MAX_ENTRIES} values");
+            let got = format!("[{}, {}] in units of 1/scale", domain.lo, domain.hi);
+            return Err(ImportError::too_wide(name, expected, got));
         }
         let function = Table {
             name: name.split('.').next().unwrap_or(name).to_owned(),
@@ -159,17 +157,20 @@ impl Importer {
     }
 
     /// What interval propagation says of a tensor so far.
-    fn interval(&self, id: TensorId) -> Result<Interval> {
-        let mut graph = self.draft.graph.clone();
-        let mut weights = Weights::new();
-        for (&w, values) in &self.draft.weights {
+    fn interval(&mut self, id: TensorId) -> Result<Interval> {
+        let graph = &mut self.draft.graph;
+        let last = self.integers.keys().next_back().copied();
+        let new = |w: &TensorId| last.is_none_or(|last| *w > last);
+        // Tensors are numbered as they come: the new weights are the last.
+        let weights = self.draft.weights.iter().rev();
+        for (&w, values) in weights.take_while(|(w, _)| new(w)) {
             let integers: Vec<i64> = values.iter().map(|v| v.integer).collect();
             if let Some(tensor) = graph.tensors.get_mut(w.0) {
                 tensor.range = weight_range(&integers);
             }
-            weights.insert(w, integers);
+            self.integers.insert(w, integers);
         }
-        propagate(&mut graph, &weights)?;
+        self.ranges.advance(graph, &self.integers)?;
         Ok(graph
             .tensor(id, "a table's argument")
             .map_err(crate::graph::range::RangeError::from)?

@@ -145,6 +145,7 @@ impl Importer {
             ));
         };
         let in_file = checked_shape(out_shape, &place.name)?;
+        self.spend(&place.name, in_file.iter().product())?;
         let natural = without_batch(in_file.clone());
         let made = match layer.layer_type.as_str() {
             "Conv2D" | "DepthwiseConv2D" => self.convolution(&place)?,

@@ -78,8 +78,11 @@ impl Importer {
                 let (starts, lengths) = all.split_at(shape.len());
                 let mut y = x;
                 for (axis, (&start, &length)) in starts.iter().zip(lengths).enumerate() {
-                    if shape.get(axis) != Some(&length) {
-                        let indices = (start..start.saturating_add(length)).collect();
+                    let size = shape.get(axis).copied().unwrap_or(0);
+                    if size != length {
+                        let end = start.checked_add(length).filter(|end| *end <= size);
+                        let end = end.ok_or_else(|| bad("starts and sizes inside the tensor"))?;
+                        let indices = (start..end).collect();
                         y = self.draft.gather(name, y, axis, indices)?;
                     }
                 }
@@ -91,6 +94,12 @@ impl Importer {
                 let pads = pads.ok_or_else(|| bad("two paddings for each dimension"))?;
                 let mut y = x;
                 for (axis, pad) in pads.chunks(2).enumerate() {
+                    // Before there are so many zeros.
+                    let padded = pad.iter().copied().fold(0, usize::saturating_add);
+                    let padded = shape.get(axis).map(|size| padded.saturating_add(*size));
+                    if padded != out.get(axis).copied() {
+                        return Err(bad("what makes the output's shape of the input's"));
+                    }
                     let mut xs = vec![y];
                     for (at, &size) in pad.iter().enumerate().filter(|(_, size)| **size > 0) {
                         let mut shape = self.draft.shape(y).to_vec();

@@ -183,7 +183,7 @@ impl Importer {
         let top = factors.iter().fold(0.0f64, |top, v| top.max(v.abs()));
         let fine = (top * (1u64 << FINE) as f64) as i128;
         let declared = Known::weights(0, fine).declared();
-        self.draft.declared.push(declared);
+        let declared = self.bounds.declare(&mut self.draft, declared);
         // The largest factor has the highest bit of its bound.
         let highest = (64 - declared.hi.leading_zeros()).saturating_sub(1);
         let bits = (FINE - 2).saturating_sub(highest).min(20);

@@ -5,7 +5,7 @@
 //! clamp before the table holds the argument.
 
 use crate::graph::range::Known;
-use crate::graph::{Op, TensorId};
+use crate::graph::{Interval, Op, TensorId};
 use crate::import::FloatModel;
 use std::collections::HashMap;
 
@@ -16,6 +16,9 @@ pub(super) struct Bounds {
     exact: HashMap<TensorId, Known>,
     /// Nodes of the draft that are bounded.
     nodes: usize,
+    /// What to declare instead of what the weights say, in order: the architecture is then that of another
+    /// model, whose clamps hold what is beyond its bounds.
+    pub(super) given: std::vec::IntoIter<Interval>,
 }
 
 impl Bounds {
@@ -34,16 +37,25 @@ impl Bounds {
                 true => Known::of(bound.wider().declared()),
                 false => estimate(draft, op, &declared),
             };
-            let range = public.clamped(op.clamp()).declared();
+            let mut range = public.clamped(op.clamp()).declared();
             self.exact.insert(output, bound.clamped(op.clamp()));
             if weighted {
-                draft.declared.push(range);
+                range = self.declare(draft, range);
             }
             if let Some(tensor) = draft.graph.tensors.get_mut(output.0) {
                 tensor.range = range;
             }
             self.nodes += 1;
         }
+    }
+}
+
+impl Bounds {
+    /// Notes a bound that the architecture may be chosen by, and returns it.
+    pub(super) fn declare(&mut self, draft: &mut FloatModel, bound: Interval) -> Interval {
+        let bound = self.given.next().unwrap_or(bound);
+        draft.declared.push(bound);
+        bound
     }
 }
 
@@ -90,6 +102,8 @@ fn estimate(draft: &FloatModel, op: &Op, of: &dyn Fn(TensorId) -> Known) -> Know
         Op::Div { a, b, factor } => Some(of(*a).times(*factor).over(of(*b))),
         Op::Max { a, b } => Some(of(*a).max(of(*b))),
         Op::Min { a, b } => Some(of(*a).min(of(*b))),
+        Op::Wrap { bits, signed, .. } => Some(Known::of(Op::residues(*bits, *signed))),
+        Op::Check { x, lo, hi, .. } => Some(of(*x).within(*lo, *hi).unwrap_or(Known::point(*lo))),
         Op::Table { x, table } => {
             let table = draft.graph.tables.get(*table);
             table.map(|table| of(*x).image(table.lo, &table.values))

@@ -5,20 +5,8 @@ use super::value::{count, inner, Array, Data, Type, Value};
 use super::Importer;
 use crate::graph::ops::elements;
 use crate::graph::{Interval, Op, Table, TensorId};
+use crate::import::draft::MAX_NODES;
 use crate::import::{movement, ImportError};
-
-/// Most nodes that one file may expand to: recurrent networks unroll.
-const MAX_NODES: usize = 1 << 16;
-
-/// Most elements that all tensors of the graph and all folded constants may have together while a file is read:
-/// so many, and more for each byte of it, up to a limit.
-const EXPANDED: [usize; 3] = [1 << 24, 16, 1 << 26];
-
-/// The most for a file of this size.
-pub(super) fn most_expanded(bytes: usize) -> usize {
-    let [least, each, most] = EXPANDED;
-    bytes.saturating_mul(each).saturating_add(least).min(most)
-}
 
 /// What stands for numbers beyond every activation: the −∞ of masks.
 const FAR: f64 = (1u64 << 30) as f64;
@@ -138,6 +126,14 @@ impl Importer {
             scaled if scaled.abs() > MAX_NUMBER => FAR.copysign(scaled),
             scaled => scaled,
         };
+        if !array.ty.is_real() {
+            // Only real numbers are far instead of exact: masks.
+            let far = |v: &&f64| v.is_nan() || v.abs() > MAX_NUMBER;
+            if let Some(far) = array.values.iter().find(far) {
+                let expected = format!("{} numbers within ±2^40", array.ty.name());
+                return Err(self.bad("operand", expected, format!("{far:e}")));
+            }
+        }
         let op = if array.is_public() {
             let values = array.values.iter().map(|&v| near(v).round() as i64);
             Op::Constant {

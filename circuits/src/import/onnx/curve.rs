@@ -236,12 +236,13 @@ impl Importer {
             if (near - here).abs() <= allowed {
                 continue;
             }
-            let place = format!("argument of {}", curve.name);
-            let expected = format!(
-                "bounds that a table of {MAX_TABLE} values covers (use a smaller --scale or a narrower --input-range)"
+            let place = format!(
+                "node '{}' ({}), argument of {}",
+                self.name, self.operator, curve.name
             );
+            let expected = format!("bounds that a table of {MAX_TABLE} values covers");
             let got = format!("values that may reach {v}, in units of 1/scale");
-            return Err(self.bad(&place, expected, got));
+            return Err(ImportError::too_wide(place, expected, got));
         }
         Ok(())
     }

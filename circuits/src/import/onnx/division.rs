@@ -2,7 +2,7 @@
 
 use super::value::{Data, Type, Value};
 use super::Importer;
-use crate::graph::{Clamp, Op, TensorId};
+use crate::graph::{Clamp, Defined, Op, TensorId};
 use crate::import::ImportError;
 
 type One = Result<Value, ImportError>;
@@ -36,13 +36,15 @@ impl Importer {
             return Ok((a.clone(), b.clone()));
         }
         if range.lo == 0 {
-            // Nothing is divided by less than one unit.
-            let id = self.op(Op::clamped(b.id, Clamp { lo: 1, hi: None }))?;
-            return Ok((a.clone(), Data { id, ..b.clone() }));
+            return Ok((a.clone(), self.at_least_one(b)?));
         }
         let minus = self.op(Op::sum(vec![(-1, b.id)], None))?;
         let size = self.op(Op::Max { a: b.id, b: minus })?;
-        let size = self.op(Op::clamped(size, Clamp { lo: 1, hi: None }))?;
+        let size = Data {
+            id: size,
+            ..b.clone()
+        };
+        let size = self.at_least_one(&size)?;
         let ends = Clamp {
             lo: -1,
             hi: Some(1),
@@ -59,11 +61,18 @@ impl Importer {
                 id: signed,
                 ..a.clone()
             },
-            Data {
-                id: size,
-                ..b.clone()
-            },
+            size,
         ))
+    }
+
+    /// A divisor that is not negative: one unit where it is 0, which rounding may have made of less, or
+    /// which is not defined.
+    fn at_least_one(&mut self, b: &Data) -> Result<Data, ImportError> {
+        if self.is_strict() {
+            return self.checked(b, 1, None, Defined::Quotient);
+        }
+        let id = self.op(Op::clamped(b.id, Clamp { lo: 1, hi: None }))?;
+        Ok(Data { id, ..b.clone() })
     }
 
     fn quotient(&mut self, a: &Value, b: &Value) -> One {

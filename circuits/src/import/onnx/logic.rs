@@ -2,7 +2,7 @@
 
 use super::value::{Data, Type, Value};
 use super::Importer;
-use crate::graph::{Clamp, Op, Table, TensorId};
+use crate::graph::{Clamp, Defined, Op, Table, TensorId};
 use crate::import::ImportError;
 
 type One = Result<Value, ImportError>;
@@ -250,7 +250,18 @@ impl Importer {
     pub(super) fn cast(&mut self, x: &Value, to: Type) -> One {
         match (x.ty(), to) {
             (_, Type::Bool) => self.truth(x),
-            (Type::Real, Type::Int { .. }) => Ok(self.rounded(x, Rounding::Truncate)?.typed(to)),
+            (Type::Real, Type::Int { bits, signed }) => {
+                let whole = self.rounded(x, Rounding::Truncate)?.typed(to);
+                match &whole {
+                    // What does not fit is not defined.
+                    Value::Data(data) if bits < 64 || !signed => {
+                        let held = Op::residues(bits, signed);
+                        let hi = (bits < 64).then_some(held.hi);
+                        Ok(self.checked(data, held.lo, hi, Defined::Cast)?.into())
+                    }
+                    _ => Ok(whole),
+                }
+            }
             _ => Ok(x.clone().typed(to)),
         }
     }

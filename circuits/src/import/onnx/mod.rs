@@ -12,6 +12,7 @@ mod curve;
 mod dense;
 mod division;
 mod geometry;
+mod indices;
 mod logic;
 mod moves;
 mod operands;
@@ -22,16 +23,20 @@ mod pooling;
 mod quotients;
 mod reduce;
 mod schema;
+mod signs;
 mod tensor;
 #[cfg(test)]
 mod tests;
+mod types;
 mod value;
 mod windows;
 
+use super::draft::most_expanded;
 use super::{
     fuse, Draft, Fate, FloatModel, Format, ImportError, ImportOptions, Layout, Port, DEFAULT_SCALE,
 };
 use crate::graph::ops::elements;
+use crate::graph::Interval;
 use attributes::OnnxNode;
 use prost::Message;
 use schema::{GraphProto, ModelProto, TensorProto, ValueInfoProto};
@@ -59,6 +64,10 @@ struct Importer {
     types: Vec<Type>,
     /// What nodes and outputs read.
     read: HashSet<String>,
+    /// What is known of the signs of values, by name.
+    signs: HashMap<String, signs::Sign>,
+    /// Whether the operands of the node under import are checked.
+    strict: bool,
 }
 
 /// A tensor as a file of its own: shape and values.
@@ -70,10 +79,19 @@ pub(super) fn tensor(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f64>), ImportError
 }
 
 pub(super) fn load(bytes: &[u8], options: &ImportOptions) -> Result<FloatModel, ImportError> {
+    load_declared(bytes, options, Vec::new())
+}
+
+/// A model with the declared bounds of another one.
+pub(super) fn load_declared(
+    bytes: &[u8],
+    options: &ImportOptions,
+    declared: Vec<Interval>,
+) -> Result<FloatModel, ImportError> {
     let (mut graph, opset) = read(bytes)?;
     let before = readable(&graph);
     patterns::name_spellings(&mut graph);
-    let mut draft = import((graph, opset), options)?;
+    let mut draft = import((graph, opset), options, declared)?;
     for one in &mut draft.initialisers {
         if one.fate == Fate::Unused && before.contains(&one.name) {
             let what = "it spells an activation or a normalisation";
@@ -90,18 +108,27 @@ fn readable(graph: &GraphProto) -> HashSet<String> {
     inputs.chain(outputs).cloned().collect()
 }
 
-fn import(graph: (GraphProto, i64), options: &ImportOptions) -> Result<FloatModel, ImportError> {
+fn import(
+    graph: (GraphProto, i64),
+    options: &ImportOptions,
+    declared: Vec<Interval>,
+) -> Result<FloatModel, ImportError> {
     let (mut importer, graph) = Importer::new(graph, options)?;
-    let interval = |ty: Type, scale: i64| match ty {
-        Type::Real => options.interval(scale),
-        _ => options.integer_interval(ty.bounds().unwrap_or_default()),
+    importer.bounds.given = declared.into_iter();
+    let indices = indices::bounds(&graph);
+    let interval = |name: &str, ty: Type, scale: i64| match ty {
+        Type::Real => options.interval(name, scale),
+        _ => {
+            let bounds = ty.bounds().unwrap_or_default();
+            options.integer_interval(name, bounds, indices.get(name).copied())
+        }
     };
     for info in &graph.input {
         // Old files list initialisers among the inputs.
         if !importer.values.contains_key(&info.name) {
             let (shape, ty) = input_shape(info)?;
             let scale = importer.natural(ty);
-            let range = interval(ty, scale)?;
+            let range = interval(&info.name, ty, scale)?;
             let id = importer.draft.input(&info.name, inner(&shape), range);
             let port = port(&info.name, &shape, ty);
             importer.draft.source.inputs.push(port);
@@ -254,6 +281,11 @@ fn input_shape(info: &ValueInfoProto) -> Result<(Vec<usize>, Type), ImportError>
     let one = |(i, dim): (usize, &schema::DimensionProto)| match (dim.dim_value, i) {
         (Some(d), _) if d > 0 => usize::try_from(d)
             .map_err(|_| ImportError::malformed(format!("{place}: dimension {i}"), "a size", d)),
+        (Some(0), 0) => Err(ImportError::malformed(
+            format!("{place}: dimension 0"),
+            "a size of at least 1",
+            "0 (a batch of none)",
+        )),
         (_, 0) => Ok(1),
         _ => {
             let got = dim
@@ -295,14 +327,16 @@ impl Importer {
             opset,
             tables: HashMap::new(),
             spent: 0,
-            most: build::most_expanded(graph.encoded_len()),
+            most: most_expanded(graph.encoded_len()),
             bounds: Default::default(),
             types: Vec::new(),
             read: readable(&graph),
+            signs: HashMap::new(),
+            strict: false,
         };
         for tensor in &graph.initializer {
             let array = tensor::constant(tensor, &tensor.name)?;
-            let array = importer.initialiser(&tensor.name, array);
+            let array = importer.initialiser(&tensor.name, array)?;
             importer.values.insert(tensor.name.clone(), array.into());
         }
         Ok((importer, graph))
@@ -318,7 +352,10 @@ impl Importer {
             if node.proto.output.is_empty() {
                 return Err(node.bad("outputs", "at least one", "none"));
             }
+            self.note_read(&node);
+            self.strict = !self.is_defined(&node);
             let values = handler(self, &node)?;
+            self.note_signs(&node);
             for (at, name) in node.proto.output.iter().enumerate() {
                 if name.is_empty() {
                     continue;
@@ -327,7 +364,8 @@ impl Importer {
                     let expected = format!("at most {}", values.len());
                     return Err(node.bad("outputs", expected, format!("'{name}' as well")));
                 };
-                if self.values.insert(name.clone(), value.clone()).is_some() {
+                let value = self.settled(&node, value.clone())?;
+                if self.values.insert(name.clone(), value).is_some() {
                     return Err(node.bad("output", "a new name", format!("'{name}'")));
                 }
             }

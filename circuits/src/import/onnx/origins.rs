@@ -1,8 +1,8 @@
 //! Which initialisers known numbers come from, and which of these are public for what they decide.
 
-use super::value::{Array, Type};
-use super::Importer;
-use crate::import::{Fate, Initialiser};
+use super::value::{strides, Array, Type, Value};
+use super::{Importer, OnnxNode};
+use crate::import::{Fate, ImportError, Initialiser};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -40,22 +40,59 @@ impl Origins {
 }
 
 impl Importer {
-    /// Numbers of the file that may be weights.
-    pub(super) fn initialiser(&mut self, name: &str, array: Array) -> Array {
+    /// Numbers of the file that may be weights. Of a file's own numbers none is NaN.
+    pub(super) fn initialiser(&mut self, name: &str, array: Array) -> Result<Array, ImportError> {
         let all = &mut self.draft.initialisers;
         let used = self.read.contains(name);
         let mut one = Initialiser {
             name: name.to_owned(),
-            fate: if used { Fate::Committed } else { Fate::Unused },
+            fate: Fate::Unused,
         };
-        if used && array.ty.is_real() && array.values.iter().all(|v| *v == 0.0) {
-            one.disclose("all of it is zero, which ranges tell".to_owned(), true);
+        if used && array.ty.is_real() {
+            one.commit(array.values.iter().copied());
+        } else if used {
+            one.fate = Fate::Committed;
         }
         all.push(one);
         self.types.push(array.ty);
-        Array {
+        let array = Array {
             origins: Origins::of(all.len() - 1),
             ..array
+        };
+        let at = |at: usize| {
+            let steps = strides(&array.shape);
+            let sizes = steps.iter().zip(&array.shape);
+            let index: Vec<usize> = sizes
+                .map(|(step, size)| at / step.max(&1) % size.max(&1))
+                .collect();
+            format!("initialiser '{name}', index {index:?}")
+        };
+        let nan = array.values.iter().position(|v| v.is_nan());
+        if let Some(nan) = nan.filter(|_| used) {
+            return Err(ImportError::malformed(at(nan), "a number", "NaN"));
+        }
+        // Masks have them: an error only where they are weights.
+        let most = (1u64 << 40) as f64 / self.scale() as f64;
+        if let Some(large) = array.values.iter().position(|v| v.abs() > most) {
+            let place = at(large);
+            self.draft.large.push(place);
+        }
+        Ok(array)
+    }
+
+    /// Notes the initialisers that a node reads.
+    pub(super) fn note_read(&mut self, node: &OnnxNode) {
+        let mut all = Vec::new();
+        for name in &node.proto.input {
+            let Some(Value::Constant(array)) = self.values.get(name) else {
+                continue;
+            };
+            let origins = array.origins.iter();
+            let names = origins.filter_map(|at| self.draft.initialisers.get(at));
+            all.extend(names.map(|one| one.name.clone()));
+        }
+        if !all.is_empty() {
+            self.draft.read.insert(node.name.clone(), all);
         }
     }
 

@@ -49,7 +49,7 @@ impl Importer {
                     [(1, x), ..] => id = *x,
                     _ => return None,
                 },
-                Op::Scale { x, w: None, .. } => id = *x,
+                Op::Scale { x, w: None, .. } | Op::Check { x, .. } => id = *x,
                 Op::ReduceSum { x, div } => {
                     let Op::Mul { a, b, .. } = self.producer(self.unmoved(*x))? else {
                         return None;

@@ -4,6 +4,7 @@ use super::schema::TensorProto;
 use super::value::{Array, Type};
 use crate::graph::ops::MAX_ELEMENTS;
 use crate::import::ImportError;
+use crate::quantise::half;
 
 const FLOAT: i32 = 1;
 const UINT8: i32 = 2;
@@ -21,18 +22,6 @@ const BRAIN: i32 = 16;
 
 fn bytes<const N: usize>(b: &[u8]) -> Option<[u8; N]> {
     b.try_into().ok()
-}
-
-/// IEEE 754 binary16.
-fn half(bits: u16) -> f64 {
-    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
-    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 1023));
-    sign * match exponent {
-        0 => fraction * 2f64.powi(-24),
-        31 if fraction == 0.0 => f64::INFINITY,
-        31 => f64::NAN,
-        e => (1024.0 + fraction) * 2f64.powi(e - 25),
-    }
 }
 
 /// bfloat16: the upper half of a single.

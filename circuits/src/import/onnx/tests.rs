@@ -1,8 +1,12 @@
 //! Models built from the schema itself: what operators compute, and what is refused.
 
 mod functions;
+mod groups;
 mod hostile;
+mod integers;
 mod refused;
+mod undefined;
+mod vanished;
 
 use super::schema::*;
 use crate::graph::exec::{outputs, run};
@@ -115,6 +119,7 @@ fn load(model: &ModelProto) -> Result<Model, ImportError> {
     let options = ImportOptions {
         scale: Some(SCALE),
         input_range: Some((-16.0, 16.0)),
+        ..ImportOptions::default()
     };
     super::load(&model.encode_to_vec(), &options).and_then(FloatModel::quantise)
 }

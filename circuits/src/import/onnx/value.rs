@@ -46,6 +46,16 @@ impl Type {
         }
     }
 
+    /// Its name in Python.
+    pub fn name(self) -> String {
+        match self {
+            Type::Real => "float".to_owned(),
+            Type::Bool => "bool".to_owned(),
+            Type::Int { bits, signed: true } => format!("int{bits}"),
+            Type::Int { bits, .. } => format!("uint{bits}"),
+        }
+    }
+
     pub fn is_real(self) -> bool {
         self == Type::Real
     }

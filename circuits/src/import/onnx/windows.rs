@@ -36,6 +36,13 @@ impl Importer {
         let Some((_, kernels, _)) = native else {
             return self.conv_by_rows(x, w, bias, geometry, groups);
         };
+        // Several outputs a channel: as many channels, each read by one output.
+        let times = outputs / channels.max(1);
+        if groups == channels && channels > 1 && times > 1 {
+            let repeated = (0..outputs).map(|o| o / times).collect();
+            let x = self.take(x, 1, repeated)?;
+            return self.conv_of(&x, w, bias, geometry, outputs);
+        }
         // One convolution for each sample, and for each group unless the groups are the channels.
         let parts = if groups == channels { 1 } else { groups };
         let known_bias = match bias {

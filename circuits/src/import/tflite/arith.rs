@@ -88,6 +88,9 @@ impl Lowering<'_, '_> {
         let Some(values) = self.reals(place, divisor)? else {
             return self.activated(place, "DivVar", vec![], vec![x, divisor], 0);
         };
+        if let Some(one) = self.network.constants.get_mut(&divisor) {
+            one.commit(values.iter().copied());
+        }
         let inverse = self.temporary(self.shape(place, divisor)?);
         let values = values.iter().map(|v| 1.0 / v).collect();
         self.weights(place, inverse, values)?;
@@ -96,6 +99,10 @@ impl Lowering<'_, '_> {
 
     pub(super) fn power(&mut self, place: &Place<'_, '_>) -> Result<()> {
         let exponent = self.reals(place, place.input(1)?)?;
+        if let Some(one) = self.network.constants.get_mut(&place.input(1)?) {
+            // Only those that say which function is computed are read.
+            one.disclose(format!("the exponent of {}", place.name), true);
+        }
         let (layer, params) = match exponent.as_deref() {
             Some([2.0]) => ("Square", vec![]),
             Some([3.0]) => ("Pow", vec![3]),
@@ -103,7 +110,7 @@ impl Lowering<'_, '_> {
             Some([-0.5]) => ("Rsqrt", vec![]),
             other => {
                 let got = match other {
-                    Some([one]) => one.to_string(),
+                    Some([_]) => "another one".to_owned(),
                     Some(all) => format!("{} numbers", all.len()),
                     None => "a computed tensor".to_owned(),
                 };

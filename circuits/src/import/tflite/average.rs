@@ -20,6 +20,10 @@ fn bands(size: i64, kernel: i64, stride: i64, outputs: i64) -> Vec<Band> {
     let low = ((outputs - 1) * stride + kernel - size).max(0) / 2;
     let mut bands: Vec<Band> = Vec::new();
     for at in 0..outputs {
+        // Too many already, as the caller will find.
+        if bands.len() > MAX_GROUPS {
+            break;
+        }
         let from = at * stride - low;
         let (start, end) = (from.max(0), (from + kernel).min(size));
         let window = end - start;

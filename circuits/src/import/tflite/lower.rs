@@ -1,16 +1,14 @@
 //! Operators to layers.
 
 use super::operators::{operator_name, Kind};
-use super::schema::{Model, Operator, FLOAT32};
+use super::schema::{Model, Operator, Tensor, FLOAT32};
+use crate::import::draft::most_expanded;
 use crate::import::msgpack::{Layer, Network, Rounded};
-use crate::import::{Format, ImportError};
+use crate::import::{Fate, Format, ImportError, Initialiser};
 use crate::quantise::unfit;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) type Result<T> = std::result::Result<T, ImportError>;
-
-/// Most constants and indices that a model may ask for, shared ones counted each time.
-const MAX_CONSTANTS: usize = 1 << 27;
 
 /// Names of `ActivationFunctionType`.
 const ACTIVATIONS: [&str; 6] = ["NONE", "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT"];
@@ -23,7 +21,9 @@ pub(super) struct Lowering<'m, 'a> {
     made: BTreeMap<i64, Vec<i64>>,
     /// Constants that are in the network.
     known: BTreeSet<i64>,
+    /// Constants and indices that were asked for, shared ones counted each time, and may be.
     spent: usize,
+    most: usize,
 }
 
 /// An operator under way.
@@ -96,6 +96,18 @@ impl<'m, 'a> Lowering<'m, 'a> {
             tensor.expect("inputs and outputs", &[FLOAT32], "FLOAT32")?;
             names.insert(index, tensor.name.clone());
         }
+        let of_file = |index: &i64| !model.inputs.contains(index);
+        let named = |(index, tensor): (i64, &Tensor)| {
+            let name = match tensor.name.as_str() {
+                "" => format!("tensor {index}"),
+                name => name.to_owned(),
+            };
+            let fate = Fate::Unused;
+            // One that is broken is an error where it is read.
+            let constant = model.is_constant(tensor).unwrap_or(false);
+            (constant && of_file(&index)).then_some((index, Initialiser { name, fate }))
+        };
+        let constants = (0..).zip(&model.tensors).filter_map(named).collect();
         let network = Network {
             format: Format::Tflite,
             scale,
@@ -105,6 +117,8 @@ impl<'m, 'a> Lowering<'m, 'a> {
             tensors: Vec::new(),
             layers: Vec::new(),
             names,
+            constants,
+            bytes: model.size(),
         };
         let (made, known) = (BTreeMap::new(), BTreeSet::new());
         Ok(Lowering {
@@ -113,6 +127,7 @@ impl<'m, 'a> Lowering<'m, 'a> {
             made,
             known,
             spent: 0,
+            most: most_expanded(model.size()),
         })
     }
 
@@ -123,6 +138,7 @@ impl<'m, 'a> Lowering<'m, 'a> {
             layer: format!("{}.{at}", name.to_lowercase()),
             name: format!("operator {at} ({name})"),
         };
+        self.disclose_structure(place)?;
         match kind {
             Kind::Conv => self.convolution(place, 0),
             Kind::DepthwiseConv => self.convolution(place, 1),
@@ -183,6 +199,19 @@ impl<'m, 'a> Lowering<'m, 'a> {
             Kind::SplitV => self.split(place, 0, 2),
             Kind::Unpack => self.unpack(place),
         }
+    }
+
+    /// Integers and booleans are shapes, axes and indices: the architecture follows from them.
+    fn disclose_structure(&mut self, place: &Place<'_, '_>) -> Result<()> {
+        for (at, &index) in place.operator.inputs.iter().enumerate() {
+            let Some(one) = self.network.constants.get_mut(&index) else {
+                continue;
+            };
+            if self.model.tensor(index, &place.name)?.ty != FLOAT32 {
+                one.disclose(format!("input {at} of {}", place.name), true);
+            }
+        }
+        Ok(())
     }
 
     /// A layer of one computed operand.
@@ -322,8 +351,8 @@ impl<'m, 'a> Lowering<'m, 'a> {
     /// Counts what is copied, so that a small file cannot ask for everything.
     pub fn spend(&mut self, place: &Place<'_, '_>, count: usize) -> Result<()> {
         self.spent = self.spent.saturating_add(count);
-        if self.spent > MAX_CONSTANTS {
-            let expected = format!("at most {MAX_CONSTANTS} in all");
+        if self.spent > self.most {
+            let expected = format!("at most {} in all, for a file of its size", self.most);
             return Err(place.bad("constants", expected, "more"));
         }
         Ok(())

@@ -83,6 +83,8 @@ impl Lowering<'_, '_> {
             let expected = format!("1 to {size} elements of dimension {axis}");
             return Err(place.bad("slice", expected, count));
         }
+        // Before there are so many indices.
+        self.spend(place, usize::try_from(count).unwrap_or(usize::MAX))?;
         self.pick(
             place,
             x,

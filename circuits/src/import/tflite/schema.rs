@@ -88,6 +88,11 @@ impl<'a> Model<'a> {
         })
     }
 
+    /// Bytes of the file.
+    pub fn size(&self) -> usize {
+        self.file.len()
+    }
+
     /// A tensor by its number.
     pub fn tensor(&self, index: i64, place: &str) -> Result<&Tensor> {
         let found = usize::try_from(index).ok();

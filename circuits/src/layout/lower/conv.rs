@@ -81,7 +81,7 @@ impl Builder<'_> {
         let emit = self.emit(Output {
             geometry,
             div: *div,
-            pre: self.graph.nodes[node].pre,
+            pre: self.pre(node),
             clamp: *clamp,
             bias: bias.map(|_| (matrix.clone(), segments.len() - 1, Axis::Segment)),
             packed: false,

@@ -5,6 +5,7 @@ use crate::{
     graph::{ops::rd_wide, Clamp, Interval, Op, TensorId},
     layout::{
         block::Geometry,
+        bounds::Declared,
         emit::{span, Axis, Emit, Output, Term},
         needed::Needed,
         repairs::{undone, Repair},
@@ -71,7 +72,7 @@ impl Builder<'_> {
         let emit = self.emit(Output {
             geometry,
             div: *div,
-            pre: self.graph.nodes[node].pre,
+            pre: self.pre(node),
             clamp: *clamp,
             bias: bias.map(|_| (matrix.clone(), parts.len() - 1, axis)),
             packed: false,
@@ -195,94 +196,155 @@ impl Builder<'_> {
             .zip(&homes)
             .map(|((factor, _), home)| term(*factor, home))
             .collect();
-        let mut pre = self.reach(node, &terms, *constant, *div)?;
-        if let Some(hi) = self.only_from_above(pre, *clamp).filter(|_| *div == 1) {
-            let sum = (terms, i128::from(*constant));
-            return self.lower_upper_bound(node, sum, pre, hi, (output, positions));
+        let sum = (terms, i128::from(*constant), *div);
+        self.lower_clamped(node, sum, *clamp, geometry, (output, positions))
+    }
+
+    /// A sum, rounded and clamped, whatever the distance of the bounds from its values and from each other.
+    fn lower_clamped(
+        &mut self,
+        node: usize,
+        sum: (Vec<Term>, i128, i64),
+        clamp: Option<Clamp>,
+        geometry: Geometry,
+        (output, positions): (TensorId, Vec<usize>),
+    ) -> Result<String, LayoutError> {
+        let pre = self.reach(node, &sum.0, sum.1, sum.2)?;
+        let (accumulator, emit) = self.clamped_sum(node, sum, pre, clamp, geometry)?;
+        self.define(node, accumulator, emit, output, positions)?;
+        Ok("sum of folds".into())
+    }
+
+    /// The last step of a clamped sum, its identity asserted. Steps that bring it within its gate come before.
+    fn clamped_sum(
+        &mut self,
+        node: usize,
+        (mut terms, mut constant, mut div): (Vec<Term>, i128, i64),
+        mut pre: Declared,
+        mut clamp: Option<Clamp>,
+        geometry: Geometry,
+    ) -> Result<(Accumulator, Emit), LayoutError> {
+        let from_above = |builder: &Self, clamp, div| {
+            let [lo, hi] = builder.wide_bounds(pre, clamp, false)?;
+            (div == 1 && pre.below(lo) == 0).then_some(hi)
+        };
+        if let Some(hi) = from_above(self, clamp, div) {
+            (terms, pre) = self.upper_bound(node, terms, constant, pre, hi)?;
+            clamp = None;
         }
-        let (mut terms, mut constant, mut div) = (terms, i128::from(*constant), *div);
-        if let Some(bounds) = self.far_bounds(pre, *clamp) {
+        if let Some(bounds) = self.far_bounds(pre, clamp) {
             (terms, pre) =
                 self.brought_near(node, (terms, constant, div), pre, bounds, geometry)?;
             (constant, div) = (0, 1);
+        }
+        if let Some([lo, hi]) = self.wide_bounds(pre, clamp, false) {
+            // One bound after the other: no table holds what is between them.
+            let lower = Clamp { lo, hi: None };
+            let lower = (pre.below(lo) > 0).then_some(lower);
+            let bounded = self.step(node, (terms, constant, div), pre, lower, geometry)?;
+            let least = pre.least().max(lo);
+            pre = Declared::of(Interval {
+                lo: least,
+                hi: pre.most().max(least),
+            });
+            (terms, constant, div) = (vec![bounded], 0, 1);
+            // Tables may keep to the upper one by their sizes.
+            if self.wide_bounds(pre, clamp, false).is_some() {
+                (terms, pre) = self.upper_bound(node, terms, constant, pre, hi)?;
+                clamp = None;
+            }
         }
         let emit = self.emit(Output {
             geometry,
             div,
             pre,
-            clamp: *clamp,
+            clamp,
             bias: None,
             packed: false,
         })?;
         self.assert_terms(&terms, constant, &emit)?;
-        let accumulator = Accumulator::Sum { terms, constant };
-        self.define(node, accumulator, emit, output, positions)?;
-        Ok("sum of folds".into())
+        Ok((Accumulator::Sum { terms, constant }, emit))
     }
 
-    /// The upper bound of a clamp whose lower one no cell goes below, where no table holds what is between.
-    fn only_from_above(&self, pre: Interval, clamp: Option<Clamp>) -> Option<i64> {
-        match self.needed(pre, clamp, false) {
-            Needed::Gate(Clamp { lo, hi: Some(hi) }) if lo <= pre.lo => {
-                (span(lo, hi) > self.single_limit()).then_some(hi)
+    /// A clamped sum as a step of its own.
+    pub fn step(
+        &mut self,
+        node: usize,
+        sum: (Vec<Term>, i128, i64),
+        pre: Declared,
+        clamp: Option<Clamp>,
+        geometry: Geometry,
+    ) -> Result<Term, LayoutError> {
+        let (accumulator, emit) = self.clamped_sum(node, sum, pre, clamp, geometry)?;
+        let term = Term {
+            coefficient: 1,
+            limbs: emit.kept.clone(),
+            offset: emit.offset,
+        };
+        self.steps.push(Step::Compute {
+            node,
+            accumulator: Box::new(accumulator),
+            emit: Box::new(emit),
+        });
+        Ok(term)
+    }
+
+    /// Whether a node's clamp is beyond what the cells beside its values hold: it is then a step of its own.
+    pub fn is_step_of_its_own(&self, node: usize, clamp: Option<Clamp>, packed: bool) -> bool {
+        let pre = self.pre(node);
+        let gate = matches!(self.needed(pre, clamp, packed), Needed::Gate(_));
+        let far = || self.far_bounds(pre, clamp).is_some();
+        gate && (far() || self.wide_bounds(pre, clamp, packed).is_some())
+    }
+
+    /// Clamps what a node has computed without its clamp.
+    pub fn clamp_result(
+        &mut self,
+        node: usize,
+        clamp: Option<Clamp>,
+        output: TensorId,
+    ) -> Result<(), LayoutError> {
+        let home = self.home(output)?;
+        let sum = (vec![term(1, &home)], 0, 1);
+        let target = (output, home.positions);
+        self.lower_clamped(node, sum, clamp, home.geometry, target)?;
+        Ok(())
+    }
+
+    /// The bounds of a clamp that needs its gate, where no table holds what is between them.
+    fn wide_bounds(&self, pre: Declared, clamp: Option<Clamp>, packed: bool) -> Option<[i64; 2]> {
+        match self.needed(pre, clamp, packed) {
+            Needed::Gate(Clamp { lo, hi: Some(hi) }) => {
+                (span(lo, hi) > self.single_limit()).then_some([lo, hi])
             }
             Needed::Gate(_) | Needed::Exact(_) | Needed::Nothing => None,
         }
     }
 
-    /// `min(p, hi) = p − relu(p − hi)`.
-    fn lower_upper_bound(
+    /// `min(p, hi) = p − relu(p − hi)`: the terms of it, and what there is room for.
+    fn upper_bound(
         &mut self,
         node: usize,
-        (mut terms, constant): (Vec<Term>, i128),
-        pre: Interval,
+        mut terms: Vec<Term>,
+        constant: i128,
+        pre: Declared,
         hi: i64,
-        (output, positions): (TensorId, Vec<usize>),
-    ) -> Result<String, LayoutError> {
+    ) -> Result<(Vec<Term>, Declared), LayoutError> {
         let Some(limb) = terms.first().and_then(|term| term.limbs.first()) else {
             return Err(LayoutError::Graph("a bound of nothing".into()));
         };
-        let exact = |geometry, pre, clamp| Output {
-            geometry,
-            div: 1,
-            pre,
-            clamp,
-            bias: None,
-            packed: false,
-        };
         let geometry = self.blocks[limb.block].geometry;
-        let [least, most] = [pre.lo, pre.hi].map(|v| i128::from(v) - i128::from(hi));
-        let above = self.interval("what is above a clamp", least, most)?;
+        let [least, most] = [pre.least(), pre.most()].map(|v| i128::from(v) - i128::from(hi));
+        let above = Declared::of(self.interval("what is above a clamp", least, most)?);
         let rest = self.exactly(constant.checked_sub(hi.into()))?;
-        let excess = self.emit(exact(geometry, above, Some(Clamp::RELU)))?;
-        self.assert_terms(&terms, rest, &excess)?;
-        self.steps.push(Step::Compute {
-            node,
-            accumulator: Box::new(Accumulator::Sum {
-                terms: terms.clone(),
-                constant: rest,
-            }),
-            emit: Box::new(excess.clone()),
-        });
+        let sum = (terms.clone(), rest, 1);
+        let excess = self.step(node, sum, above, Some(Clamp::RELU), geometry)?;
         terms.push(Term {
             coefficient: -1,
-            limbs: excess.kept,
-            offset: excess.offset,
+            ..excess
         });
-        let below = Interval::point(hi).union(Interval {
-            lo: pre.lo.min(hi),
-            hi,
-        });
-        let emit = self.emit(exact(geometry, below, None))?;
-        self.assert_terms(&terms, constant, &emit)?;
-        self.define(
-            node,
-            Accumulator::Sum { terms, constant },
-            emit,
-            output,
-            positions,
-        )?;
-        Ok("what is above the bound is taken off".into())
+        let lo = pre.least().min(hi);
+        Ok((terms, Declared::of(Interval { lo, hi })))
     }
 
     /// The interval before the clamp of every cell: those that hold no element may hold anything
@@ -291,10 +353,10 @@ impl Builder<'_> {
         &self,
         node: usize,
         terms: &[Term],
-        constant: i64,
+        constant: i128,
         div: i64,
-    ) -> Result<Interval, LayoutError> {
-        let (mut lo, mut hi) = (i128::from(constant), i128::from(constant));
+    ) -> Result<Declared, LayoutError> {
+        let (mut lo, mut hi) = (constant, constant);
         for term in terms {
             let held = self.held(term.offset, &term.limbs)?;
             let ends = [held.lo, held.hi].map(|v| i128::from(v) * i128::from(term.coefficient));
@@ -302,7 +364,7 @@ impl Builder<'_> {
             hi = self.exactly(hi.checked_add(ends[0].max(ends[1])))?;
         }
         let all = self.interval("a sum", rd_wide(lo, div), rd_wide(hi, div))?;
-        Ok(self.graph.nodes[node].pre.union(all))
+        Ok(self.pre(node).union(all))
     }
 
     /// `f·(Σ terms + constant) = D·p + rem − h`, in total over all cells.

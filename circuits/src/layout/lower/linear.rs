@@ -38,9 +38,9 @@ impl Builder<'_> {
         if self.elements(*w)? != inputs * outputs {
             return Err(LayoutError::Graph("weights do not match the input".into()));
         }
-        let pre = self.graph.nodes[node].pre;
+        let pre = self.pre(node);
         let packed = self.is_exposed(output);
-        let bits = Self::bits_of(pre.lo, pre.hi);
+        let bits = Self::bits_of(pre.least(), pre.most());
         let geometry = if packed {
             self.packed_geometry(outputs, bits, Variable::Channel)
         } else {

@@ -50,7 +50,7 @@ impl Builder<'_> {
             variable: Variable::Position,
         };
         // Cells after a row's end are sums of products with zero.
-        let pre = graph.nodes[node].pre.union(Interval::point(0));
+        let pre = self.pre(node).union(Interval::point(0));
         let emit = self.emit(Output {
             geometry,
             div,
@@ -157,7 +157,7 @@ impl Builder<'_> {
         }
         let terms = self.gather(&home, segments, &elements, true)?;
         // Cells without elements are sums of zeros.
-        let pre = self.graph.nodes[node].pre.union(Interval::point(0));
+        let pre = self.pre(node).union(Interval::point(0));
         let geometry = Geometry {
             segments: 1,
             ..segments

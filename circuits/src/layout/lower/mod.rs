@@ -6,6 +6,7 @@
 mod conv;
 mod elementwise;
 mod gather;
+mod integer;
 mod linear;
 mod matmul;
 mod movement;
@@ -90,6 +91,14 @@ impl Builder<'_> {
                 return Ok("a clamp to one value".into());
             }
         }
+        let packed = matches!(op, Op::Linear { .. }) && self.is_exposed(output);
+        let sum = matches!(op, Op::Combine { .. });
+        if !sum && self.is_step_of_its_own(index, op.clamp(), packed) {
+            let alone = op.without_clamp();
+            let strategy = self.lower_node(index, &alone, output)?;
+            self.clamp_result(index, op.clamp(), output)?;
+            return Ok(format!("{strategy}, then its clamp"));
+        }
         match op {
             Op::Conv { .. } => self.lower_conv(index, op, output),
             Op::Linear { .. } => self.lower_linear(index, op, output),
@@ -102,6 +111,10 @@ impl Builder<'_> {
             Op::MatMul { a, b, div, clamp } => {
                 self.lower_matmul(index, [*a, *b], *div, *clamp, output)
             }
+            Op::Wrap { x, bits, signed } => {
+                self.lower_wrap(index, *x, Op::residues(*bits, *signed), output)
+            }
+            Op::Check { x, lo, hi, .. } => self.lower_check(index, *x, *lo, *hi, output),
             Op::Table { x, table } => self.lower_table(index, *x, *table, output),
             Op::ReduceSum { x, div } => self.lower_reduce_sum(index, *x, *div, output),
             Op::Concat { xs, .. } => self.lower_concat(index, op, xs, output),

@@ -7,6 +7,7 @@ use crate::{
     graph::{Interval, Op, TensorId},
     layout::{
         block::{Cell, Geometry, Range, Variable},
+        bounds::Declared,
         emit::{span, Output},
         pack::WORD_BITS,
         Accumulator, Step,
@@ -139,7 +140,7 @@ impl Builder<'_> {
         let emit = self.emit(Output {
             geometry: home.geometry,
             div: 1,
-            pre: all,
+            pre: Declared::of(all),
             clamp: None,
             bias: None,
             packed: false,

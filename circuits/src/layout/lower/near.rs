@@ -1,10 +1,13 @@
 //! Values that may be further from a clamp's bounds than the two limbs of an excess reach.
 
+#![deny(clippy::arithmetic_side_effects)]
+
 use super::{Builder, LayoutError, Limb, Step};
 use crate::{
-    graph::{Clamp, Interval},
+    graph::Clamp,
     layout::{
         block::Geometry,
+        bounds::Declared,
         emit::{Output, Term},
         repairs::{undone, Repair},
         Accumulator,
@@ -13,11 +16,11 @@ use crate::{
 
 impl Builder<'_> {
     /// The bounds of a clamp that values of `pre` exceed by more than two limbs hold.
-    pub fn far_bounds(&self, pre: Interval, clamp: Option<Clamp>) -> Option<[i64; 2]> {
+    pub fn far_bounds(&self, pre: Declared, clamp: Option<Clamp>) -> Option<[i64; 2]> {
         let clamp = clamp?;
         let hi = clamp.hi?;
-        let most = (clamp.lo.saturating_sub(pre.lo)).max(pre.hi.saturating_sub(hi));
-        let high = most.max(0).unsigned_abs() / self.shape.limb_base() + 1;
+        let most = pre.below(clamp.lo).max(pre.above(hi));
+        let high = self.high_rows(most);
         (high > self.loose()).then_some([clamp.lo, hi])
     }
 
@@ -33,31 +36,30 @@ impl Builder<'_> {
         &mut self,
         node: usize,
         (terms, constant, div): (Vec<Term>, i128, i64),
-        pre: Interval,
+        pre: Declared,
         [lo, hi]: [i64; 2],
         geometry: Geometry,
-    ) -> Result<(Vec<Term>, Interval), LayoutError> {
-        let output = |div, pre, clamp| Output {
-            geometry,
-            div,
-            pre,
-            clamp,
-            bias: None,
-            packed: false,
-        };
+    ) -> Result<(Vec<Term>, Declared), LayoutError> {
         // Two limbs at least, the lower one below Λ whatever the witness: one alone may be in a larger table.
         let two = match undone(Repair::Limbs) {
-            true => pre.hi.into(),
-            false => i128::from(pre.lo) + i128::from(self.loose().max(self.shape.limb_base())),
+            true => pre.most().into(),
+            false => i128::from(pre.least()) + i128::from(self.loose().max(self.shape.limb_base())),
         };
-        let pre = self.interval("a value", pre.lo.into(), two.max(pre.hi.into()))?;
-        let whole = self.emit(output(div, pre, None))?;
+        let pre = self.interval("a value", pre.least().into(), two.max(pre.most().into()))?;
+        let whole = self.emit(Output {
+            geometry,
+            div,
+            pre: Declared::of(pre),
+            clamp: None,
+            bias: None,
+            packed: false,
+        })?;
         let Some((low, high)) = whole.kept.split_first() else {
             return Err(LayoutError::Graph("a value without limbs".into()));
         };
         let base = self.shape.limb_base();
         let in_units = |limb: &Limb| Limb {
-            base: limb.base / base,
+            base: limb.base >> self.shape.limb_bits,
             ..*limb
         };
         let quotient = Term {
@@ -87,21 +89,17 @@ impl Builder<'_> {
             hi: Some(bounds.hi),
         };
         let all = self.interval("a quotient", 0, units(pre.hi))?;
-        let near = self.emit(output(1, all, Some(bounds)))?;
-        let terms = vec![quotient];
-        self.assert_terms(&terms, 0, &near)?;
+        // The quotient may be far from its bounds as well, by a limb less.
+        let sum = (vec![quotient], 0, 1);
+        let near = self.step(node, sum, Declared::of(all), Some(bounds), geometry)?;
         let kept = Term {
             coefficient: 1 << self.shape.limb_bits,
-            limbs: near.kept.clone(),
-            offset: near.offset,
+            ..near
         };
-        self.steps.push(Step::Compute {
-            node,
-            accumulator: Box::new(Accumulator::Sum { terms, constant: 0 }),
-            emit: Box::new(near),
-        });
         let from = |units: i128| i128::from(pre.lo) + i128::from(base) * units;
+        // No further than the quotient goes.
+        let most = most.min(units(pre.hi)).max(least);
         let pre = self.interval("a clamped value", from(least), from(most + 1) - 1)?;
-        Ok((vec![low, kept], pre))
+        Ok((vec![low, kept], Declared::of(pre)))
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     graph::{Clamp, Interval, TensorId, Window},
     layout::{
         block::Geometry,
+        bounds::Declared,
         emit::{Axis, Output, Term},
         Accumulator,
     },
@@ -29,7 +30,7 @@ impl Builder<'_> {
         let geometry = taps.geometry;
         let [kh, kw] = window.kernel;
         // Cells after those of windows are averages of zeros.
-        let pre = self.graph.nodes[node].pre.union(Interval::point(0));
+        let pre = self.pre(node).union(Interval::point(0));
         let emit = self.emit(Output {
             geometry,
             div: window.divisor(),
@@ -75,7 +76,7 @@ impl Builder<'_> {
             let emit = self.emit(Output {
                 geometry,
                 div: 1,
-                pre: differences,
+                pre: Declared::of(differences),
                 clamp: Some(relu),
                 bias: None,
                 packed: false,
@@ -98,7 +99,7 @@ impl Builder<'_> {
         let emit = self.emit(Output {
             geometry,
             div: 1,
-            pre: range,
+            pre: Declared::of(range),
             clamp: None,
             bias: None,
             packed: false,

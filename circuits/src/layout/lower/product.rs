@@ -8,6 +8,7 @@ use crate::{
     graph::{Clamp, TensorId},
     layout::{
         block::{BlockId, Cell, Gate},
+        bounds::Declared,
         emit::{span, Output, Term},
         Accumulator, Step,
     },
@@ -36,7 +37,7 @@ impl Builder<'_> {
         let emit = self.emit(Output {
             geometry: factors.b.geometry,
             div,
-            pre: self.graph.nodes[node].pre,
+            pre: self.pre(node),
             clamp,
             bias: None,
             packed: false,
@@ -116,11 +117,11 @@ impl Builder<'_> {
         let difference = self.emit(Output {
             geometry: b.geometry,
             div: 1,
-            pre: self.interval(
+            pre: Declared::of(self.interval(
                 "a difference",
                 i128::from(first.lo) - i128::from(second.hi),
                 i128::from(first.hi) - i128::from(second.lo),
-            )?,
+            )?),
             clamp: Some(Clamp::RELU),
             bias: None,
             packed: false,
@@ -143,7 +144,7 @@ impl Builder<'_> {
         let emit = self.emit(Output {
             geometry: b.geometry,
             div: 1,
-            pre: self.graph.nodes[node].pre,
+            pre: self.pre(node),
             clamp: None,
             bias: None,
             packed: false,

@@ -13,6 +13,7 @@ use crate::{
     graph::{Interval, TensorId, Window},
     layout::{
         block::Geometry,
+        bounds::Declared,
         emit::{Output, Shift},
         home::distinct,
         Accumulator,
@@ -119,9 +120,7 @@ impl Builder<'_> {
             },
             div: window.divisor(),
             // Averages of whatever stands in the planes; taps beyond a plane's end are no taps.
-            pre: self
-                .held(home.offset, &home.limbs)?
-                .union(Interval::point(0)),
+            pre: Declared::of(self.held(home.offset, &home.limbs)?).union(Interval::point(0)),
             clamp: None,
             bias: None,
             packed: false,

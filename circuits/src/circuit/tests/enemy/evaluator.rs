@@ -151,6 +151,23 @@ fn evaluate(graph: &Graph, known: &Tensors, node: &Node) -> Option<Values> {
             let (a, b) = (values(a)?, values(b)?);
             each(&|e| Some(a[e].clone().min(b[e].clone())))
         }
+        Op::Wrap { x, bits, signed } => {
+            let (x, size) = (values(x)?, BigInt::from(1u64 << bits));
+            let lo = if *signed {
+                -BigInt::from(1i64 << (bits - 1))
+            } else {
+                BigInt::from(0)
+            };
+            each(&|e| Some(((&x[e] - &lo) % &size + &size) % &size + &lo))
+        }
+        Op::Check { x, lo, hi, .. } => {
+            let x = values(x)?;
+            each(&|e| {
+                let inside =
+                    x[e] >= BigInt::from(*lo) && hi.is_none_or(|hi| x[e] <= BigInt::from(hi));
+                inside.then(|| x[e].clone())
+            })
+        }
         Op::Table { x, table } => {
             let (x, table) = (values(x)?, &graph.tables[*table]);
             each(&|e| {

@@ -14,12 +14,12 @@ use super::{
 };
 use crate::{
     circuit::Witness,
-    graph::{exec, Role, TensorId},
+    graph::{exec, range, Graph, Role, TensorId},
     layout::{LayoutError, Plan},
     prove::Architecture,
 };
 
-const TRICKS: [Trick; 7] = [
+const TRICKS: [Trick; 8] = [
     Trick::Nothing,
     Trick::Nothing,
     Trick::Pads,
@@ -27,6 +27,7 @@ const TRICKS: [Trick; 7] = [
     Trick::Cells,
     Trick::Cells,
     Trick::Cells,
+    Trick::AlikePads,
 ];
 
 /// A configuration that has a plan.
@@ -34,6 +35,9 @@ pub struct Game {
     seed: u64,
     declared: Declared,
     model: Model,
+    /// Inferences of the circuit, and the graph of each.
+    runs: usize,
+    single: Graph,
     pub architecture: Architecture,
     pub plan: Arc<Plan>,
     rng: ChaCha20Rng,
@@ -44,6 +48,10 @@ pub struct Game {
 pub struct Outcome {
     /// Layouts.
     pub graphs: u64,
+    /// Those of several inferences.
+    pub batches: u64,
+    /// Lists of statements that are aggregated.
+    pub aggregated: u64,
     /// Witnesses that all constraints accept.
     pub accepted: u64,
     /// Statements among them that are not what the graph says.
@@ -56,6 +64,8 @@ impl Outcome {
     pub fn and(self, other: Self) -> Self {
         Self {
             graphs: self.graphs + other.graphs,
+            batches: self.batches + other.batches,
+            aggregated: self.aggregated + other.aggregated,
             accepted: self.accepted + other.accepted,
             false_statements: self.false_statements + other.false_statements,
             unsat: self.unsat + other.unsat,
@@ -66,7 +76,17 @@ impl Outcome {
 impl Game {
     /// The configuration of a seed; `None` if it has no plan.
     pub fn new(seed: u64) -> Option<Self> {
+        Self::of_batch(seed, 1)
+    }
+
+    /// The same graph for so many inputs in one circuit.
+    pub fn of_batch(seed: u64, runs: usize) -> Option<Self> {
         let mut model = graphs::graph(seed)?;
+        let single = model.graph.clone();
+        if runs > 1 {
+            model.graph = single.batched(runs);
+            range::propagate(&mut model.graph, &model.weights).ok()?;
+        }
         let mut rng = ChaCha20Rng::seed_from_u64(seed ^ 0x5eed);
         let shapes = [
             shape(10, 5, 3),
@@ -103,10 +123,20 @@ impl Game {
             seed,
             declared,
             model,
+            runs,
+            single,
             architecture,
             plan,
             rng,
         })
+    }
+
+    /// What is attacked.
+    pub fn target(&self) -> Attack<'_> {
+        Attack {
+            runs: Some((&self.single, self.runs)),
+            ..Attack::new(&self.architecture, &self.plan)
+        }
     }
 
     /// A witness that follows all rules, if the configuration is what setup writes.
@@ -128,7 +158,7 @@ impl Game {
             .filter(|(_, tensor)| tensor.role == Role::Weight)
             .map(|(id, tensor)| (TensorId(id), tensor.shape.iter().product()))
             .collect();
-        let rng = &mut self.rng;
+        let (rng, large) = (&mut self.rng, self.seed >= graphs::LARGE);
         let mut forged = Vec::new();
         for trick in TRICKS {
             let inputs = graph.inputs.iter().map(|id| {
@@ -138,6 +168,8 @@ impl Game {
                 let small = rng.gen_bool(0.5);
                 let draw = |_| match small {
                     true => rng.gen_range(-40..40).clamp(lo, hi),
+                    // Far on one side: what makes up for a constant that wraps has room on the other.
+                    false if large => rng.gen_range(lo..=hi.min(lo / 2)),
                     false => rng.gen_range(lo..=hi),
                 };
                 (*id, (0..count).map(draw).collect())
@@ -154,7 +186,7 @@ impl Game {
             };
             let shifted = match trick {
                 Trick::Nothing => enemy.shifted(&checker, &blocks),
-                Trick::Pads | Trick::Copies | Trick::Cells => None,
+                Trick::Pads | Trick::AlikePads | Trick::Copies | Trick::Cells => None,
             };
             forged.push((trick, enemy.finish(shifted.unwrap_or(blocks))));
         }
@@ -165,6 +197,7 @@ impl Game {
     pub fn play(mut self) -> Outcome {
         let mut outcome = Outcome {
             graphs: 1,
+            batches: u64::from(self.runs > 1),
             ..Outcome::default()
         };
         if let Some(witness) = self.honest() {
@@ -180,15 +213,18 @@ impl Game {
     pub fn attack(&mut self) -> Outcome {
         let mut outcome = Outcome::default();
         let forged = self.forged();
-        let (seed, declared) = (self.seed, self.declared);
-        let attack = Attack::new(&self.architecture, &self.plan);
+        let (seed, declared, runs) = (self.seed, self.declared, self.runs);
+        let attack = self.target();
         for (trick, witness) in forged {
             if attack.checker.broken(&witness).is_some() {
                 continue;
             }
             outcome.accepted += 1;
             if let Some(lie) = attack.lie(&witness) {
-                println!("seed {seed}, {declared:?}, {trick:?}: {lie}");
+                println!(
+                    "seed {seed} × {runs}, {declared:?}, {trick:?}: {}",
+                    lie.what
+                );
                 outcome.false_statements += 1;
             }
         }

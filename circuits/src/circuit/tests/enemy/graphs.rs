@@ -9,6 +9,9 @@ use crate::{
     layout::Visibilities,
 };
 
+/// Seeds from here on are of graphs with one sum of large numbers.
+pub const LARGE: u64 = 1 << 40;
+
 /// What the ranges of a configuration have to do with its weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Declared {
@@ -28,12 +31,18 @@ struct Random {
     rng: ChaCha20Rng,
     known: Vec<(TensorId, Vec<usize>)>,
     weights: Vec<(TensorId, Vec<usize>)>,
+    /// Whether all steps are sums.
+    sums: bool,
 }
 
 /// A random graph with weights; `None` where its values cannot be bounded.
 pub fn graph(seed: u64) -> Option<Model> {
     let mut random = Random::new(seed);
-    for _ in 0..random.rng.gen_range(1..6) {
+    let steps = match seed < LARGE {
+        true => random.rng.gen_range(1..6),
+        false => 1,
+    };
+    for _ in 0..steps {
         random.step();
     }
     let (last, _) = random.known.last()?.clone();
@@ -63,8 +72,12 @@ impl Random {
         let bits = [2, 5, 7, 12, 20, 41];
         let mut known = Vec::new();
         for shape in [&[2, 3, 2][..], &[7]].iter().take(rng.gen_range(1..=2)) {
-            let x = model.input(shape, bits[rng.gen_range(0..bits.len())]);
-            if rng.gen_bool(0.2) {
+            let bits = match seed < LARGE {
+                true => bits[rng.gen_range(0..bits.len())],
+                false => 41,
+            };
+            let x = model.input(shape, bits);
+            if seed < LARGE && rng.gen_bool(0.2) {
                 let lo = rng.gen_range(-9..9);
                 let hi = lo + rng.gen_range(0..20);
                 model.graph.tensors[x.0].range = Interval { lo, hi };
@@ -82,6 +95,7 @@ impl Random {
             rng,
             known,
             weights: Vec::new(),
+            sums: seed >= LARGE,
         }
     }
 
@@ -199,7 +213,11 @@ impl Random {
         let image = [2, 3, 2];
         let padded = self.rng.gen_bool(0.5);
         let bias = self.rng.gen_bool(0.5);
-        let (op, out): (Op, Vec<usize>) = match self.rng.gen_range(0..19) {
+        let kind = match self.sums {
+            true => 5,
+            false => self.rng.gen_range(0..21),
+        };
+        let (op, out): (Op, Vec<usize>) = match kind {
             0 | 1 => {
                 let (x, depthwise) = (self.shaped(&image), self.rng.gen_bool(0.4));
                 let window = self.window([3, 2], padded);
@@ -318,6 +336,29 @@ impl Random {
                 (Op::Concat { xs, axis: 0 }, vec![12])
             }
             17 => {
+                let (bits, signed) = ([1, 2, 5, 8][self.rng.gen_range(0..4)], padded);
+                let x = self.shaped(shape);
+                (Op::Wrap { x, bits, signed }, shape.to_vec())
+            }
+            18 => {
+                let x = self.shaped(shape);
+                let bounds = Clamp {
+                    lo: -3,
+                    hi: Some(self.rng.gen_range(0..40)),
+                };
+                let x = match padded {
+                    true => self.node(shape, Op::clamped(x, bounds)),
+                    false => x,
+                };
+                let op = Op::Check {
+                    x,
+                    lo: bounds.lo - self.rng.gen_range(0..9),
+                    hi: bounds.hi.filter(|_| bias),
+                    why: crate::graph::Defined::Index,
+                };
+                (op, shape.to_vec())
+            }
+            19 => {
                 let w = self.weight(&[7]);
                 (Op::Parameter { w }, vec![7])
             }

@@ -30,6 +30,8 @@ pub enum Trick {
     Nothing,
     /// Cells that are given without an element hold anything.
     Pads,
+    /// They all hold one and the same number.
+    AlikePads,
     /// Each layer reads weights of its own.
     Copies,
     /// One step's cells are others, at random.
@@ -83,6 +85,18 @@ pub fn give(plan: &Plan, blocks: &mut Blocks, step: &Step, values: &Values<'_>) 
     }
 }
 
+/// Writes one number into all cells that are given without an element.
+fn alike_pads(step: &Step, blocks: &mut Blocks, value: u64) {
+    if let Step::Given {
+        limbs, elements, ..
+    } = step
+    {
+        for (at, _) in elements.iter().enumerate().filter(|(_, e)| e.is_none()) {
+            put(limbs, blocks, at, value.into());
+        }
+    }
+}
+
 /// Writes a value whatever tables there are; what is negative has no cells.
 fn put(limbs: &[Limb], blocks: &mut Blocks, at: usize, value: i128) {
     let Ok(mut rest) = u64::try_from(value) else {
@@ -118,6 +132,10 @@ impl Enemy<'_> {
         let mut blocks: Blocks = plan.blocks.iter().map(cells).collect();
         let mut weights = BTreeMap::new();
         let target = self.rng.gen_range(0..plan.steps.len());
+        let alike = match trick {
+            Trick::AlikePads => self.rng.gen_range(0..10),
+            Trick::Nothing | Trick::Pads | Trick::Copies | Trick::Cells => 0,
+        };
         for (i, step) in plan.steps.iter().enumerate() {
             if let Step::Given {
                 limbs,
@@ -146,6 +164,7 @@ impl Enemy<'_> {
             match trick {
                 Trick::Nothing => {}
                 Trick::Pads => self.pads(step, &mut blocks),
+                Trick::AlikePads => alike_pads(step, &mut blocks, alike),
                 Trick::Copies => self.uncopy(i, step, &mut blocks),
                 Trick::Cells => {
                     if i == target {

@@ -102,6 +102,8 @@ pub struct Attack<'a> {
     pub architecture: &'a Architecture,
     pub plan: &'a Plan,
     pub checker: Checker<'a>,
+    /// The graph that the configuration's runs so many times, where that is known.
+    pub runs: Option<(&'a Graph, usize)>,
 }
 
 impl<'a> Attack<'a> {
@@ -110,6 +112,7 @@ impl<'a> Attack<'a> {
             architecture,
             plan,
             checker: Checker::new(plan),
+            runs: None,
         }
     }
 
@@ -122,8 +125,8 @@ impl<'a> Attack<'a> {
         Some(stated(self.plan.homes[exposed.tensor.0].as_ref()?, witness))
     }
 
-    /// Whether a verifier takes these values for what is public of a witness's statement.
-    fn states(&self, witness: &Witness, values: &[Vec<i128>]) -> bool {
+    /// The statement of a witness with these values in place of its own.
+    pub fn statement(&self, witness: &Witness, values: &[Vec<i128>]) -> Option<Statement> {
         let narrow = |v: &Vec<i128>| -> Option<Vec<i64>> {
             v.iter().map(|v| i64::try_from(*v).ok()).collect()
         };
@@ -134,18 +137,26 @@ impl<'a> Attack<'a> {
                 (Visibility::Hashed, None) | (Visibility::Private, _) => Exposure::Private,
             })
         });
-        let Some(mut exposures) = exposures.collect::<Option<Vec<_>>>() else {
-            return false;
-        };
+        let mut exposures = exposures.collect::<Option<Vec<_>>>()?;
         let outputs = exposures.split_off(self.plan.statement.inputs.len());
-        let statement = Statement {
+        Some(Statement {
             commitment: Word(witness.instances[0]),
             context: Word(Fr::from(9)),
             inputs: exposures,
             outputs,
-        };
-        let instances = statement.instances(self.architecture, self.plan);
-        instances.is_ok_and(|instances| instances == witness.instances)
+        })
+    }
+
+    /// The values of all that a witness exposes, private ones too.
+    pub fn all_values(&self, witness: &Witness) -> Option<Vec<Vec<i128>>> {
+        self.exposed().map(|e| self.values(witness, e)).collect()
+    }
+
+    /// Whether a verifier takes these values for what is public of a witness's statement.
+    fn states(&self, witness: &Witness, values: &[Vec<i128>]) -> bool {
+        let statement = self.statement(witness, values);
+        let instances = statement.map(|s| s.instances(self.architecture, self.plan));
+        instances.is_some_and(|i| i.is_ok_and(|instances| instances == witness.instances))
     }
 
     /// Whether what the values of inputs and outputs say follows from the weights behind C.
@@ -158,7 +169,19 @@ impl<'a> Attack<'a> {
         let (inputs, outputs) = values.split_at(self.plan.statement.inputs.len());
         let inputs: Vec<_> = inputs.iter().map(wide).collect();
         let outputs: Vec<_> = outputs.iter().map(wide).collect();
-        evaluator::outputs(graph, &weights, &inputs) == Some(outputs)
+        // Each inference of a batch is one of its own.
+        let alone = |(single, runs): (&Graph, usize)| {
+            let part = |run: usize, all: &[Vec<BigInt>]| -> Vec<Vec<BigInt>> {
+                let one = |v: &Vec<BigInt>| v[v.len() / runs * run..][..v.len() / runs].to_vec();
+                all.iter().map(one).collect()
+            };
+            (0..runs).all(|run| {
+                let expected = Some(part(run, &outputs));
+                evaluator::outputs(single, &weights, &part(run, &inputs)) == expected
+            })
+        };
+        self.runs.is_none_or(alone)
+            && evaluator::outputs(graph, &weights, &inputs) == Some(outputs.clone())
     }
 
     /// Whether each digest is that of the tensor in the cells.
@@ -181,15 +204,19 @@ impl<'a> Attack<'a> {
             })
     }
 
-    /// A false statement that a verifier accepts with this witness, in words.
-    pub fn lie(&self, witness: &Witness) -> Option<String> {
-        let values: Option<Vec<_>> = self.exposed().map(|e| self.values(witness, e)).collect();
-        let values = values?;
+    /// A false statement that a verifier reads in this witness's public values.
+    pub fn lie(&self, witness: &Witness) -> Option<Lie> {
+        let values = self.all_values(witness)?;
+        let lie = |values: &[Vec<i128>], what: String| Lie {
+            statement: self.statement(witness, values),
+            what,
+        };
         if !self.digests_open(witness, &values) {
-            return Some("a digest that the tensor does not open".into());
+            let what = "a digest that the tensor does not open".into();
+            return Some(lie(&values, what));
         }
         if self.states(witness, &values) && !self.is_true(witness, &values) {
-            return Some(format!("states {values:?}"));
+            return Some(lie(&values, format!("states {values:?}")));
         }
         // Other values with the same words: a unit of one is all of the bits of the next.
         for (i, exposed) in self.exposed().enumerate() {
@@ -204,18 +231,28 @@ impl<'a> Attack<'a> {
                 for by in [1, -1] {
                     let mut other = values.clone();
                     other[i][e] += by;
-                    if self.states(witness, &other) {
-                        return Some(format!("states {other:?} and {values:?}"));
-                    }
+                    let mut others = vec![other.clone()];
                     if let Some(next) = other[i].get_mut(e + 1) {
                         *next -= by << lane.bits;
-                        if self.states(witness, &other) {
-                            return Some(format!("states {other:?} and {values:?}"));
-                        }
+                        others.push(other);
+                    }
+                    let mut read = others.into_iter().filter(|v| self.states(witness, v));
+                    if let Some(other) = read.next() {
+                        let what = format!("states {other:?} and {values:?}");
+                        return Some(lie(&other, what));
                     }
                 }
             }
         }
         None
     }
+}
+
+/// A false statement.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Lie {
+    /// As a verifier is given it; `None` where a value is beyond 64 bits.
+    pub statement: Option<Statement>,
+    /// In words.
+    pub what: String,
 }

@@ -1,6 +1,7 @@
 //! Functions of one number.
 
 use super::{Handler, Importer, OnnxNode, Results};
+use crate::graph::Defined;
 use crate::import::onnx::curve::{Curve, Tail};
 use crate::import::onnx::value::{Type, Value};
 use crate::import::ImportError;
@@ -155,6 +156,7 @@ impl Importer {
             "Cos" => open(&f64::cos, self),
             "Tan" => open(&f64::tan, self),
             "Asin" | "Acos" => {
+                let x = &self.argument(x, -1.0, Some(1.0), Defined::Inverse)?;
                 let f = if name == "Asin" { f64::asin } else { f64::acos };
                 self.saturating(x, name, &f, 1.0)
             }
@@ -163,11 +165,13 @@ impl Importer {
             "Cosh" => open(&f64::cosh, self),
             "Asinh" => open(&f64::asinh, self),
             "Acosh" => {
+                let x = self.argument(x, 1.0, None, Defined::Inverse)?;
                 let curve = Curve::new("acosh", &f64::acosh).tails(Tail::Flat(1.0), Tail::Open);
-                self.map(x, &curve)
+                self.map(&x, &curve)
             }
             "Atanh" => {
                 let end = 1.0 - 1.0 / self.scale() as f64;
+                let x = &self.argument(x, -end, Some(end), Defined::Inverse)?;
                 self.saturating(x, name, &f64::atanh, end)
             }
             other => Err(self.bad("activation", "one of ONNX's", other)),
@@ -221,13 +225,15 @@ impl Importer {
             Value::Data(data) => 1.0 / data.scale as f64,
             Value::Constant(_) => 0.0,
         };
+        let x = self.argument(x, unit, None, Defined::Logarithm)?;
         let curve = Curve::new("log", &f64::ln).tails(Tail::Flat(unit), Tail::Open);
-        self.map(x, &curve)
+        self.map(&x, &curve)
     }
 
     pub(in crate::import::onnx) fn root(&mut self, x: &Value) -> One {
+        let x = self.argument(x, 0.0, None, Defined::Root)?;
         let curve = Curve::new("sqrt", &f64::sqrt).tails(Tail::Flat(0.0), Tail::Open);
-        let y = self.map(x, &curve)?;
+        let y = self.map(&x, &curve)?;
         Ok(y.typed(Type::Real))
     }
 
@@ -235,14 +241,28 @@ impl Importer {
     pub(super) fn power_table(&mut self, x: &Value, p: f64) -> One {
         let f = move |v: f64| v.powf(p);
         let mut curve = Curve::new(format!("x^{p}"), &f);
+        let mut x = x.clone();
         if p.fract() != 0.0 {
             let least = if p < 0.0 {
                 1.0 / self.scale() as f64
             } else {
                 0.0
             };
+            x = self.argument(&x, least, None, Defined::Root)?;
             curve = curve.tails(Tail::Flat(least), Tail::Open);
         }
-        self.map(x, &curve)
+        self.map(&x, &curve)
+    }
+
+    /// An argument that the model calls a function with, which is defined from one number to another.
+    fn argument(&mut self, x: &Value, lo: f64, hi: Option<f64>, why: Defined) -> One {
+        let (Value::Data(data), true) = (x, self.is_strict()) else {
+            return Ok(x.clone());
+        };
+        let unit = data.scale as f64;
+        let hi = hi.map(|hi| (hi * unit).floor() as i64);
+        Ok(self
+            .checked(data, (lo * unit).ceil() as i64, hi, why)?
+            .into())
     }
 }

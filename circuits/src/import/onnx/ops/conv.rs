@@ -16,6 +16,12 @@ pub(super) fn handler(operator: &str) -> Option<Handler> {
     })
 }
 
+/// What products of bytes are summed in.
+const SUM: Type = Type::Int {
+    bits: 32,
+    signed: true,
+};
+
 /// `[N, C, …]`, its sizes after these two dimensions.
 fn image(node: &OnnxNode, x: &Value) -> Result<Vec<usize>, ImportError> {
     match x.shape() {
@@ -40,7 +46,7 @@ fn conv(importer: &mut Importer, node: &OnnxNode) -> Results {
 
 fn conv_integer(importer: &mut Importer, node: &OnnxNode) -> Results {
     let (x, w) = (importer.shifted(node, 0, 2)?, importer.shifted(node, 1, 3)?);
-    Ok(vec![importer.convolved(node, &x, &w, None)?])
+    Ok(vec![importer.convolved(node, &x, &w, None)?.typed(SUM)])
 }
 
 /// Zeros between the elements, then a convolution with the kernels turned round.
@@ -118,7 +124,11 @@ fn matmul(importer: &mut Importer, node: &OnnxNode) -> Results {
         "MatMul" => (importer.input(node, 0)?, importer.input(node, 1)?),
         _ => (importer.shifted(node, 0, 2)?, importer.shifted(node, 1, 3)?),
     };
-    Ok(vec![importer.matmul_of(&a, &b)?])
+    let y = importer.matmul_of(&a, &b)?;
+    Ok(vec![match node.kind() {
+        "MatMul" => y,
+        _ => y.typed(SUM),
+    }])
 }
 
 fn gemm(importer: &mut Importer, node: &OnnxNode) -> Results {

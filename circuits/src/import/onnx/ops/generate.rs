@@ -37,7 +37,7 @@ fn constant(importer: &mut Importer, node: &OnnxNode) -> Results {
             _ => continue,
         };
         let name = node.proto.output.first().map_or("", String::as_str);
-        return Ok(vec![importer.initialiser(name, array).into()]);
+        return Ok(vec![importer.initialiser(name, array)?.into()]);
     }
     Err(node.bad(
         "attributes",

@@ -32,7 +32,7 @@ fn gather(importer: &mut Importer, node: &OnnxNode) -> Results {
     // [n, size] × [size, rest].
     let n = indices.count();
     let flat = importer.reshape_to(&indices, vec![n])?;
-    let flat = importer.counted_from_start(&flat, size)?;
+    let flat = importer.indexed(&flat, size)?;
     let chosen = importer.one_hot(&flat, size)?;
     let front: Vec<usize> = std::iter::once(axis)
         .chain((0..x.rank()).filter(|&i| i != axis))
@@ -149,7 +149,7 @@ fn non_zero(importer: &mut Importer, node: &OnnxNode) -> Results {
 
 impl Importer {
     /// Known indices into a dimension.
-    pub(super) fn positions(
+    pub(in crate::import::onnx) fn positions(
         &mut self,
         array: &Array,
         size: usize,
@@ -209,7 +209,7 @@ impl Importer {
         for (i, &size) in named.iter().enumerate() {
             let part = self.slice(&tuples, 1, i, 1)?;
             let part = self.reshape_to(&part, vec![count(&outer)])?;
-            parts.push(self.counted_from_start(&part, size)?);
+            parts.push(self.indexed(&part, size)?);
         }
         let terms: Vec<(i64, &Value)> = steps
             .iter()
@@ -276,7 +276,7 @@ impl Importer {
         }
         // [.., n, size] of booleans against [.., 1, size] of elements.
         let index = self.axis_last(indices, axis)?;
-        let index = self.counted_from_start(&index, size)?;
+        let index = self.indexed(&index, size)?;
         let chosen = self.one_hot(&index, size)?;
         let elements = self.axis_last(&within, axis)?;
         let elements = self.unsqueezed_at(&elements, elements.rank() - 1)?;

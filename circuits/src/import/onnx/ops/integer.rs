@@ -2,7 +2,8 @@
 //! one side, or is narrow, is composed of divisions by powers of two.
 
 use super::{Handler, Importer, OnnxNode, Results};
-use crate::graph::{Interval, Op};
+use crate::graph::{Defined, Interval, Op};
+use crate::import::onnx::curve::{Curve, Tail};
 use crate::import::onnx::value::{Array, Data, Type, Value};
 use crate::import::ImportError;
 
@@ -18,19 +19,33 @@ pub(super) fn handler(operator: &str) -> Option<Handler> {
     })
 }
 
-/// `x·2^n`, cut to the type's width, or `floor(x / 2^n)`.
+/// `x·2^n`, or `floor(x / 2^n)`; not by as many bits as the type has.
 fn shift(importer: &mut Importer, node: &OnnxNode) -> Results {
     let (x, n) = (importer.input(node, 0)?, importer.input(node, 1)?);
     let ty = x.ty();
+    let Type::Int { bits, .. } = ty else {
+        return Err(node.bad("input 0", "integers", ty.name()));
+    };
+    // What no number of a graph has is no power.
+    let most = bits.min(crate::graph::range::MAX_ACTIVATION_BITS) - 1;
+    let top = f64::from(bits) - 1.0;
+    let n = match n {
+        Value::Data(data) => {
+            let top = i64::from(most);
+            importer
+                .checked(&data, 0, Some(top), Defined::Shift)?
+                .into()
+        }
+        Value::Constant(n) if n.values.iter().all(|v| (0.0..=top).contains(v)) => n.into(),
+        Value::Constant(_) => {
+            return Err(node.bad("input 1", format!("0 to {top} bits"), "others"));
+        }
+    };
     let power = match &n {
         Value::Constant(n) => importer.fold(n, ty, f64::exp2)?,
         Value::Data(_) => {
-            // 2^n as a table: shifts by up to 20 are told apart.
-            let curve = |v: f64| v.min(20.0).exp2();
-            let curve = crate::import::onnx::curve::Curve::new("2^x", &curve).tails(
-                crate::import::onnx::curve::Tail::Flat(0.0),
-                crate::import::onnx::curve::Tail::Flat(20.0),
-            );
+            let tails = (Tail::Flat(0.0), Tail::Flat(most.into()));
+            let curve = Curve::new("2^x", &f64::exp2).tails(tails.0, tails.1);
             importer.map_at(&n, &curve, 1)?.typed(ty)
         }
     };
@@ -43,29 +58,8 @@ fn shift(importer: &mut Importer, node: &OnnxNode) -> Results {
         };
         return Ok(vec![y.typed(ty)]);
     }
-    let y = importer.mul(&x, &power)?;
-    let Type::Int {
-        bits,
-        signed: false,
-    } = ty
-    else {
-        return Ok(vec![y]);
-    };
-    let wraps = match &y {
-        Value::Data(data) => {
-            importer.range(data.id).hi
-                >= 1i64
-                    .checked_shl(bits)
-                    .filter(|_| bits < 63)
-                    .unwrap_or(i64::MAX)
-        }
-        Value::Constant(_) => true,
-    };
-    if !wraps {
-        return Ok(vec![y]);
-    }
-    let modulus = Array::scalar(f64::from(bits).exp2(), Type::INDEX).into();
-    Ok(vec![importer.remainder(&y, &modulus, false)?.typed(ty)])
+    // What goes beyond the type is cut off where its values are settled.
+    Ok(vec![importer.mul(&x, &power)?.typed(ty)])
 }
 
 /// `−1 − x` in two's complement, `2^bits − 1 − x` without a sign.
@@ -106,12 +100,10 @@ fn bitwise(importer: &mut Importer, node: &OnnxNode) -> Results {
         range.lo >= signed.lo && range.hi <= signed.hi
     });
     let Some(bits) = bits else {
-        let expected = format!("integers of at most {MAX_BITS} bits (see --input-range)");
-        return Err(node.bad(
-            "operands",
-            expected,
-            format!("[{}, {}]", range.lo, range.hi),
-        ));
+        let place = format!("node '{}' ({}), operands", node.name, node.kind());
+        let expected = format!("integers of at most {MAX_BITS} bits");
+        let got = format!("[{}, {}]", range.lo, range.hi);
+        return Err(ImportError::too_wide(place, expected, got));
     };
     let y = importer.by_bits(&a, &b, bits, node.kind())?;
     let data = importer.wrap(y, shape, ty, 1)?;

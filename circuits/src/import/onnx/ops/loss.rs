@@ -33,7 +33,20 @@ impl Importer {
         let one = |v: f64| Array::scalar(v, Type::INDEX).into();
         // The classes at the end.
         let rows = self.axis_last(x, 1)?;
-        let chosen = self.one_hot(&target, classes)?;
+        let ignored = match node.attribute("ignore_index") {
+            None => None,
+            Some(ignored) => {
+                let is = self.equal(&target, &one(ignored.i as f64))?;
+                Some(self.not(&is)?)
+            }
+        };
+        // What is ignored may be no class.
+        let class = match &ignored {
+            None => target.clone(),
+            Some(kept) => self.mul(&target, kept)?.typed(target.ty()),
+        };
+        let class = self.indexed(&class, classes)?;
+        let chosen = self.one_hot(&class, classes)?;
         let product = self.mul(&chosen, &rows)?;
         let loss = self.sum_last(&product, 1)?;
         let mut weight = match self.maybe(node, 2)? {
@@ -43,9 +56,7 @@ impl Importer {
                 Some(self.sum_last(&product, 1)?)
             }
         };
-        if let Some(ignored) = node.attribute("ignore_index") {
-            let is = self.equal(&target, &one(ignored.i as f64))?;
-            let kept = self.not(&is)?;
+        if let Some(kept) = ignored {
             weight = Some(match weight {
                 None => kept,
                 Some(weight) => self.mul(&kept, &weight)?,

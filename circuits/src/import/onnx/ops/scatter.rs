@@ -196,7 +196,7 @@ impl Importer {
         }
         let size = x.size(axis);
         let index = self.axis_last(indices, axis)?;
-        let index = self.counted_from_start(&index, size)?;
+        let index = self.indexed(&index, size)?;
         // [.., size, n]: whether an update goes to a place.
         let chosen = self.one_hot(&index, size)?;
         let chosen = self.swapped(&chosen)?;

@@ -62,12 +62,14 @@ fn cells(graph: &GraphProto, named: bool) -> usize {
     let options = ImportOptions {
         scale: Some(256),
         input_range: Some((-4.0, 4.0)),
+        ..ImportOptions::default()
     };
     let mut graph = graph.clone();
     if named {
         name_spellings(&mut graph);
     }
-    let loaded = super::super::import((graph, 22), &options).and_then(|draft| draft.quantise());
+    let loaded =
+        super::super::import((graph, 22), &options, Vec::new()).and_then(|draft| draft.quantise());
     let model: Model = loaded.unwrap();
     let plan = choose(&model.graph, &Visibilities::default(), Goal::Prove).unwrap();
     plan.usage.data_cells

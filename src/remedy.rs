@@ -1,0 +1,89 @@
+//! What helps against an error: said only after it was tried on this very model.
+
+use crate::cli::ModelArgs;
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+use zkml_circuits::{
+    graph::{exec, Visibility},
+    import::{ImportError, ImportOptions, DEFAULT_SCALE},
+    inputs::{self, Beyond, InputError},
+};
+
+/// Trying ends after so long: a large model takes seconds to read.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Scales that are tried are not below this.
+const LEAST_SCALE: i64 = 16;
+/// How often a range is halved.
+const HALVINGS: i32 = 6;
+
+/// The error, and the options that read the model.
+pub fn for_model(args: &ModelArgs, options: &ImportOptions, error: ImportError) -> anyhow::Error {
+    if !error.is_of_size() {
+        return error.into();
+    }
+    let start = Instant::now();
+    let helps =
+        |options: &ImportOptions| start.elapsed() < PATIENCE && args.load_with(options).is_ok();
+    let (lo, hi) = options.input_range.unwrap_or((-4.0, 4.0));
+    let narrower = (1..=HALVINGS)
+        .map(|n| (lo / 2f64.powi(n), hi / 2f64.powi(n)))
+        .find(|&range| {
+            helps(&ImportOptions {
+                input_range: Some(range),
+                ..options.clone()
+            })
+        })
+        .map(|(lo, hi)| format!("--input-range {lo},{hi}"));
+    let scales = std::iter::successors(options.scale.or(Some(DEFAULT_SCALE)), |scale| {
+        Some(scale / 2)
+    });
+    let smaller = scales
+        .skip(1)
+        .take_while(|&scale| scale >= LEAST_SCALE)
+        .find(|&scale| {
+            helps(&ImportOptions {
+                scale: Some(scale),
+                ..options.clone()
+            })
+        })
+        .map(|scale| format!("--scale {scale}"));
+    let found: Vec<String> = narrower.into_iter().chain(smaller).collect();
+    match found.is_empty() {
+        true => error.into(),
+        false => anyhow::anyhow!(
+            "{error}; the model is read with {}",
+            found.join(", or with ")
+        ),
+    }
+}
+
+/// The error, and the range with which the model takes the input.
+pub fn for_input(args: &ModelArgs, input: &Path, error: InputError) -> anyhow::Error {
+    let InputError::Range { beyond, .. } = &error else {
+        return error.into();
+    };
+    match wider(args, input, beyond) {
+        Some(remedy) => anyhow::anyhow!("{error}; it is taken with {remedy}"),
+        None => error.into(),
+    }
+}
+
+/// The option that takes the input, tried to the end: the model runs on it.
+fn wider(args: &ModelArgs, input: &Path, beyond: &Beyond) -> Option<String> {
+    let (lo, hi) = beyond.needed?;
+    let mut options = args.options().ok()?;
+    // Some room, in numbers that one can read.
+    let outward = |v: f64| v.signum() * (v.abs() * 1.25).ceil();
+    let range = (outward(lo), outward(hi));
+    options.input_ranges.insert(beyond.input.clone(), range);
+    let model = args.load_with(&options).ok()?;
+    let sight = |_| Visibility::Public;
+    let read = inputs::read(input, &model.graph, &model.source, &sight).ok()?;
+    exec::run(&model.graph, &model.weights, &read.values).ok()?;
+    Some(format!(
+        "--input-range '{}={},{}'",
+        beyond.input, range.0, range.1
+    ))
+}
