@@ -298,9 +298,18 @@ fn expect(what: &'static str, expected: usize, got: usize) -> Result<(), Codegen
     }
 }
 
+/// What whoever compiles the file with other tools must know first. `docs/onchain.md` has the compiler's messages.
+const SETTINGS: &str = "\
+// Compile it with the optimiser off, or as zkml does: viaIR, and the optimiser with yulDetails.optimizerSteps \"u\".
+// With the whole optimiser solc ends with \"Stack too deep\", \"Cannot swap Variable\" or std::bad_alloc. In Foundry
+// put it under a compilation restriction of its own, in Hardhat under `overrides`.
+//
+";
+
 fn header(labels: &Labels, layout: Layout) -> String {
     let mut out = String::from("// SPDX-License-Identifier: MIT\n");
-    out.push_str("// Written by zkml on top of snark-verifier's generator. Do not edit.\n//\n");
+    out.push_str("// Written by zkml on top of snark-verifier's generator. Do not edit.\n");
+    out.push_str(SETTINGS);
     out.push_str(&format!("// Reference string: {}\n", one_line(&labels.srs)));
     for note in &labels.notes {
         out.push_str(&format!("// {}\n", one_line(note)));

@@ -11,14 +11,17 @@ use rand::{rngs::StdRng, Rng, SeedableRng};
 use revm::primitives::{hex, Address, B256, U256};
 use serde_json::{json, Value};
 use std::{
+    io::Write,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
-use support::{element, fitted, pack, reason, Scene};
+use support::{element, fitted, pack, reason, Direct, Scene};
 use zkml_circuits::prove::{Exposure, Statement, Word};
 use zkml_evm_verifier::{
+    calldata,
     codegen::Failure,
-    exec::Fork,
+    compile::find_compiler,
+    exec::{Chain, Fork},
     front::{
         batch_call, encode, model_id, register_call, verify_call, word,
         IModelVerifier::{self as I, Mode, Model, Tensor, Visibility},
@@ -345,4 +348,62 @@ fn the_proof_to_test_with_is_accepted() {
     proof[40] ^= 1;
     let outcome = scene.call(front, &verify_call(&inference, &proof, true));
     assert!(!outcome.returned, "a changed proof is accepted");
+}
+
+/// What the head of a generated file says of settings: with the optimiser off it gives the same verdicts.
+#[test]
+fn the_verifier_compiles_with_the_optimiser_off() {
+    let direct = Direct::get();
+    assert!(direct
+        .source
+        .source
+        .contains("Compile it with the optimiser off"));
+    let compiler = find_compiler(None).unwrap();
+    let context = Fr::from(7);
+    let mut instances = vec![direct.commitment(), context];
+    instances.extend(support::circuit(2, 5, context).extra.into_iter().skip(1));
+    let good = calldata::encode(&instances, &direct.prove(context));
+    for via_ir in [false, true] {
+        let input = json!({
+            "language": "Solidity",
+            "sources": { "a.sol": { "content": direct.source.source } },
+            "settings": {
+                "viaIR": via_ir,
+                "outputSelection": { "*": { "*": ["evm.bytecode.object"] } },
+            },
+        });
+        let mut solc = Command::new(&compiler.path)
+            .arg("--standard-json")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let text = input.to_string();
+        solc.stdin
+            .take()
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap();
+        let output = solc.wait_with_output().unwrap();
+        let output: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let code = &output["contracts"]["a.sol"][&direct.source.contract];
+        let code = code["evm"]["bytecode"]["object"].as_str();
+        let code = hex::decode(code.unwrap_or_else(|| panic!("{output}"))).unwrap();
+        let mut chain = Chain::new(Fork::Osaka);
+        let ours = chain.deploy(&direct.code.creation).unwrap().address;
+        let theirs = chain.deploy(&code).unwrap().address;
+        let mut verdicts = |calldata: &[u8]| {
+            let [ours, theirs] =
+                [ours, theirs].map(|address| chain.call(address, calldata).unwrap());
+            assert_eq!(ours.output, theirs.output);
+            ours.returned
+        };
+        assert!(verdicts(&good));
+        for at in (0..good.len()).step_by(61) {
+            let mut bad = good.clone();
+            bad[at] ^= 1;
+            assert!(!verdicts(&bad), "byte {at}");
+        }
+        assert!(!verdicts(&good[1..]));
+    }
 }
