@@ -113,12 +113,12 @@ pub const DATA_COLUMNS: [usize; 22] = [
 const MOST_TO_VERIFY: usize = 20;
 /// Elements that a search may lay out, over all shapes that it tries: those of a few seconds, and so many for each
 /// weight that a file of a megabyte cannot hold. What a file only declares costs it nothing.
-const SEARCH: usize = 1 << 24;
+const SEARCH: usize = 1 << 25;
 const SEARCH_PER_WEIGHT: usize = 1 << 9;
 const WEIGHTS_OF_A_MEGABYTE: usize = 1 << 18;
 /// What an element that is summed with others, and what a node, costs more than an element.
-const SUMMED: usize = 4;
-const NODE: usize = 12;
+const SUMMED: usize = 16;
+const NODE: usize = 24;
 /// The same for one shape: what memory there may be.
 const LARGEST: usize = 1 << 21;
 /// Public values that [`Goal::Direct`] reckons with: they hardly depend on the shape.

@@ -79,7 +79,7 @@ impl Importer {
                 let mut y = x;
                 for (axis, (&start, &length)) in starts.iter().zip(lengths).enumerate() {
                     let size = shape.get(axis).copied().unwrap_or(0);
-                    if size != length {
+                    if (start, length) != (0, size) {
                         let end = start.checked_add(length).filter(|end| *end <= size);
                         let end = end.ok_or_else(|| bad("starts and sizes inside the tensor"))?;
                         let indices = (start..end).collect();
