@@ -266,7 +266,7 @@ fn json_files() {
             "got keys 0, 1, 2",
         ),
         (
-            json(json!({"0": [1], "input_data": [[1]]}), &[&[1]]),
+            json(json!({"0": [1], "input_data": [1]}), &[&[1]]),
             "got keys 0, input_data",
         ),
         (
