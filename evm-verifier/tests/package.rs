@@ -1,7 +1,7 @@
 //! What `contracts/` gives to contract developers, against this crate: its encoder and decoder in JavaScript on random
 //! models and statements, and its proof to test with.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
 
