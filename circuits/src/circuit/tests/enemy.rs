@@ -67,7 +67,7 @@ fn rules_are_needed() {
         (Repair::Words, 2049),
         (Repair::Zero, 750),
         (Repair::Limbs, 1497),
-        (Repair::Constants, graphs::LARGE),
+        (Repair::Constants, graphs::LARGE + 4900),
         (Repair::Pads, 0),
     ] {
         let lies = |seed: u64| {
