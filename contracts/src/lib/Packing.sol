@@ -10,7 +10,7 @@ import {Records} from "./Records.sol";
 ///
 ///     word i = sum over t of 2^(bits * (S - 1 - t)) * (x[i * S + t] - lo),   0 <= i < m,  0 <= t < S
 ///
-/// where elements beyond the last are max(0, lo). A word has one decoding only, because each element's range
+/// where elements beyond the last are 0 if that is in range, else lo. A word has one decoding only, because each element's range
 /// is checked, and S * bits <= 253 is when a model is registered.
 ///
 /// A word of memory holds 4 to 32 elements, each in a lane of its own, and they are worked on together: first
@@ -72,7 +72,7 @@ library Packing {
         assembly ("memory-safe") {
             let lo := signextend(7, shr(80, tensor))
             let lane := sub(shl(shl(3, w), 1), 1)
-            // Zero where it is in range; else lo, which is what max(0, lo) is, or else nothing is padded.
+            // Zero where it is in range; else lo.
             let pad := mul(lt(sub(0, lo), shl(and(shr(72, tensor), 0xff), 1)), sub(0, lo))
             pad := mul(and(add(pad, lo), lane), div(not(0), lane))
 
