@@ -153,7 +153,10 @@ impl Statement {
 
 /// 2^bits.
 fn shifted(bits: u32) -> Fr {
-    Fr::from(2).pow_vartime([u64::from(bits)])
+    match 1u64.checked_shl(bits) {
+        Some(power) => Fr::from(power),
+        None => Fr::from(2).pow_vartime([u64::from(bits)]),
+    }
 }
 
 impl Builder<'_> {
