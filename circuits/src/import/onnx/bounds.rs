@@ -14,6 +14,8 @@ use std::collections::HashMap;
 #[derive(Default)]
 pub(super) struct Bounds {
     exact: HashMap<TensorId, Known>,
+    /// What the cells of inputs hold, whatever the witness.
+    held: HashMap<TensorId, Interval>,
     /// Nodes of the draft that are bounded.
     nodes: usize,
     /// What to declare instead of what the weights say, in order: the architecture is then that of another
@@ -27,8 +29,9 @@ impl Bounds {
         while let Some(node) = draft.graph.nodes.get(self.nodes) {
             let (op, output) = (&node.op, node.output);
             let declared = |id: TensorId| {
-                let tensor = draft.graph.tensors.get(id.0);
-                tensor.map_or(Known::ZERO, |t| Known::of(t.range))
+                let tensor = draft.graph.tensors.get(id.0).map(|t| t.range);
+                let held = self.held.get(&id).copied().or(tensor);
+                held.map_or(Known::ZERO, Known::of)
             };
             let exact = |id: TensorId| self.exact.get(&id).copied().unwrap_or_else(|| declared(id));
             let bound = estimate(draft, op, &exact);
@@ -51,6 +54,21 @@ impl Bounds {
 }
 
 impl Bounds {
+    /// Notes an input, and all that its cells can hold: as many bits as its range has with the zeros that pad it.
+    /// A hashed or private one may go beyond its range, and what is said of a file holds for it too.
+    pub(super) fn input(&mut self, id: TensorId, range: Interval) {
+        let span = range.hi.max(0).abs_diff(range.lo);
+        let bits = u64::BITS - span.leading_zeros();
+        let most = i128::from(range.lo) + (1i128 << bits) - 1;
+        let hi = i64::try_from(most).unwrap_or(i64::MAX);
+        self.held.insert(id, Interval { hi, ..range });
+    }
+
+    /// What the cells of an input hold; none of other tensors.
+    pub(super) fn held(&self, id: TensorId) -> Option<Interval> {
+        self.held.get(&id).copied()
+    }
+
     /// Notes a bound that the architecture may be chosen by, and returns it.
     pub(super) fn declare(&mut self, draft: &mut FloatModel, bound: Interval) -> Interval {
         let bound = self.given.next().unwrap_or(bound);

@@ -93,11 +93,8 @@ impl Importer {
     pub(super) fn range(&mut self, id: TensorId) -> Interval {
         self.bounds.settle(&mut self.draft);
         let unknown = Interval { lo: 0, hi: 0 };
-        self.draft
-            .graph
-            .tensors
-            .get(id.0)
-            .map_or(unknown, |t| t.range)
+        let known = || self.draft.graph.tensors.get(id.0).map(|t| t.range);
+        self.bounds.held(id).or_else(known).unwrap_or(unknown)
     }
 
     /// The scale that numbers of a type have.

@@ -130,6 +130,7 @@ fn import(
             let scale = importer.natural(ty);
             let range = interval(&info.name, ty, scale)?;
             let id = importer.draft.input(&info.name, inner(&shape), range);
+            importer.bounds.input(id, range);
             let port = port(&info.name, &shape, ty);
             importer.draft.source.inputs.push(port);
             let data = Data {

@@ -58,17 +58,10 @@ impl Importer {
         Ok(Data { id, ..data.clone() })
     }
 
-    /// Whether values are in an interval for every witness. Of inputs the circuit knows how many bits they
-    /// have: a declared range that is narrower says nothing.
+    /// Whether values are in an interval, whatever inputs hold.
     fn surely(&mut self, data: &Data, held: Interval) -> bool {
         let range = self.range(data.id);
-        let graph = &self.draft.graph;
-        let inputs = graph.inputs.iter().filter_map(|id| graph.tensors.get(id.0));
-        let whole = |t: &crate::graph::Tensor| {
-            let values = i128::from(t.range.hi) - i128::from(t.range.lo) + 1;
-            values.count_ones() == 1
-        };
-        inputs.into_iter().all(whole) && held.lo <= range.lo && range.hi <= held.hi
+        held.lo <= range.lo && range.hi <= held.hi
     }
 
     /// The same numbers, of which there are none outside of `[lo, hi]`.

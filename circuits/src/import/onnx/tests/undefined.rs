@@ -190,3 +190,56 @@ fn casts_of_real_numbers() {
     assert_eq!(result(&cast, &[-60, 0]).unwrap(), [0, 0]);
     refused(&cast, &[-64, 0]);
 }
+
+/// A model on 64-bit integers with a range that fills no bits, as an input sees it that is not public: its cells hold
+/// as many values as its bits.
+fn beyond(range: (f64, f64), held: Interval, table: usize, nodes: Vec<NodeProto>) -> Model {
+    let values: Vec<f32> = (0..table).map(|v| v as f32 + 1.0).collect();
+    let constants = vec![
+        floats("table", &[table as i64], &values),
+        integers("two", &[2]),
+        integers("nine", &[9]),
+    ];
+    let mut proto = model(&[1, 2], constants, nodes);
+    let tensor = &mut proto.graph.as_mut().unwrap().input[0].r#type;
+    let tensor = tensor.as_mut().unwrap().tensor_type.as_mut().unwrap();
+    tensor.elem_type = 7;
+    let options = ImportOptions {
+        scale: Some(1),
+        input_range: Some(range),
+        input_ranges: [("x".to_owned(), range)].into(),
+    };
+    let draft = super::super::load(&proto.encode_to_vec(), &options);
+    let mut model = draft.and_then(FloatModel::quantise).unwrap();
+    let input = model.graph.inputs[0];
+    model.graph.tensors[input.0].range = held;
+    propagate(&mut model.graph, &model.weights).unwrap();
+    model
+}
+
+#[test]
+fn a_range_that_fills_no_bits_bounds_nothing() {
+    let gather = |op: &str, inputs: &[&str]| {
+        vec![
+            node(op, inputs, "i", &[]),
+            node("Gather", &["table", "i"], "y", &[]),
+        ]
+    };
+    // Zeros pad a range below zero, so that its words hold more.
+    let held = Interval { lo: -2, hi: 1 };
+    let below = beyond((-2.0, -1.0), held, 2, gather("Add", &["x", "two"]));
+    assert_eq!(result(&below, &[-2, -1]).unwrap(), [1, 2]);
+    refused(&below, &[-2, 1]);
+
+    let held = Interval { lo: 0, hi: 15 };
+    let turned = beyond((0.0, 9.0), held, 10, gather("Sub", &["nine", "x"]));
+    assert_eq!(result(&turned, &[0, 9]).unwrap(), [10, 1]);
+    assert_eq!(result(&turned, &[15, 12]).unwrap(), [5, 8]);
+
+    let nodes = vec![
+        node("Sub", &["nine", "x"], "i", &[]),
+        node("Abs", &["i"], "y", &[]),
+    ];
+    let size = beyond((0.0, 9.0), held, 1, nodes);
+    assert_eq!(result(&size, &[0, 15]).unwrap(), [9, 6]);
+}
