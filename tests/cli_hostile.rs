@@ -75,7 +75,7 @@ fn models_that_are_none_are_refused() {
     let (half, _) = model.split_at(model.len() / 2);
     let tflite = "expected a TFLite model";
     let cases: [(&str, &[u8], &str); 11] = [
-        ("empty.onnx", b"", "expected a graph"),
+        ("empty.onnx", b"", "got an empty file"),
         ("half.onnx", half, onnx),
         ("image.onnx", &image, onnx),
         ("text.onnx", b"hello", onnx),

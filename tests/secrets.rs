@@ -134,6 +134,9 @@ fn unfit() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+/// Those of [`unfit`] that are numbers, and too large ones.
+const RANGES: [&str; 4] = ["range.json", "huge.json", "range.npy", "range.msgpack"];
+
 #[test]
 fn refused_inputs_show_no_values() {
     let folder = Folder::new();
@@ -150,8 +153,11 @@ fn refused_inputs_show_no_values() {
             let input = folder.path(name);
             fs::write(&input, bytes).unwrap();
             prove(&input, None);
-            let run = ["run", &model, &input];
-            silent(&folder, &[&run[..], &RANGE].concat(), None, &SHOWN);
+            // To run a model nothing is declared to be secret: who runs it is told which number is out of range.
+            if !RANGES.contains(&name) {
+                let run = ["run", &model, &input];
+                silent(&folder, &[&run[..], &RANGE].concat(), None, &SHOWN);
+            }
         }
         // What is proven is in no output either.
         let input = folder.path("good.json");

@@ -293,7 +293,7 @@ fn shapes_without_data() {
     };
     assert!(chain(1 << 20).is_ok());
     let text = chain(1 << 23).unwrap_err().to_string();
-    assert!(text.contains("at most 4194304 are supported"), "{text}");
+    assert!(text.contains("operations and 25165824 elements"), "{text}");
 }
 
 #[test]

@@ -501,7 +501,9 @@ mod tests {
         ] {
             let text = parse::<Vec<i64>>(&value.unwrap(), "integers").unwrap_err();
             let text = text.to_string();
-            assert!(text.contains("integers") && text.contains("…"), "{text}");
+            // A marker tells a type and a length.
+            let hidden = text.contains('…') || text.contains("marker");
+            assert!(text.contains("integers") && hidden, "{text}");
             let shown = text.contains('7') || text.contains("true");
             assert!(!shown, "{text}");
         }

@@ -296,7 +296,7 @@ impl Builder<'_> {
         geometry: Geometry,
     ) -> Result<Exposed, LayoutError> {
         let range = self.graph.tensors[tensor.0].range;
-        let stated = visibility != Visibility::Private && !undone(Repair::Zero);
+        let stated = visibility != Visibility::Private;
         if stated && !self.in_words(range, offset, limbs) {
             return Err(self.unsupported(
                 format!(

@@ -118,7 +118,7 @@ const SEARCH_PER_WEIGHT: usize = 1 << 9;
 const WEIGHTS_OF_A_MEGABYTE: usize = 1 << 18;
 /// What an element that is summed with others, and what a node, costs more than an element.
 const SUMMED: usize = 16;
-const NODE: usize = 24;
+const NODE: usize = 48;
 /// The same for one shape: what memory there may be.
 const LARGEST: usize = 1 << 21;
 /// Public values that [`Goal::Direct`] reckons with: they hardly depend on the shape.

@@ -9,8 +9,6 @@ pub enum Repair {
     Sharing,
     /// Declared ranges are within words.
     Words,
-    /// Zero is within words where it pads.
-    Zero,
     /// The lower of two limbs is below the base of the upper one.
     Limbs,
     /// Constants are exact.

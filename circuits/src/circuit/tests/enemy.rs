@@ -65,7 +65,6 @@ fn rules_are_needed() {
         (Repair::Clamps, 8400),
         (Repair::Sharing, 200),
         (Repair::Words, 2049),
-        (Repair::Zero, 750),
         (Repair::Limbs, 1497),
         (Repair::Constants, graphs::LARGE + 4900),
         (Repair::Pads, 0),

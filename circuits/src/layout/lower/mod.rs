@@ -158,10 +158,8 @@ impl Builder<'_> {
     fn lower_input(&mut self, id: TensorId, visibility: Visibility) -> Result<(), LayoutError> {
         let elements = self.elements(id)?;
         let range = self.tensor(id)?.range;
-        // Zero, or the least value, stands where words have no element.
-        let most = range
-            .hi
-            .max(if undone(Repair::Zero) { range.lo } else { 0 });
+        // Room for the zero that words have where there is no element.
+        let most = range.hi.max(0);
         let bits = Self::bits_of(range.lo, most);
         let geometry = self.packed_geometry(elements, bits, Variable::Position);
         let values = super::emit::span(range.lo, most);

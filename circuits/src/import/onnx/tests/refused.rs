@@ -223,7 +223,7 @@ fn graphs() {
         ))
     };
     assert!(
-        weights(f32::NAN).contains("weights 'y/bias' element 0"),
+        weights(f32::NAN).contains("initialiser 'w', index [0]: expected a number, got NaN"),
         "{}",
         weights(f32::NAN)
     );
