@@ -130,7 +130,7 @@ function words(tensors, data, kind) {
     if (typeof values[i] === "bigint") return [values[i]];
     const [lo, bits, m] = [BigInt(tensor.lo), BigInt(tensor.bits), Number(tensor.words)];
     const s = Math.ceil(values[i].length / m);
-    const pad = lo > 0n ? lo : 0n;
+    const pad = lo <= 0n && lo + (1n << bits) > 0n ? 0n : lo;
     return Array.from({ length: m }, (_, row) => {
       let sum = 0n;
       for (let t = 0; t < s; ++t) sum = (sum << bits) + ((values[i][row * s + t] ?? pad) - lo);

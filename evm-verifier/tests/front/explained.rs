@@ -43,11 +43,6 @@ pub const EXPLAINED: &[(&str, &str, &str)] = &[
         "two words that are apart",
     ),
     (
-        "mstore(0, mul(div(32, w), bits))",
-        "mstore(0x20, sub(shl(size, 1), 1)) / mstore(0, mul(div(32, w), bits))",
-        "two words that are apart",
-    ),
-    (
         "mstore(to, pad)",
         "mstore(add(to, 0x20), pad) / mstore(to, pad)",
         "two words that are apart",
