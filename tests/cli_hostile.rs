@@ -80,10 +80,10 @@ fn models_that_are_none_are_refused() {
         ("image.onnx", &image, onnx),
         ("text.onnx", b"hello", onnx),
         ("onnx.msgpack", &model, msgpack),
-        ("empty.msgpack", b"", msgpack),
+        ("empty.msgpack", b"", "got an empty file"),
         ("nested.msgpack", &[0x91; 100_000], msgpack),
         ("promises.msgpack", b"\xdd\xff\xff\xff\xff", msgpack),
-        ("empty.tflite", b"", tflite),
+        ("empty.tflite", b"", "got an empty file"),
         ("onnx.tflite", &model, tflite),
         (
             "promises",

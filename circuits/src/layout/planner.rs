@@ -117,7 +117,7 @@ const SEARCH: usize = 1 << 25;
 const SEARCH_PER_WEIGHT: usize = 1 << 9;
 const WEIGHTS_OF_A_MEGABYTE: usize = 1 << 18;
 /// What an element that is summed with others, and what a node, costs more than an element.
-const SUMMED: usize = 16;
+const SUMMED: usize = 32;
 const NODE: usize = 48;
 /// The same for one shape: what memory there may be.
 const LARGEST: usize = 1 << 21;

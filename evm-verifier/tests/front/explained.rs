@@ -58,8 +58,8 @@ pub const EXPLAINED: &[(&str, &str, &str)] = &[
         "what is equal is set to itself",
     ),
     (
-        "let gap16 := mul(gap, div(2, w))",
-        "let gap16 := mul(gap, div(3, w))",
+        "gap := mul(gap, div(2, w))",
+        "gap := mul(gap, div(3, w))",
         "w is 2, 4 or 8: the quotient is the same",
     ),
     (
@@ -71,11 +71,6 @@ pub const EXPLAINED: &[(&str, &str, &str)] = &[
         "let gap64 := mul(gap, div(8, w))",
         "let gap64 := mul(gap, div(9, w))",
         "w is 2, 4 or 8: the quotient is the same",
-    ),
-    (
-        "let flip := gt(add(minus, shl(bits, 1)), add(lane, 1))",
-        "let flip := gt(add(minus, shl(bits, 1)), add(lane, 0))",
-        "a range that ends where its bytes do wraps around neither way: all of it has the highest bit",
     ),
     (
         "if ((record[0] ^ other[0]) << (256 - 184) != 0 || record[1] != other[1]) return false;",
