@@ -112,15 +112,18 @@ pub const DATA_COLUMNS: [usize; 22] = [
 /// More data columns are never the cheapest to verify in a contract or another circuit.
 const MOST_TO_VERIFY: usize = 20;
 /// Elements that a search may lay out, over all shapes that it tries: those of a few seconds, and so many for each
-/// weight that a file of a megabyte cannot hold. What a file only declares costs it nothing.
-const SEARCH: usize = 1 << 25;
-const SEARCH_PER_WEIGHT: usize = 1 << 9;
-const WEIGHTS_OF_A_MEGABYTE: usize = 1 << 18;
-/// What an element that is summed with others, and what a node, costs more than an element.
-const SUMMED: usize = 32;
-const NODE: usize = 48;
-/// The same for one shape: what memory there may be.
+/// weight, which a file has to hold. What a file only declares costs it nothing.
+const SEARCH: usize = 1 << 26;
+const SEARCH_PER_WEIGHT: usize = 1 << 12;
+/// What an element that is summed with many others, and what a node, costs more than an element.
+const SUMMED: usize = 64;
+const NODE: usize = 96;
+/// Terms of a sum that cost no more than as many elements.
+const SHORT: usize = 64;
+/// Elements of one shape, which memory is for, and so many for each weight that a file of a megabyte cannot hold.
 const LARGEST: usize = 1 << 21;
+const ELEMENTS_PER_WEIGHT: usize = 1 << 9;
+const WEIGHTS_OF_A_MEGABYTE: usize = 1 << 18;
 /// Public values that [`Goal::Direct`] reckons with: they hardly depend on the shape.
 const TYPICAL_INSTANCES: usize = 40;
 /// Gas that [`Goal::Direct`] pays to save the prover a second.
@@ -264,9 +267,14 @@ impl Search {
         let size = |tensor: &Tensor| elements(&tensor.shape).unwrap_or(0);
         let weights = graph.tensors.iter().filter(|t| t.role == Role::Weight);
         let of = |id: TensorId| graph.tensors.get(id.0).map_or(0, size);
+        // Terms of sums, and so many of them each.
+        let long =
+            |terms: usize, length: usize| terms.saturating_mul((length / SHORT).clamp(1, SUMMED));
         let summed = graph.nodes.iter().map(|node| match &node.op {
-            Op::ReduceSum { x, .. } => of(*x),
-            Op::AvgPool { window, .. } => of(node.output).saturating_mul(window.area()),
+            Op::ReduceSum { x, .. } => long(of(*x), of(*x) / of(node.output).max(1)),
+            Op::AvgPool { window, .. } => {
+                long(of(node.output).saturating_mul(window.area()), window.area())
+            }
             _ => 0,
         });
         let summed = summed.fold(0, usize::saturating_add);
@@ -274,7 +282,6 @@ impl Search {
         Self {
             elements,
             work: summed
-                .saturating_mul(SUMMED)
                 .saturating_add(graph.nodes.len().saturating_mul(NODE))
                 .saturating_add(elements),
             weights: weights.map(size).sum(),
@@ -285,9 +292,10 @@ impl Search {
     /// Counts one more shape.
     fn next(&mut self) -> Result<(), LayoutError> {
         let more = self.weights.saturating_sub(WEIGHTS_OF_A_MEGABYTE);
-        let more = more.saturating_mul(SEARCH_PER_WEIGHT);
+        let more = more.saturating_mul(ELEMENTS_PER_WEIGHT);
         let all = self.work.saturating_mul(self.tried + 1);
-        let too_long = all > SEARCH.saturating_add(more);
+        let allowed = self.weights.saturating_mul(SEARCH_PER_WEIGHT);
+        let too_long = all > SEARCH.saturating_add(allowed);
         if too_long || self.elements > LARGEST.saturating_add(more) {
             let Self {
                 elements,
