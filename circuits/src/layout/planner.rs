@@ -113,11 +113,11 @@ pub const DATA_COLUMNS: [usize; 22] = [
 const MOST_TO_VERIFY: usize = 20;
 /// Elements that a search may lay out, over all shapes that it tries: those of a few seconds, and so many for each
 /// weight, which a file has to hold. What a file only declares costs it nothing.
-const SEARCH: usize = 1 << 26;
-const SEARCH_PER_WEIGHT: usize = 1 << 12;
+const SEARCH: usize = 1 << 25;
+const SEARCH_PER_WEIGHT: usize = 1 << 14;
 /// What an element that is summed with many others, and what a node, costs more than an element.
-const SUMMED: usize = 64;
-const NODE: usize = 96;
+const SUMMED: usize = 32;
+const NODE: usize = 48;
 /// Terms of a sum that cost no more than as many elements.
 const SHORT: usize = 64;
 /// Elements of one shape, which memory is for, and so many for each weight that a file of a megabyte cannot hold.
