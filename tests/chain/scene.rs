@@ -85,7 +85,11 @@ pub fn direct_made() -> &'static Folder {
 
 /// A folder with these, and no record of a deployment.
 pub fn direct() -> Folder {
-    let made = direct_made();
+    copied(direct_made(), "proof.zkml")
+}
+
+/// A folder with contract, keys and this proof of another one.
+fn copied(from: &Folder, proof: &str) -> Folder {
     let to = Folder::new();
     for folder in ["contract", "keys"] {
         fs::create_dir(to.path(folder)).unwrap();
@@ -96,9 +100,9 @@ pub fn direct() -> Folder {
         "keys/verifying.key",
         "keys/verifying.srs",
         "keys/weights.opening",
-        "proof.zkml",
+        proof,
     ] {
-        fs::copy(made.path(name), to.path(name)).unwrap();
+        fs::copy(from.path(name), to.path(name)).unwrap();
     }
     to
 }
@@ -118,22 +122,7 @@ pub fn checked(zkml: Zkml) -> Run {
 
 /// A folder with the guide's contract, proof and keys, and no record of a deployment.
 pub fn copy() -> Folder {
-    let from = made();
-    let to = Folder::new();
-    for folder in ["contract", "keys"] {
-        fs::create_dir(to.path(folder)).unwrap();
-    }
-    for name in [
-        "contract/ZkmlVerifier.json",
-        "keys/config.json",
-        "keys/verifying.key",
-        "keys/verifying.srs",
-        "keys/weights.opening",
-        "aggregate.zkml",
-    ] {
-        fs::copy(from.path(name), to.path(name)).unwrap();
-    }
-    to
+    copied(made(), "aggregate.zkml")
 }
 
 /// Runs `zkml evm COMMAND` on the files of a folder.

@@ -19,9 +19,14 @@ use crate::{
     plonk::{commit, evaluate, CommitKey, Committed, Prepared},
 };
 
-/// The rank of a matrix, row by row.
+/// The rank of a matrix.
 fn rank(mut rows: Vec<Vec<Fr>>) -> usize {
     let width = rows.first().map_or(0, Vec::len);
+    eliminate(&mut rows, width)
+}
+
+/// Brings a matrix to echelon form in its first `width` columns; returns how many rows are not zero there.
+fn eliminate(rows: &mut [Vec<Fr>], width: usize) -> usize {
     let mut found = 0;
     for column in 0..width {
         let Some(pivot) = (found..rows.len()).find(|&r| rows[r][column] != Fr::ZERO) else {
@@ -33,9 +38,8 @@ fn rank(mut rows: Vec<Vec<Fr>>) -> usize {
         let inverse = pivot[column].invert().unwrap();
         for row in rest {
             let factor = row[column] * inverse;
-            row.iter_mut()
-                .zip(pivot)
-                .for_each(|(v, p)| *v -= factor * p);
+            let pairs = row.iter_mut().zip(pivot);
+            pairs.for_each(|(v, p)| *v -= factor * p);
         }
         found += 1;
     }
@@ -200,22 +204,7 @@ fn kernel(columns: &[Vec<Fr>]) -> Vec<Vec<Fr>> {
         column.iter().copied().chain(units).collect()
     };
     let mut rows: Vec<Vec<Fr>> = columns.iter().enumerate().map(beside).collect();
-    let mut found = 0;
-    for column in 0..width {
-        let Some(pivot) = (found..rows.len()).find(|&r| rows[r][column] != Fr::ZERO) else {
-            continue;
-        };
-        rows.swap(found, pivot);
-        let (done, rest) = rows.split_at_mut(found + 1);
-        let pivot = &done[found];
-        let inverse = pivot[column].invert().unwrap();
-        for row in rest {
-            let factor = row[column] * inverse;
-            let pairs = row.iter_mut().zip(pivot);
-            pairs.for_each(|(v, p)| *v -= factor * p);
-        }
-        found += 1;
-    }
+    let found = eliminate(&mut rows, width);
     let left = rows.into_iter().skip(found);
     left.map(|row| row[width..].to_vec()).collect()
 }
