@@ -1,12 +1,17 @@
 //! Integers that wrap around, and bounds of what is defined.
 
-use super::{cheats::failing, fixtures::*, reject::assert_only_lookups};
+use super::{
+    cheats::{failing, is_compute},
+    fixtures::*,
+    reject::assert_only_lookups,
+};
 use crate::{
     circuit::{Witness, WitnessError},
     graph::{exec, Defined, Op, TensorId},
     layout::Step,
 };
 use halo2_proofs::halo2curves::bn256::Fr;
+use std::cell::Cell;
 
 fn wrapping(bits: u32, signed: bool) -> Model {
     let mut model = Model::new(77);
@@ -45,13 +50,13 @@ fn remainder_beyond_the_type() {
     assert_only_lookups(&kinds);
 }
 
-/// `y = x` for `x` in `[-3, 5]`.
-fn checked(hi: Option<i64>) -> Model {
+/// `y = x` for `x` in `[lo, hi]`.
+fn checked(lo: i64, hi: Option<i64>) -> Model {
     let mut model = Model::new(78);
     let x = model.input(&[4], 7);
     let op = Op::Check {
         x,
-        lo: -3,
+        lo,
         hi,
         why: Defined::Index,
     };
@@ -74,7 +79,7 @@ fn what_is_not_defined_has_no_witness() {
         (Some(5), [5, -3, 0, 1], vec![-4, 6, 63, -64]),
         (None, [63, -3, 0, 1], vec![-4, -64]),
     ] {
-        let model = checked(hi);
+        let model = checked(-3, hi);
         let run = |input: [i64; 4]| exec::run(&model.graph, &model.weights, &[input.to_vec()]);
         assert!(run(inside).is_ok());
         assert!(witness(&model, &inside).is_ok());
@@ -84,5 +89,26 @@ fn what_is_not_defined_has_no_witness() {
             let refused = witness(&model, &input);
             assert!(matches!(refused, Err(WitnessError::OutOfRange { .. })));
         }
+    }
+}
+
+/// The distance to either bound is that of the value: a cell that tells another one is rejected, and by no look-up.
+#[test]
+fn distances_to_bounds_are_those_of_the_value() {
+    for bound in 0..2 {
+        let seen = Cell::new(0);
+        let nth = |step: &Step| is_compute(step) && seen.replace(seen.get() + 1) == bound;
+        let kinds = failing(&mut checked(-64, Some(63)), nth, |_, blocks, step| {
+            let Step::Compute { emit, .. } = step else {
+                return;
+            };
+            let cells = &mut blocks[emit.kept[0].block];
+            let cell = (0..4).find(|at| cells[*at] > 0).expect("a distance");
+            cells[cell] -= 1;
+        });
+        assert!(
+            kinds.iter().any(|name| !name.starts_with("lookup")),
+            "{bound}: {kinds:?}"
+        );
     }
 }
