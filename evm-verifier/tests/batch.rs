@@ -3,9 +3,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod forger;
 mod support;
 
 use alloy_sol_types::SolError;
+use forger::inner::{tried, Lie};
 use halo2_proofs::{halo2curves::bn256::Fr, poly::commitment::ParamsProver};
 use rand::{rngs::StdRng, SeedableRng};
 use revm::primitives::{keccak256, U256};
@@ -246,6 +248,12 @@ fn a_batch_of_two_models_is_verified_through_the_front() {
     let outcome = scene.call(scene.front, &batch_call(&[f, w.clone(), g], &proof, true));
     assert!(outcome.returned, "{}", reason(&outcome));
     assert_ne!(w.model_id, v.model_id);
+}
+
+/// `scripts/bench evm/false-proofs` tries four.
+#[test]
+fn of_two_proofs_that_are_aggregated_none_may_be_false() {
+    assert_eq!(tried(&[Lie::Score, Lie::Opening]), [2, 0]);
 }
 
 fn bytes(words: &[Fr]) -> Vec<u8> {

@@ -234,3 +234,35 @@ pub fn a_batch_has_one_encoding() {
         assert!(!scene.call(scene.front, &bad).returned, "byte {at}");
     }
 }
+
+/// What a statement's offset points to is in its place: not within the proof, whose bytes are the caller's, with offsets
+/// from there that lead back to the statement's input and output.
+#[test]
+pub fn a_statement_does_not_stand_within_the_proof() {
+    let mut scene = Scene::new(Fork::Osaka);
+    let (verifier, code) = (Address::repeat_byte(7), slots::accepting());
+    scene.chain.set_code(verifier, &code);
+    let mut model = classifier(verifier, keccak256(&code), Some(Fr::from(6)), Fr::from(5));
+    model.slots = vec![model.slots[0]; 2];
+    assert!(scene.call(scene.front, &register_call(&model)).returned);
+    let stated = vec![inference(&model, Fr::from(CONTEXT)); 2];
+    // A head has four words.
+    let call = batch_call(&stated, &[0; 128], false);
+    assert!(scene.call(scene.front, &call).returned);
+    let word_at = |at: usize| U256::from_be_slice(&call[at..at + 32]);
+    let (statements, head) = (4 + 3 * 32, call.len() - 128);
+    for offset in [statements, statements + 32] {
+        let start = statements + usize::try_from(word_at(offset)).unwrap();
+        let mut moved = call.clone();
+        moved.copy_within(start..start + 128, head);
+        for tail in [64, 96] {
+            let from = |start: usize| (start + tail..start + tail + 32, U256::from(start));
+            let ((there, _), (here, to)) = (from(start), from(head));
+            let points = U256::from(start) + word_at(there.start);
+            moved[here].copy_from_slice(&points.wrapping_sub(to).to_be_bytes::<32>());
+        }
+        let points = U256::from(head - statements).to_be_bytes::<32>();
+        moved[offset..offset + 32].copy_from_slice(&points);
+        refused(&mut scene, &moved, I::CalldataNotCanonical {});
+    }
+}

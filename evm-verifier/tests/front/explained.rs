@@ -127,4 +127,54 @@ pub const EXPLAINED: &[(&str, &str, &str)] = &[
         "for {} 2 {} {",
         "any number but zero is true",
     ),
+    (
+        "if (_records[modelId] != address(0)) return modelId;",
+        "address verifier = model.verifier; / if (_records[modelId] != address(0)) return modelId;",
+        "reading a field neither fails nor changes anything: the id was hashed from it",
+    ),
+    (
+        "_records[modelId] = Records.store(Records.encode(model));",
+        "emit ModelRegistered(modelId, verifier, model.commitment); / _records[modelId] = Records.store(Records.encode(model));",
+        "an event of a call that is refused is undone",
+    ),
+    (
+        "_verify(modelId, context, input, output, proof);",
+        "emit InferenceVerified(modelId, context, msg.sender, keccak256(input), output); / _verify(modelId, context, input, output, proof);",
+        "an event of a call that is refused is undone",
+    ),
+    (
+        "if (records[0].slots() != count) revert StatementCount(records[0].slots(), count);",
+        "(uint256 start, uint256 at) = _copy(_free(), proof, 0, ACCUMULATOR_BYTES); / if (records[0].slots() != count) revert StatementCount(records[0].slots(), count);",
+        "a copy to free memory, which nothing reads before it is written again, is made before the refusal",
+    ),
+    (
+        "uint256 expected = record.slot(slot);",
+        "uint256 words = (end - at) >> 5; / uint256 expected = record.slot(slot);",
+        "neither of the two fails or changes anything",
+    ),
+    (
+        "at = _writeHead(at, record, context);",
+        "uint256 first = record.firstTensor(); / at = _writeHead(at, record, context);",
+        "reading a record neither fails nor changes anything",
+    ),
+    (
+        "uint256 commitment = record[3];",
+        "bool aggregated = record.aggregated(); / uint256 commitment = record[3];",
+        "reading a record neither fails nor changes anything",
+    ),
+    (
+        "if (context >= Records.R) revert ContextNotCanonical(context);",
+        "uint256 keyDigest = record[2]; / if (context >= Records.R) revert ContextNotCanonical(context);",
+        "reading a record neither fails nor changes anything",
+    ),
+    (
+        "calldatacopy(at, add(proof.offset, from), sub(to, from))",
+        "calldatacopy(at, add(proof.offset, from), add(to, from))",
+        "what is copied behind the end is written again or not handed over",
+    ),
+    (
+        "uint256 w = width((tensor >> 72) & 0xff);",
+        "first = to + MARGIN; / uint256 w = width((tensor >> 72) & 0xff);",
+        "neither of the two fails or changes what the other reads",
+    ),
 ];

@@ -22,7 +22,7 @@ use support::standing_for;
 use zkml_evm_verifier::{compile::find_compiler, contracts::SOURCES};
 
 /// The tests, those that fail soonest first.
-const BATTERY: [(&str, fn()); 23] = [
+const BATTERY: [(&str, fn()); 25] = [
     (
         "a proof is accepted",
         statements::a_proof_is_accepted_and_an_event_says_so,
@@ -39,12 +39,20 @@ const BATTERY: [(&str, fn()); 23] = [
     ),
     ("the pinned verifier", registry::the_verifier_is_pinned),
     ("a batch's encoding", batches::a_batch_has_one_encoding),
+    (
+        "statements in a proof",
+        batches::a_statement_does_not_stand_within_the_proof,
+    ),
     ("calldata's encoding", statements::calldata_has_one_encoding),
     ("slots", slots::each_statement_fills_its_slot),
     ("records", records::a_record_is_written_as_documented),
     ("acceptances", verdicts::the_word_one_alone_is_an_acceptance),
     ("rejections", verdicts::three_errors_alone_are_rejections),
     ("the verifier's gas", verdicts::a_verifier_has_so_much_gas),
+    (
+        "what is handed over",
+        verdicts::what_is_handed_over_has_its_length,
+    ),
     ("any verifier", records::a_verifier_is_any_contract),
     (
         "several faults",

@@ -7,9 +7,10 @@ pub fn contexts_and_digests_are_canonical() {
     let (mut scene, model) = scene(Fork::Osaka);
     let good = inference(&model, Fr::from(CONTEXT));
     let mut call = verify_call(&good, &proof(), false);
-    let context = U256::from(CONTEXT) + order();
-    call[36..68].copy_from_slice(&context.to_be_bytes::<32>());
-    refused(&mut scene, &call, I::ContextNotCanonical { context });
+    for context in [order(), U256::from(CONTEXT) + order()] {
+        call[36..68].copy_from_slice(&context.to_be_bytes::<32>());
+        refused(&mut scene, &call, I::ContextNotCanonical { context });
+    }
     // A model with a hashed and a private tensor.
     let mut other = model;
     let hidden = |visibility| Tensor {

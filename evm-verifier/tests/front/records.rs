@@ -190,6 +190,27 @@ pub fn of_several_faults_the_first_is_named() {
         slots: vec![],
         ..varied(verifier)
     };
+    // The verifier comes before what is said of the model: its code, then the hash.
+    let (expected, got) = (B256::ZERO, bad.codeHash);
+    let call = register_call(&Model {
+        codeHash: expected,
+        ..bad.clone()
+    });
+    let error = I::CodeHashMismatch {
+        verifier,
+        expected,
+        got,
+    };
+    refused(&mut scene, &call, error);
+    let delegate = Address::repeat_byte(8);
+    let designator = [&[0xef, 1, 0][..], verifier.as_slice()].concat();
+    scene.chain.set_code(delegate, &designator);
+    let call = register_call(&Model {
+        verifier: delegate,
+        ..bad.clone()
+    });
+    let error = I::VerifierHasNoCode { verifier: delegate };
+    refused(&mut scene, &call, error);
     let call = register_call(&bad);
     refused(&mut scene, &call, I::CommitmentNotCanonical { commitment });
     let commitment = U256::ZERO;

@@ -105,3 +105,39 @@ pub fn a_verifier_has_so_much_gas() {
         assert!(outcome.returned, "{}", reason(&outcome));
     }
 }
+
+/// However short a proof is, it is handed over as it is: nothing stands in for what is missing.
+#[test]
+pub fn what_is_handed_over_has_its_length() {
+    let mut scene = Scene::new(Fork::Osaka);
+    // The key's digest, the commitment, the context; the words of the picture and of the scores.
+    let words = 1 + 2 + 36 + 2;
+    for length in [0usize, 1, 383, 384, 385, 500] {
+        let mut call = |key: Option<u64>, got: usize| {
+            // Whether so many bytes were handed over.
+            let [.., high, middle, low] = got.to_be_bytes();
+            let code = [
+                0x36, 0x62, high, middle, low, 0x14, 0x5f, 0x52, 0x60, 32, 0x5f, 0xf3,
+            ];
+            scene.chain.set_code(VERIFIER, &code);
+            let model = classifier(VERIFIER, keccak256(code), key.map(Fr::from), Fr::from(5));
+            assert!(scene.call(scene.front, &register_call(&model)).returned);
+            let stated = inference(&model, Fr::from(CONTEXT));
+            let proof = vec![7; length];
+            let mut calls = vec![verify_call(&stated, &proof, false)];
+            if key.is_some() {
+                calls.push(zkml_evm_verifier::front::batch_call(
+                    &[stated],
+                    &proof,
+                    false,
+                ));
+            }
+            for call in calls {
+                let outcome = scene.call(scene.front, &call);
+                assert!(outcome.returned, "{length}, {got}: {}", reason(&outcome));
+            }
+        };
+        call(Some(6), 32 * words + length);
+        call(None, 32 * (words - 1) + length);
+    }
+}
