@@ -148,7 +148,7 @@ pub fn ready_key(
     let key = made.value?;
     ui.stage("Writing the aggregation key", None, || key.save(path))
         .value?;
-    Identity::of_aggregation(&key, &srs.fingerprint())?.remember();
+    Identity::of_aggregation(&key, &srs.fingerprint())?.remember(Origin::Own);
     Ok(ReadyKey {
         key,
         srs,
@@ -168,12 +168,12 @@ fn checked(
 ) -> Result<ReadyKey> {
     let fingerprint = srs.fingerprint();
     let found = Identity::of_aggregation(&key, &fingerprint)?;
-    if found.is_own() {
+    if let Some(origin) = found.origin() {
         return Ok(ReadyKey {
             key,
             srs,
             made_in: None,
-            origin: Origin::Own,
+            origin,
         });
     }
     ui.note(format_args!(
@@ -199,6 +199,7 @@ fn checked(
         ))
         .into());
     }
+    found.remember(Origin::Rederived);
     Ok(ReadyKey {
         key,
         srs,

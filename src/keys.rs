@@ -141,20 +141,21 @@ impl KeyFolder {
         })
     }
 
-    /// How it is known that the verifying key is that of the configuration: it was made here, or it is derived again
-    /// now.
+    /// How it is known that the verifying key is that of the configuration: it was made or derived here before, or it is
+    /// derived again now.
     ///
     /// # Errors
     /// Refused if another key is derived.
     pub fn origin(&self, set: &Verifying, srs: &SrsArgs, ui: &Ui) -> Result<Origin> {
-        if set.identity()?.is_own() {
-            return Ok(Origin::Own);
+        if let Some(known) = set.identity()?.origin() {
+            return Ok(known);
         }
         ui.note(format_args!(
             "{}: not made on this machine: derived again",
             self.verifying_key().display()
         ));
         self.rederive(set, srs, ui)?;
+        set.identity()?.remember(Origin::Rederived);
         Ok(Origin::Rederived)
     }
 

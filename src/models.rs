@@ -32,12 +32,18 @@ pub struct Known {
     /// Its keys.
     pub set: Verifying,
     /// The commitment to its weights: computed from the folder, or given. No proof's file has a say in it.
-    pub commitment: Option<Word>,
+    pub commitment: Word,
 }
 
 impl Known {
-    /// Loads the models of these folders.
-    pub fn load(folders: &[PathBuf], given: &CommitmentArgs, ui: &Ui) -> Result<Vec<Self>> {
+    /// Loads the models of these folders. What is computed of a model, its id above all, rests on its verifying key:
+    /// one that was not made on this machine is derived again from its configuration.
+    pub fn load(
+        folders: &[PathBuf],
+        given: &CommitmentArgs,
+        srs: &SrsArgs,
+        ui: &Ui,
+    ) -> Result<Vec<Self>> {
         let given = &given.commitments;
         if !given.is_empty() && given.len() != folders.len() {
             bail!(
@@ -50,6 +56,7 @@ impl Known {
         numbered
             .map(|(index, folder)| {
                 let set = folder.verifying(&SrsArgs::default(), ui)?;
+                folder.origin(&set, srs, ui)?;
                 let computed = computed(&folder, &set)?;
                 let given = given.get(index).copied();
                 if let (Some(computed), Some(given)) = (computed, given) {
@@ -64,23 +71,19 @@ impl Known {
                     Some(known) => Some(known),
                     None => Pinned::of(&folder, &set)?.map(|pinned| pinned.commitment),
                 };
+                let commitment = known.with_context(|| {
+                    format!(
+                        "{}: the model's commitment is not known, for there is neither weights.opening nor model.commitment; give the one that its owner published with --commitment",
+                        folder.0.display()
+                    )
+                })?;
                 Ok(Self {
-                    commitment: known,
                     folder,
                     set,
+                    commitment,
                 })
             })
             .collect()
-    }
-
-    /// The commitment, where a command cannot do without.
-    pub fn commitment(&self) -> Result<Word> {
-        self.commitment.with_context(|| {
-            format!(
-                "{}: the model's commitment is not known, for there is neither weights.opening nor model.commitment; give the one that its owner published with --commitment",
-                self.folder.0.display()
-            )
-        })
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A verifying key says nothing of where it came from: one of a circuit without constraints looks like any other, and
 //! accepts every statement. So `setup`, and whatever makes an aggregation key, leave a mark in the user's cache folder,
-//! named after configuration, key and SRS. A key without its mark is derived again from its configuration, and compared.
+//! named after configuration, key, SRS and the code that made them: a later version that mends a circuit makes another key
+//! of the same configuration. A key without its mark is derived again from its configuration, and compared.
 
 use crate::keys::hex;
 use anyhow::{Context, Result};
@@ -10,8 +11,11 @@ use halo2_proofs::{halo2curves::bn256::G1Affine, plonk::VerifyingKey, SerdeForma
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use zkml_circuits::{
-    aggregate::AggregationKey, files::write_atomic_new, prove::Architecture,
+    aggregate::AggregationKey,
+    files::{read_bounded, write_atomic_new},
+    prove::Architecture,
     srs::default_cache_folder,
+    SOURCES,
 };
 
 /// How it is known that keys are those of their configuration.
@@ -25,6 +29,14 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// What a mark in the cache folder says.
+    fn mark(self) -> &'static [u8] {
+        match self {
+            Origin::Own => b"made here\n",
+            Origin::Rederived => b"derived here\n",
+        }
+    }
+
     /// The word for it.
     pub fn word(self) -> &'static str {
         match self {
@@ -34,7 +46,7 @@ impl Origin {
     }
 }
 
-/// Names configuration, key and SRS together.
+/// Names configuration, key, SRS and code together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity(String);
 
@@ -48,16 +60,28 @@ impl Identity {
         let configuration = serde_json::to_vec(architecture)?;
         let mut key = Vec::new();
         vk.write(&mut key, RawBytes)?;
-        Ok(Self::new([b"model", &configuration, &key, srs]))
+        Ok(Self::new([
+            b"model",
+            &configuration,
+            &key,
+            srs,
+            SOURCES.as_bytes(),
+        ]))
     }
 
     /// Of an aggregation's key.
     pub fn of_aggregation(key: &AggregationKey, srs: &[u8; 32]) -> Result<Self> {
         let (configuration, vk) = (key.configuration()?, key.verifying_key()?);
-        Ok(Self::new([b"aggregation", &configuration, &vk, srs]))
+        Ok(Self::new([
+            b"aggregation",
+            &configuration,
+            &vk,
+            srs,
+            SOURCES.as_bytes(),
+        ]))
     }
 
-    fn new(parts: [&[u8]; 4]) -> Self {
+    fn new(parts: [&[u8]; 5]) -> Self {
         let mut state = blake2b_simd::Params::new()
             .hash_length(32)
             .personal(b"zkml made here")
@@ -74,23 +98,46 @@ impl Identity {
         Ok(default_cache_folder()?.join("made").join(&self.0))
     }
 
-    /// Whether the key was made, or derived, on this machine before.
-    pub fn is_own(&self) -> bool {
-        // Without a cache folder nothing is known to be.
-        self.mark().is_ok_and(|mark| mark.is_file())
+    /// How the key came to be known on this machine, if it was made or derived here before.
+    pub fn origin(&self) -> Option<Origin> {
+        // Without a cache folder nothing is known.
+        let mark = read_bounded(&self.mark().ok()?, 64).ok()?;
+        let all = [Origin::Own, Origin::Rederived];
+        all.into_iter().find(|origin| mark == origin.mark())
     }
 
-    /// Marks the key as made here. Where that fails, it will be derived again.
-    pub fn remember(&self) {
+    /// Marks the key as made or derived here. Where that fails, it will be derived again.
+    pub fn remember(&self, origin: Origin) {
         let write = || -> Result<()> {
             let mark = self.mark()?;
             let folder = mark.parent().context("no folder")?;
             std::fs::create_dir_all(folder)?;
-            write_atomic_new(&mark, &mut |out| writeln!(out, "made here"))?;
+            write_atomic_new(&mark, &mut |out| out.write_all(origin.mark()))?;
             Ok(())
         };
         if let Err(error) = write() {
             tracing::warn!(%error, "keys are not marked as made on this machine");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_counts() {
+        let parts: [&[u8]; 5] = [b"model", b"configuration", b"key", b"srs", b"code"];
+        for at in 0..parts.len() {
+            let mut other = parts;
+            other[at] = b"other";
+            assert_ne!(Identity::new(parts), Identity::new(other));
+        }
+        // Nor can a part's end be the next one's beginning.
+        let [kind, configuration, ..] = parts;
+        let moved = [&kind[..4], b"lconfiguration", b"key", b"srs", b"code"];
+        assert_eq!(moved.concat(), parts.concat());
+        assert_ne!(configuration, moved[1]);
+        assert_ne!(Identity::new(parts), Identity::new(moved));
     }
 }

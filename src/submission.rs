@@ -168,11 +168,7 @@ impl Submission {
             let all = models.iter();
             all.filter(move |model| model.set.verifier.digest() == verifying_key)
         };
-        let states = |model: &&Known| {
-            model
-                .commitment
-                .is_none_or(|commitment| commitment == statement.commitment)
-        };
+        let states = |model: &&Known| model.commitment == statement.commitment;
         if let Some(model) = of_key().find(states) {
             return Ok(Claim {
                 mode: mode(checks, &model.set)?,
@@ -184,7 +180,7 @@ impl Submission {
             let words: Vec<String> = words.map(|word| word.to_string()).collect();
             words.join(", ")
         };
-        let commitments = words(&mut of_key().filter_map(|model| model.commitment));
+        let commitments = words(&mut of_key().map(|model| model.commitment));
         let reason = if commitments.is_empty() {
             let keys = words(&mut models.iter().map(|model| model.set.verifier.digest()));
             format!("it names verifying key {verifying_key}, --keys has {keys}")

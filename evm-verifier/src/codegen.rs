@@ -327,10 +327,11 @@ fn header(labels: &Labels, layout: Layout) -> String {
     out
 }
 
-/// A label must not end the comment that it stands in.
+/// A label must not end the comment that it stands in: the compiler ends lines at U+2028 and U+2029 too.
 fn one_line(text: &str) -> String {
+    let shown = |c: char| c.is_alphanumeric() || c.is_ascii_graphic();
     text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| if shown(c) { c } else { ' ' })
         .collect()
 }
 

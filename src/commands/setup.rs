@@ -3,7 +3,7 @@
 use crate::{
     cli::{Goal, ModelArgs, PublicArgs, Sight},
     keys::{make_folder, KeyFolder},
-    origin::Identity,
+    origin::{Identity, Origin},
     output::{replaceable, set_aside, Content, NewFolder},
     srs::{verifying_part, warn, SrsArgs},
     ui::Ui,
@@ -219,7 +219,7 @@ pub fn write(made: &Made, folder: &KeyFolder, ui: &Ui) -> Result<Vec<(PathBuf, &
         kept = set_aside(&folder.opening())?;
         made.opening.save(&folder.opening())?;
         let vk = made.keys.pk.get_vk();
-        Identity::of_model(&made.architecture, vk, &made.keys.srs)?.remember();
+        Identity::of_model(&made.architecture, vk, &made.keys.srs)?.remember(Origin::Own);
         let line = format!("{}\n", made.commitment);
         write_atomic(&folder.commitment(), &mut |file| {
             file.write_all(line.as_bytes())

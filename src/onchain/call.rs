@@ -9,7 +9,7 @@ use crate::{
     contract::{Artefact, Trusted},
     keys::{hex, Verifying},
     models::{CommitmentArgs, Known},
-    srs::TrustArgs,
+    srs::{SrsArgs, TrustArgs},
     submission::{mode, Submission},
     ui::Ui,
 };
@@ -37,9 +37,6 @@ pub struct ContractArgs {
     /// Address of the ModelVerifier [default: the one that `zkml evm deploy` recorded]
     #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
     pub model_verifier: Option<Address>,
-    /// Whose SRS is relied upon.
-    #[command(flatten)]
-    pub trust: TrustArgs,
 }
 
 /// Which call.
@@ -54,6 +51,9 @@ pub struct CallArgs {
     /// The models' commitments.
     #[command(flatten)]
     commitments: CommitmentArgs,
+    /// The SRS, for keys that were not made on this machine.
+    #[command(flatten)]
+    pub srs: SrsArgs,
     /// Call the generated verifier itself, which knows no models and emits no event
     #[arg(long, conflicts_with_all = ["keys", "commitments", "model_verifier"])]
     pub raw: bool,
@@ -107,7 +107,7 @@ pub struct Call {
 
 impl Contracts {
     /// Reads the artefacts.
-    pub fn load(args: &ContractArgs) -> Result<Self> {
+    pub fn load(args: &ContractArgs, trust: &TrustArgs) -> Result<Self> {
         let (artefact, path) = load(&args.contract)?;
         let verifier = Deployable::verifier(&artefact, &path)?;
         let srs = artefact.trusts(&path)?;
@@ -115,7 +115,7 @@ impl Contracts {
             front: Deployable::front(&verifier.folder)?,
             verifier,
             artefact,
-            relied: args.trust.relies_on(&srs.fingerprint)?,
+            relied: trust.relies_on(&srs.fingerprint)?,
             srs,
             named: args.model_verifier,
         })
@@ -206,7 +206,7 @@ impl CallArgs {
         if self.keys.is_empty() && !self.raw {
             bail!("no models: give the folders of their keys with --keys, or --raw for the generated verifier itself");
         }
-        Known::load(&self.keys, &self.commitments, ui)
+        Known::load(&self.keys, &self.commitments, &self.srs, ui)
     }
 }
 

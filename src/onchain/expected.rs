@@ -40,19 +40,14 @@ pub struct Expected {
 }
 
 impl FileArgs {
-    /// Reads them. A verifying key that was not made on this machine is derived again from its configuration: by
-    /// another, the id is another model's.
+    /// Reads them.
     pub fn load(&self, front: Option<Address>, ui: &Ui) -> Result<Expected> {
-        let contracts = Contracts::load(&ContractArgs {
+        let contracts = ContractArgs {
             contract: self.contract.clone(),
             model_verifier: front,
-            trust: self.srs.trust.clone(),
-        })?;
-        let models = Known::load(&self.keys, &self.commitments, ui)?;
-        for known in &models {
-            known.folder.origin(&known.set, &self.srs, ui)?;
-            known.commitment()?;
-        }
+        };
+        let contracts = Contracts::load(&contracts, &self.srs.trust)?;
+        let models = Known::load(&self.keys, &self.commitments, &self.srs, ui)?;
         Ok(Expected { contracts, models })
     }
 }
@@ -62,7 +57,7 @@ impl Expected {
     pub fn model(&self, known: &Known, verifier: Address) -> Result<Model> {
         let mode = self.contracts.mode(&known.set)?;
         self.contracts
-            .model(verifier, &known.set, mode, known.commitment()?)
+            .model(verifier, &known.set, mode, known.commitment)
     }
 }
 

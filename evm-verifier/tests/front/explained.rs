@@ -177,4 +177,19 @@ pub const EXPLAINED: &[(&str, &str, &str)] = &[
         "first = to + MARGIN; / uint256 w = width((tensor >> 72) & 0xff);",
         "neither of the two fails or changes what the other reads",
     ),
+    (
+        "uint256 bits = (tensor >> 72) & 0xff;",
+        "uint256 bits = (tensor >> 72) & 0xfe;",
+        "elements that fill their bytes have 8, 16, 32 or 64 bits",
+    ),
+    (
+        "let ones := div(not(0), lane)",
+        "let ones := div(not(1), lane)",
+        "the lowest lane is none of a word's, since a word has 253 bits at most, and nothing is carried out of it",
+    ),
+    (
+        "gap := mul(gap, div(2, w))",
+        "gap := div(gap, div(2, w))",
+        "the quotient is 1 or 0, and what is divided by zero is zero",
+    ),
 ];

@@ -234,7 +234,7 @@ impl Audit<'_> {
                     format!(
                         "the model of {} under C {}",
                         known.folder.0.display(),
-                        known.commitment()?
+                        known.commitment
                     ),
                     format!("{} others under this C", judged.len()),
                 ));
@@ -255,7 +255,7 @@ impl Audit<'_> {
             Some(block) => block,
             None => self.node.creation_block(front)?.unwrap_or(0),
         };
-        let commitment = word(known.commitment()?.0);
+        let commitment = word(known.commitment.0);
         let topics = [None, None, None, Some(B256::from(commitment))];
         let mut ids = Vec::new();
         let mut take = |log: &Log| {
@@ -299,11 +299,7 @@ impl Audit<'_> {
     /// Compares what is registered.
     fn compare(&self, id: B256, got: &Model, differences: &mut Vec<Difference>) -> Result<()> {
         let models = &self.expected.models;
-        let same = |known: &&Known| {
-            known
-                .commitment
-                .is_some_and(|commitment| word(commitment.0) == got.commitment)
-        };
+        let same = |known: &&Known| word(known.commitment.0) == got.commitment;
         let known = models.iter().find(same).or(models.first());
         let known = known.context("no models")?;
         let expected = self.expected.model(known, got.verifier)?;

@@ -78,7 +78,7 @@ pub fn run(args: &CalldataArgs, ui: &Ui) -> Result<Value> {
         let reads: Vec<_> = args.proof.iter().map(PathBuf::as_path).collect();
         output::check(path, Content::Calldata, &reads)?;
     }
-    let contracts = Contracts::load(&args.call.contracts)?;
+    let contracts = Contracts::load(&args.call.contracts, &args.call.srs.trust)?;
     let carried = match args.function {
         Function::Submit => proven(args, &contracts, Purpose::Submit, ui)?,
         Function::Verify => proven(args, &contracts, Purpose::Verify, ui)?,
@@ -175,7 +175,7 @@ fn registration(args: &CalldataArgs, contracts: &Contracts, ui: &Ui) -> Result<C
     };
     let Places { verifier, front } = contracts.recorded(args.chain_id, false)?;
     let mode = contracts.mode(&known.set)?;
-    let model = contracts.model(verifier.address, &known.set, mode, known.commitment()?)?;
+    let model = contracts.model(verifier.address, &known.set, mode, known.commitment)?;
     Ok(Carried {
         to: Some(front.context("no ModelVerifier")?.address),
         data: register_call(&model),

@@ -10,6 +10,7 @@ use crate::{
         send::{sent_json, Fate, Sender, Sent},
     },
     output::Claim,
+    srs::TrustArgs,
     ui::Ui,
 };
 use anyhow::{bail, Result};
@@ -35,6 +36,8 @@ The private key is taken from $ZKML_PRIVATE_KEY, from a keystore file, or asked 
 pub struct DeployArgs {
     #[command(flatten)]
     contracts: ContractArgs,
+    #[command(flatten)]
+    trust: TrustArgs,
     /// Address of the generated verifier, where somebody else has put it there: it is recorded, not deployed
     #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
     verifier: Option<Address>,
@@ -58,7 +61,7 @@ pub struct DeployArgs {
 
 /// Runs the command.
 pub fn run(args: &DeployArgs, ui: &Ui) -> Result<Value> {
-    let contracts = Contracts::load(&args.contracts)?;
+    let contracts = Contracts::load(&args.contracts, &args.trust)?;
     let _claim = Claim::new(&contracts.verifier.folder)?;
     let node = args.node.connect(ui)?;
     check_srs(

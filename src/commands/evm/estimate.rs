@@ -59,7 +59,7 @@ struct Step {
 
 /// Runs the command.
 pub fn run(args: &EstimateArgs, ui: &Ui) -> Result<Value> {
-    let contracts = Contracts::load(&args.call.contracts)?;
+    let contracts = Contracts::load(&args.call.contracts, &args.call.srs.trust)?;
     let submission = Submission::load(&args.proof, &contracts.artefact)?;
     let models = args.call.models(ui)?;
     let statements = match args.call.raw {

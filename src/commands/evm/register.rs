@@ -9,6 +9,7 @@ use crate::{
         gas,
         send::{sent_json, Sender, Sent},
     },
+    srs::SrsArgs,
     submission::Submission,
     ui::Ui,
 };
@@ -45,6 +46,8 @@ pub struct RegisterArgs {
     proof: Option<PathBuf>,
     #[command(flatten)]
     contracts: ContractArgs,
+    #[command(flatten)]
+    srs: SrsArgs,
     /// Register a verifier of a development SRS on a chain that is not a local one: for test networks only
     #[arg(long)]
     allow_insecure_srs: bool,
@@ -58,8 +61,8 @@ pub struct RegisterArgs {
 
 /// Runs the command.
 pub fn run(args: &RegisterArgs, ui: &Ui) -> Result<Value> {
-    let contracts = Contracts::load(&args.contracts)?;
-    let known = Known::load(&args.keys, &args.commitments, ui)?;
+    let contracts = Contracts::load(&args.contracts, &args.srs.trust)?;
+    let known = Known::load(&args.keys, &args.commitments, &args.srs, ui)?;
     let node = args.node.connect(ui)?;
     check_srs(
         &contracts.srs,
@@ -100,7 +103,7 @@ fn models(
     for known in chosen {
         let mode = contracts.mode(&known.set)?;
         let verifier = places.verifier.address;
-        let model = contracts.model(verifier, &known.set, mode, known.commitment()?)?;
+        let model = contracts.model(verifier, &known.set, mode, known.commitment)?;
         if !models.contains(&model) {
             models.push(model);
         }

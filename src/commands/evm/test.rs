@@ -4,6 +4,7 @@ use crate::{
     contract::Artefact,
     models::{CommitmentArgs, Known},
     onchain::contracts::load,
+    srs::SrsArgs,
     submission::{Claim, Submission},
     ui::Ui,
     values::grouped,
@@ -36,6 +37,8 @@ pub struct TestArgs {
     /// Folders of keys of the models that the proof is about: compare what it states with them
     #[arg(long, value_name = "DIR", num_args = 1..)]
     keys: Vec<PathBuf>,
+    #[command(flatten)]
+    srs: SrsArgs,
 }
 
 /// Runs the command.
@@ -55,7 +58,7 @@ pub fn run(args: &TestArgs, ui: &Ui) -> Result<Value> {
         artefact.contract, artefact.solc
     ))?;
     // What an aggregated proof states, and how much, follows from keys only.
-    let models = Known::load(&args.keys, &CommitmentArgs::default(), ui)?;
+    let models = Known::load(&args.keys, &CommitmentArgs::default(), &args.srs, ui)?;
     let claims = match models.as_slice() {
         [] => None,
         models => Some(submission.claims(&artefact.checks, models)?),

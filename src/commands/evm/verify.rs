@@ -35,7 +35,7 @@ pub struct VerifyArgs {
 
 /// Runs the command.
 pub fn run(args: &VerifyArgs, ui: &Ui) -> Result<Value> {
-    let contracts = Contracts::load(&args.call.contracts)?;
+    let contracts = Contracts::load(&args.call.contracts, &args.call.srs.trust)?;
     let submission = Submission::load(&args.proof, &contracts.artefact)?;
     let models = args.call.models(ui)?;
     let node = args.node.connect(ui)?;
