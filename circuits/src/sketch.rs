@@ -7,7 +7,7 @@
 
 #![deny(clippy::arithmetic_side_effects)]
 
-mod amount;
+pub(crate) mod amount;
 mod demand;
 mod rules;
 #[cfg(test)]

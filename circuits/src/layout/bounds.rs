@@ -4,8 +4,6 @@
 //! A declared interval decides how large cells are. Weights that its owner never had exceed it, so that whether
 //! a constraint is needed is asked of [`Enforced`] bounds alone, which follow from tables.
 
-#![deny(clippy::arithmetic_side_effects)]
-
 use super::emit::span;
 use crate::graph::{Clamp, Interval};
 

@@ -9,6 +9,7 @@ use super::{
     home::Home,
     pack::{Lane, Statement},
     program::{Operand, Program},
+    size::Size,
     tables::Tables,
     weights::{stored_ranges, Matrix, WeightHome},
     LayoutError, NodeReport, Shape, Step, Visibilities,
@@ -101,32 +102,31 @@ impl<'g> Builder<'g> {
             ones: HashMap::new(),
             powers: HashMap::new(),
         };
-        builder.lay_challenges();
-        builder.reports = builder.lower_all()?;
-        builder.commit_weights();
+        builder.lay_challenges()?;
+        let lowered = builder.lower_all();
+        builder.reports = lowered.map_err(|error| error.at(&builder.node))?;
+        let committed = builder.commit_weights();
+        committed.map_err(|error| error.at("weights"))?;
         Ok(builder)
     }
 
     /// The challenges as operands: the fold of a segment that ends in (…, 0, 1, 0).
-    fn lay_challenges(&mut self) {
-        self.challenges = [Variable::Position, Variable::Channel].map(|variable| {
-            let width = self.shape.data;
-            let rows = self.rows_for(2);
-            let geometry = Geometry {
-                segments: 1,
-                rows,
-                variable,
-            };
+    fn lay_challenges(&mut self) -> Result<(), LayoutError> {
+        let mut lay = |variable| -> Result<Operand, LayoutError> {
+            let geometry = self.geometry(1, 2, variable)?;
             let block = self.block(geometry, Range::AtLeast(2));
-            let cells = (0..rows * width)
+            let one = geometry.cells().checked_sub(2);
+            let cells = (0..geometry.cells())
                 .map(|index| {
                     let cell = super::block::Cell { block, index };
-                    (cell, u64::from(index + 2 == rows * width))
+                    (cell, u64::from(Some(index) == one))
                 })
                 .collect();
             self.steps.push(Step::Fixed { cells });
-            Operand::Fold { block, segment: 0 }
-        });
+            Ok(Operand::Fold { block, segment: 0 })
+        };
+        self.challenges = [lay(Variable::Position)?, lay(Variable::Channel)?];
+        Ok(())
     }
 
     pub fn poseidon(&self) -> Result<Poseidon, LayoutError> {
@@ -195,6 +195,7 @@ impl<'g> Builder<'g> {
 
     /// A new block.
     pub fn block(&mut self, geometry: Geometry, range: Range) -> BlockId {
+        let next = self.blocks.len();
         self.blocks.push(Block {
             geometry,
             range,
@@ -202,7 +203,17 @@ impl<'g> Builder<'g> {
             slot: 0,
             start: 0,
         });
-        self.blocks.len() - 1
+        next
+    }
+
+    /// Segments of so many cells, each in whole rows.
+    pub fn geometry(
+        &self,
+        segments: impl Into<Size>,
+        cells: usize,
+        variable: Variable,
+    ) -> Result<Geometry, LayoutError> {
+        Geometry::new(segments, self.rows_for(cells), self.shape.data, variable)
     }
 
     /// Puts a clamp gate on a block.
@@ -223,5 +234,8 @@ impl<'g> Builder<'g> {
 
 /// Rows of one permutation in the hash columns: S-boxes, and the state after.
 pub fn permutation_rows(poseidon: &Poseidon) -> usize {
-    (Poseidon::FULL_ROUNDS + 1) * poseidon.width() + poseidon.partial_rounds()
+    // A few dozen, all of them: what saturates fits no shape.
+    let states = Poseidon::FULL_ROUNDS.saturating_add(1);
+    let full = states.saturating_mul(poseidon.width());
+    full.saturating_add(poseidon.partial_rounds())
 }

@@ -1,5 +1,7 @@
 //! From blocks and identities to a plan: how many limbs values get, and where everything stands.
 
+use std::ops::Add;
+
 use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr};
 
 use super::{
@@ -69,8 +71,9 @@ impl Builder<'_> {
 
     /// Data cells of all blocks.
     fn cells(&self) -> usize {
-        let rows: usize = self.blocks.iter().map(Block::rows).sum();
-        rows * self.shape.data
+        let cells = self.blocks.iter().map(|block| block.geometry.cells());
+        // More than any shape has are refused by the fullest slot's rows.
+        cells.fold(0, usize::saturating_add)
     }
 
     /// Rows that remain for the large table.
@@ -81,7 +84,7 @@ impl Builder<'_> {
             return Ok(rows.spare);
         }
         // What else there is has columns of its own.
-        let available = self.shape.usable_rows() - 1;
+        let available = self.shape.usable_rows().saturating_sub(1);
         Ok(available.saturating_sub(self.tables()?.rows()))
     }
 
@@ -91,23 +94,23 @@ impl Builder<'_> {
         let slot_rows = place(&mut self.blocks, &self.groups, &shape)?;
         let poseidon = self.poseidon()?;
         self.declare_constants(&poseidon);
-        let hash_rows = self
-            .statement
-            .messages
-            .iter()
-            .map(|message| message.words.div_ceil(poseidon.rate()) * permutation_rows(&poseidon))
-            .sum();
+        let each = permutation_rows(&poseidon);
+        let hash_rows = self.statement.messages.iter().map(|message| {
+            let permutations = message.words.div_ceil(poseidon.rate());
+            permutations.saturating_mul(each)
+        });
+        // `Rows` refuses sums that saturate.
         let (_, op_cells) = self.program.cells();
         let constants = self.program.constants.len();
         let usage = Usage {
             slot_rows,
-            scalar_cells: op_cells + constants,
-            hash_rows,
+            scalar_cells: op_cells.saturating_add(constants),
+            hash_rows: hash_rows.fold(0, usize::saturating_add),
             table_rows: tables.rows(),
             data_cells: self.cells(),
         };
         let rows = Rows::new(&shape, &usage, constants)?;
-        let available = shape.usable_rows() - 1;
+        let available = shape.usable_rows().saturating_sub(1);
         if self.statement.instances > available {
             return Err(LayoutError::TooSmall {
                 k: shape.k,
@@ -159,7 +162,7 @@ impl Builder<'_> {
             let initial = message
                 .domain
                 .initial_capacity(message.words, poseidon.width());
-            values.push(initial + poseidon.round_constants(0)[0]);
+            values.push(initial.add(poseidon.round_constants(0)[0]));
         }
         let mut last = None;
         for step in &self.steps {

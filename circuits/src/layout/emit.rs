@@ -4,8 +4,6 @@
 //! `f·a + h = D·(p − β) + rem`, `rem ∈ [0, D)`, with `(f, h, D) = (1, b/2, b)` for even `b` and
 //! `(2, b, 2b)` for odd `b`. `p = lo + A ∓ G`: kept value and excess of the clamp.
 
-#![deny(clippy::arithmetic_side_effects)]
-
 use super::{
     block::{BlockId, Gate, Geometry, Range},
     bounds::Declared,

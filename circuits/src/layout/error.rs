@@ -61,6 +61,14 @@ pub enum LayoutError {
         /// Node name.
         node: String,
     },
+    /// A number of cells, or a place among them, that 64 bits do not hold.
+    #[error(
+        "node '{node}': its layout has more cells than 64 bits can count; use smaller tensors"
+    )]
+    Size {
+        /// Node name.
+        node: String,
+    },
     /// A gate that the shape leaves out.
     #[error("the model needs gates that this shape leaves out; use a shape with {needed:?}")]
     NoGate {
@@ -88,4 +96,14 @@ pub enum LayoutError {
     /// A graph that breaks its own invariants.
     #[error("invalid graph: {0}")]
     Graph(String),
+}
+
+impl LayoutError {
+    /// The same error, about a node if it does not name one.
+    pub fn at(self, name: &str) -> Self {
+        match self {
+            Self::Size { node } if node.is_empty() => Self::Size { node: name.into() },
+            named => named,
+        }
+    }
 }

@@ -1,6 +1,10 @@
 //! Where a tensor lives.
 
-use super::{block::BlockId, Geometry};
+use super::{
+    block::BlockId,
+    size::{indices, size, Size},
+    Geometry,
+};
 
 /// One limb of a value: `value = offset + Σ base·stored`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,28 +53,27 @@ pub struct Planes {
 impl Home {
     /// Whether every element has a cell of its own. Repeated elements share one after a
     /// [`crate::graph::Op::Gather`], and what is computed from them in place would share one too.
-    pub fn is_distinct(&self, columns: usize) -> bool {
-        distinct(&self.positions, self.geometry.cells(columns))
+    pub fn is_distinct(&self) -> bool {
+        distinct(&self.positions, self.geometry.cells())
     }
 
     /// Whether every cell holds an element's value: elements in the first cells, in any order, and
     /// copies after them. Then what holds for elements holds for every cell.
-    pub fn is_full(&self, columns: usize) -> bool {
+    pub fn is_full(&self) -> bool {
         let count = self.positions.len();
-        distinct(&self.positions, count) && (self.filled || count == self.geometry.cells(columns))
+        distinct(&self.positions, count) && (self.filled || count == self.geometry.cells())
     }
 
     /// Reads the home as `channels` planes of `height × width`, if it is laid out that way.
     ///
     /// Planes are the segments of the blocks, or a single plane made of all segments.
-    pub fn planes(&self, [channels, height, width]: [usize; 3], columns: usize) -> Option<Planes> {
-        let segment = self.geometry.rows * columns;
+    pub fn planes(&self, [channels, height, width]: [usize; 3]) -> Option<Planes> {
         let cells = if channels == 1 {
-            segment * self.geometry.segments
+            self.geometry.cells()
         } else {
-            segment
+            self.geometry.width()
         };
-        if self.positions.len() != channels * height * width
+        if self.positions.len() != Size::product([channels, height, width]).known()?
             || (channels > 1 && self.geometry.segments != channels)
         {
             return None;
@@ -85,10 +88,10 @@ impl Home {
             return None;
         }
         let regular = self.positions.iter().enumerate().all(|(e, &position)| {
-            let (c, y, x) = (e / (height * width), e / width % height, e % width);
-            position == c * cells + origin + y * pitch + x
+            let [c, y, x] = indices(e, [height, width]);
+            (c * cells + origin + y * pitch + x).known() == Some(position)
         });
-        let last = origin + (height - 1) * pitch + width;
+        let last = ((size(height) - 1) * pitch + origin + width).known()?;
         (regular && last <= cells).then_some(Planes {
             cells,
             pitch,

@@ -5,6 +5,8 @@
 //! each segment is folded with a challenge in place (`fold` column). What remains is a short
 //! *scalar program* over the folds: the identities of the linear layers. See `docs/circuit.md`.
 
+#![deny(clippy::arithmetic_side_effects)]
+
 mod arithmetic;
 mod block;
 mod bounds;
@@ -20,6 +22,7 @@ mod planner;
 pub mod program;
 pub(crate) mod repairs;
 mod rows;
+mod size;
 mod tables;
 mod weights;
 
@@ -127,17 +130,22 @@ impl Clamps {
 
     /// Fixed columns that their gates read.
     pub fn columns(&self) -> usize {
-        usize::from(self.two_sided)
-            + usize::from(self.two_sided && self.wide)
-            + usize::from(self.one_sided)
-            + usize::from(self.product)
+        count([
+            self.two_sided,
+            self.two_sided && self.wide,
+            self.one_sided,
+            self.product,
+        ])
     }
 
     /// Rows of a data column that the gates read at once.
     pub fn rows(&self) -> usize {
-        1 + usize::from(self.two_sided || self.one_sided || self.product)
-            + usize::from(self.wide)
-            + usize::from(self.wide && self.one_sided)
+        count([
+            true,
+            self.two_sided || self.one_sided || self.product,
+            self.wide,
+            self.wide && self.one_sided,
+        ])
     }
 
     /// These and what a block with this gate needs.
@@ -160,13 +168,20 @@ impl Clamps {
     }
 }
 
+/// How many of them hold.
+fn count<const N: usize>(conditions: [bool; N]) -> usize {
+    conditions.into_iter().filter(|holds| *holds).count()
+}
+
+// Columns and idle rows are few, whatever the shape: what saturates is more than any circuit has.
 impl Shape {
     /// Fixed columns.
     pub fn fixed_columns(&self) -> usize {
         let clamps = self.clamps.columns();
-        match self.stacked {
-            true => 8 + clamps - usize::from(self.shares_caps()),
-            false => 10 + clamps,
+        match (self.stacked, self.shares_caps()) {
+            (true, true) => clamps.saturating_add(7),
+            (true, false) => clamps.saturating_add(8),
+            (false, _) => clamps.saturating_add(10),
         }
     }
 
@@ -184,8 +199,8 @@ impl Shape {
 
     /// Columns in the permutation: data, S-box inputs, folds, scalars, instance.
     pub fn permuted_columns(&self) -> usize {
-        let shared = if self.stacked { 2 } else { 0 };
-        self.data + 4 - shared
+        let others = if self.stacked { 2 } else { 4 };
+        self.data.saturating_add(others)
     }
 
     /// The base of two-limb values in clamp gates.
@@ -196,8 +211,8 @@ impl Shape {
     /// Rows that witnesses may use: `2^k` less the blinding rows of halo2 (distinct queries of
     /// a column, at least 3, plus 2) and one.
     pub fn usable_rows(&self) -> usize {
-        let queries = (2 * self.hash_width).max(4);
-        (1usize << self.k).saturating_sub(queries + 3)
+        let queries = self.hash_width.saturating_mul(2).max(4);
+        (1usize << self.k).saturating_sub(queries.saturating_add(3))
     }
 
     /// Rows of one slot: the last usable row only ends the running sum, and a few rows before

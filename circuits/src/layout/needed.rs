@@ -3,8 +3,6 @@
 //! A clamp may be left out only where its result's cells, whatever the witness, hold nothing beyond its bounds.
 //! That the weights at hand do not reach them says nothing: other weights in the declared ranges may.
 
-#![deny(clippy::arithmetic_side_effects)]
-
 use super::{
     block::{Geometry, Range},
     bounds::{Declared, Enforced},

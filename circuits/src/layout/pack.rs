@@ -9,6 +9,11 @@
 //! A tensor that is exposed lies so that a word holds consecutive elements, the first in its
 //! highest bits ([`word_major`]): a contract then packs what is consecutive in its calldata.
 
+use std::{
+    num::NonZeroU64,
+    ops::{Add, Mul},
+};
+
 use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr};
 
 use super::{
@@ -17,6 +22,7 @@ use super::{
     home::Limb,
     program::Operand,
     repairs::{undone, Repair},
+    size::size,
     LayoutError,
 };
 use crate::{
@@ -31,14 +37,18 @@ pub const WORD_BITS: u32 = 253;
 /// Position of each element in a block of segments of `width` cells whose words hold consecutive
 /// elements: element `i·S + t` is in cell `i` of segment `S − 1 − t`, of `S` segments.
 pub fn word_major(elements: usize, width: usize) -> impl Iterator<Item = usize> {
-    let segments = elements.div_ceil(width);
-    (0..elements).map(move |e| (segments - 1 - e % segments) * width + e / segments)
+    let firsts = (0..elements).step_by(width.max(1));
+    // The place of a cell of a block, which is in memory.
+    let cell = |i: usize| move |first: usize| first.saturating_add(i);
+    (0..width)
+        .flat_map(move |i| firsts.clone().rev().map(cell(i)))
+        .take(elements)
 }
 
-/// The element in each cell of such a block; none in those that pad the last words.
-pub fn word_major_cells(elements: usize, width: usize) -> Vec<Option<usize>> {
-    let mut cells = vec![None; elements.div_ceil(width) * width];
-    for (element, position) in word_major(elements, width).enumerate() {
+/// The element in each cell of such a block ([`Builder::packed_geometry`]); none in those that pad the last words.
+pub fn word_major_cells(elements: usize, geometry: &Geometry) -> Vec<Option<usize>> {
+    let mut cells = vec![None; geometry.cells()];
+    for (element, position) in word_major(elements, geometry.width()).enumerate() {
         cells[position] = Some(element);
     }
     cells
@@ -151,6 +161,13 @@ impl Statement {
     }
 }
 
+/// Values of so many bits that a word holds: one at least.
+pub fn per_word(bits: u32) -> usize {
+    WORD_BITS
+        .checked_div(bits)
+        .map_or(1, |values| values.max(1) as usize)
+}
+
 /// 2^bits.
 fn shifted(bits: u32) -> Fr {
     match 1u64.checked_shl(bits) {
@@ -160,15 +177,10 @@ fn shifted(bits: u32) -> Fr {
 }
 
 impl Builder<'_> {
-    fn packed_bits(&self, limbs: &[Limb]) -> u32 {
-        let largest: u128 = limbs
-            .iter()
-            .map(|limb| {
-                let n = self.blocks[limb.block].range.size();
-                u128::from(limb.base) * u128::from(n - 1)
-            })
-            .sum();
-        (128 - largest.leading_zeros()).max(1)
+    /// Bits that the value of limbs takes in a word.
+    pub fn packed_bits(&self, limbs: &[Limb]) -> Result<u32, LayoutError> {
+        let zeros = self.largest(limbs)?.leading_zeros();
+        Ok(i128::BITS.saturating_sub(zeros).max(1))
     }
 
     /// The segments of a block as lanes: of each the first `cells`, the others hold `pad`.
@@ -178,16 +190,16 @@ impl Builder<'_> {
         segments: usize,
         cells: usize,
         pad: u64,
-    ) -> impl Iterator<Item = Lane> {
-        let bits = self.packed_bits(limbs);
+    ) -> Result<impl Iterator<Item = Lane>, LayoutError> {
+        let bits = self.packed_bits(limbs)?;
         let limbs = limbs.to_vec();
-        (0..segments).map(move |segment| Lane {
+        Ok((0..segments).map(move |segment| Lane {
             limbs: limbs.clone(),
             segment,
             bits,
             cells,
             pad,
-        })
+        }))
     }
 
     /// Packs lanes of `rows` rows each into instances (`None`) or a message, as many to a word
@@ -198,19 +210,21 @@ impl Builder<'_> {
         rows: usize,
         variable: Variable,
         message: Option<usize>,
-    ) {
+    ) -> Result<(), LayoutError> {
         let mut group: Vec<Lane> = Vec::new();
         for lane in lanes {
-            let used: u32 = group.iter().map(|lane| lane.bits).sum();
-            if used + lane.bits > WORD_BITS && !group.is_empty() {
+            let bits = group.iter().chain([&lane]).map(|lane| lane.bits);
+            // A sum that saturates is more than a word has.
+            if bits.fold(0, u32::saturating_add) > WORD_BITS && !group.is_empty() {
                 let full = std::mem::take(&mut group);
-                self.pack_group(full, rows, variable, message);
+                self.pack_group(full, rows, variable, message)?;
             }
             group.push(lane);
         }
         if !group.is_empty() {
-            self.pack_group(group, rows, variable, message);
+            self.pack_group(group, rows, variable, message)?;
         }
+        Ok(())
     }
 
     fn pack_group(
@@ -219,41 +233,37 @@ impl Builder<'_> {
         rows: usize,
         variable: Variable,
         message: Option<usize>,
-    ) {
-        let width = rows * self.shape.data;
-        let first_word = self.statement.words.len();
+    ) -> Result<(), LayoutError> {
+        let width = (size(rows) * self.shape.data).get()?;
         let words = lanes.iter().map(|lane| lane.cells).max().unwrap_or(0);
-        for _ in 0..words {
-            let place = match message {
-                None => {
-                    self.statement.instances += 1;
-                    Place::Instance(self.statement.instances - 1)
-                }
-                Some(message) => {
-                    let words = &mut self.statement.messages[message].words;
-                    *words += 1;
-                    Place::Message {
-                        message,
-                        index: *words - 1,
-                    }
-                }
-            };
-            self.statement.words.push(place);
-        }
+        let Statement {
+            words: places,
+            messages,
+            instances,
+            ..
+        } = &mut self.statement;
+        let first_word = places.len();
+        let next = match message {
+            None => instances,
+            Some(message) => &mut messages[message].words,
+        };
+        let first = std::mem::replace(next, (size(*next) + words).get()?);
+        places.extend((first..*next).map(|index| match message {
+            None => Place::Instance(index),
+            Some(message) => Place::Message { message, index },
+        }));
+        let all = first_word..places.len();
         let challenge = self.challenge(variable);
-        let mut left = self.horner(
-            challenge,
-            (first_word..first_word + words).map(Operand::Word),
-        );
-        if words < width {
+        let mut left = self.horner(challenge, all.map(Operand::Word));
+        if let Some(after @ 1..) = width.checked_sub(words) {
             // The cells after those of words hold constants.
-            let shift = self.power(variable, width - words);
+            let shift = self.power(variable, after);
             left = self.mul(left, shift);
             let pads = lanes.iter().rev().fold(Fr::ZERO, |higher, lane| {
-                higher * shifted(lane.bits) + Fr::from(lane.pad)
+                higher.mul(shifted(lane.bits)).add(Fr::from(lane.pad))
             });
             let pads = self.constant(pads);
-            let ones = self.ones(variable, width - words);
+            let ones = self.ones(variable, after);
             left = self.program.mul_add(pads, ones, left);
         }
         let one = self.one();
@@ -283,6 +293,7 @@ impl Builder<'_> {
             first_word,
             words,
         });
+        Ok(())
     }
 
     /// Exposes a tensor whose home is packed ([`Builder::is_packed`]). Its declared range must be within what
@@ -297,13 +308,13 @@ impl Builder<'_> {
     ) -> Result<Exposed, LayoutError> {
         let range = self.graph.tensors[tensor.0].range;
         let stated = visibility != Visibility::Private;
-        if stated && !self.in_words(range, offset, limbs) {
+        if stated && !self.in_words(range, offset, limbs)? {
             return Err(self.unsupported(
                 format!(
                     "values in [{}, {}] in words of {} bits from {offset} on",
                     range.lo,
                     range.hi,
-                    self.packed_bits(limbs)
+                    self.packed_bits(limbs)?
                 ),
                 "declare a range that its words hold",
             ));
@@ -311,20 +322,20 @@ impl Builder<'_> {
         let first = self.statement.instances;
         let shown = (visibility != Visibility::Private).then_some(first);
         let packing = shown.map(|_| self.statement.packings.len());
-        let width = geometry.rows * self.shape.data;
-        let lanes = self.lanes(limbs, geometry.segments, width, 0).collect();
+        let lanes = self.lanes(limbs, geometry.segments, geometry.width(), 0)?;
+        let lanes = lanes.collect();
         match visibility {
             Visibility::Private => {}
-            Visibility::Public => self.pack_group(lanes, geometry.rows, geometry.variable, None),
+            Visibility::Public => self.pack_group(lanes, geometry.rows, geometry.variable, None)?,
             Visibility::Hashed => {
                 let message = self.statement.messages.len();
-                self.statement.instances += 1;
+                self.statement.instances = (size(first) + 1).get()?;
                 self.statement.messages.push(Message {
                     domain: Domain::Tensor(message as u32),
                     words: 1,
                     digest: first,
                 });
-                self.pack_group(lanes, geometry.rows, geometry.variable, Some(message));
+                self.pack_group(lanes, geometry.rows, geometry.variable, Some(message))?;
             }
         }
         Ok(Exposed {
@@ -338,31 +349,39 @@ impl Builder<'_> {
 
     /// Whether all of a range, and the zero or the offset that stands for no element, is in the bits that
     /// these limbs take in a word.
-    pub fn in_words(&self, range: Interval, offset: i64, limbs: &[Limb]) -> bool {
+    pub fn in_words(
+        &self,
+        range: Interval,
+        offset: i64,
+        limbs: &[Limb],
+    ) -> Result<bool, LayoutError> {
         if undone(Repair::Words) {
-            return true;
+            return Ok(true);
         }
-        let above = (1i128 << self.packed_bits(limbs).min(WORD_BITS.min(126))) - 1;
-        offset <= range.lo && i128::from(range.hi.max(0)) - i128::from(offset) <= above
+        let above = (1i128 << self.packed_bits(limbs)?.min(WORD_BITS.min(126))) - 1;
+        let most = i128::from(range.hi.max(0)) - i128::from(offset);
+        Ok(offset <= range.lo && most <= above)
     }
 
     /// Geometry of a tensor of `elements` values of `bits` bits that will be packed: as many
     /// segments as a word has elements, so that the words are one segment long.
-    pub fn packed_geometry(&self, elements: usize, bits: u32, variable: Variable) -> Geometry {
-        let per_word = (WORD_BITS / bits).max(1) as usize;
-        let rows = elements.div_ceil(per_word * self.shape.data).max(1);
-        let width = rows * self.shape.data;
-        Geometry {
-            segments: elements.div_ceil(width),
-            rows,
-            variable,
-        }
+    pub fn packed_geometry(
+        &self,
+        elements: usize,
+        bits: u32,
+        variable: Variable,
+    ) -> Result<Geometry, LayoutError> {
+        let columns = self.shape.data;
+        let rows = size(elements).div_ceil(size(per_word(bits)) * columns);
+        let rows = size(rows.get()?.max(1));
+        let segments = size(elements).div_ceil(rows * columns);
+        Geometry::new(segments, rows, columns, variable)
     }
 
     /// Bits of a value in `[lo, hi]` once it is packed.
     pub fn bits_of(lo: i64, hi: i64) -> u32 {
         let values = super::emit::span(lo, hi);
-        64 - (values.next_power_of_two() - 1).leading_zeros().min(63)
+        values.next_power_of_two().trailing_zeros().max(1)
     }
 
     /// What limbs of this offset hold for `value`.
@@ -376,8 +395,9 @@ impl Builder<'_> {
         })?;
         let mut digits = vec![0u64; limbs.len()];
         for (digit, limb) in digits.iter_mut().zip(limbs).rev() {
-            *digit = rest / limb.base;
-            rest %= limb.base;
+            let base = NonZeroU64::new(limb.base)
+                .ok_or_else(|| LayoutError::Graph("a limb without a base".into()))?;
+            (*digit, rest) = (rest / base, rest % base);
         }
         Ok(digits)
     }

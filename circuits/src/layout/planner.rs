@@ -9,12 +9,13 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Clamps, LayoutError, Plan, Shape, Visibilities, SLOTS, WORD_BITS};
+use super::{count, Clamps, LayoutError, Plan, Shape, Visibilities, SLOTS, WORD_BITS};
 use crate::{
     circuit::Columns,
     gas,
     graph::{ops::elements, Graph, Node, Op, Role, Tensor, TensorId},
     hash::Poseidon,
+    sketch::amount::Amount,
 };
 
 /// What a layout is optimised for.
@@ -41,20 +42,34 @@ pub struct Cost {
     pub commitments: usize,
 }
 
-const QUOTIENT_PIECES: usize = crate::circuit::DEGREE - 1;
+const QUOTIENT_PIECES: i128 = crate::circuit::DEGREE as i128 - 1;
+/// Permuted columns for each of their products.
+const PRODUCT_COLUMNS: usize = crate::circuit::DEGREE - 2;
+
+/// A number to compare: one that is too large is the largest.
+fn bounded(number: i128) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
 
 impl Cost {
     /// The cost of a shape.
     pub fn of(shape: &Shape) -> Self {
         let n = (1u64 << shape.k) as f64;
-        let helpers = Columns::helpers_for(shape.data);
-        let permuted = shape.permuted_columns();
-        let fixed = shape.fixed_columns();
-        let products = permuted.div_ceil(crate::circuit::DEGREE - 2);
+        // Wide: they are 64 bits each.
+        let [data, helpers, permuted, fixed, products, t, rows] = [
+            shape.data,
+            Columns::helpers_for(shape.data),
+            shape.permuted_columns(),
+            shape.fixed_columns(),
+            shape.permuted_columns().div_ceil(PRODUCT_COLUMNS),
+            shape.hash_width,
+            shape.clamps.rows(),
+        ]
+        .map(|number| number as i128);
         // Multiplicities, S-boxes, squares, folds, scalars, running sum.
         let parts = if shape.stacked { 2 } else { 6 };
-        let small = shape.data + usize::from(!shape.stacked);
-        let advice = shape.data + parts + helpers;
+        let small = data + i128::from(!shape.stacked);
+        let advice = data + parts + helpers;
         // All the rest: products, random, quotient, openings.
         let full = advice - small + products + 1 + QUOTIENT_PIECES + 2;
         let cosets = advice + fixed + permuted + products + 4;
@@ -63,16 +78,15 @@ impl Cost {
         let prove_cpu_s =
             unit * (0.026 * full as f64 + 0.012 * small as f64 + 0.0035 * cosets as f64);
         let points = small + full;
-        let t = shape.hash_width;
         let queries = match shape.stacked {
             true => 2 * t + 5 + (2 * t - 1),
-            false => shape.clamps.rows() * shape.data + 1 + (4 * t - 1) + 2 + 4 + helpers + 2,
+            false => rows * data + 1 + (4 * t - 1) + 2 + 4 + helpers + 2,
         };
         let evaluations = queries + (fixed + t) + permuted + (3 * products - 1) + 1;
         Self {
             prove_cpu_s,
-            proof_bytes: 32 * (points + evaluations),
-            commitments: points + fixed + permuted,
+            proof_bytes: bounded(32 * (points + evaluations)),
+            commitments: bounded(points + fixed + permuted),
         }
     }
 
@@ -142,7 +156,7 @@ pub fn candidates(goal: Goal) -> Vec<Shape> {
                         k,
                         data,
                         hash_width,
-                        limb_bits: k - below,
+                        limb_bits: k.saturating_sub(below),
                         clamps: Clamps::ALL,
                         stacked: false,
                     })
@@ -182,23 +196,26 @@ fn variants(shape: Shape, goal: Goal) -> Vec<Shape> {
         })
     });
     // What rows its own tables leave is much less in a stacked circuit, so that a short one can pay there.
-    all.filter(|shape| shape.stacked || shape.limb_bits + 4 > shape.k)
+    all.filter(|shape| shape.stacked || shape.limb_bits.saturating_add(4) > shape.k)
         .collect()
 }
 
 /// What any layout needs at least: shapes without it are not tried.
 struct Least {
     /// Data cells.
-    cells: usize,
+    cells: Amount,
     /// Words to commit to.
-    words: usize,
+    words: Amount,
 }
 
 impl Least {
     fn of(graph: &Graph) -> Self {
         let size = |id: TensorId| {
             let shape = graph.tensors.get(id.0).map(|t| &t.shape);
-            shape.map_or(0, |shape| shape.iter().product::<usize>())
+            shape.map_or(Amount::default(), |shape| {
+                let dims = shape.iter().map(|d| Amount::from(*d));
+                dims.fold(Amount::ONE, |size, d| size * d)
+            })
         };
         let moves = |op: &Op| {
             matches!(
@@ -224,21 +241,20 @@ impl Least {
             let clamped = node.op.clamp().is_some_and(|clamp| {
                 node.pre.lo < clamp.lo || clamp.hi.is_some_and(|hi| node.pre.hi > hi)
             });
-            1 + usize::from(clamped) + usize::from(node.op.divisor() > 1)
+            Amount::from(count([true, clamped, node.op.divisor() > 1]))
         };
         let cells = computed
-            .map(|node| parts(node) * size(node.output))
-            .sum::<usize>()
-            + graph.inputs.iter().map(|id| size(*id)).sum::<usize>()
-            + weights.iter().map(|id| size(*id)).sum::<usize>();
+            .map(|node| size(node.output) * parts(node))
+            .chain(graph.inputs.iter().chain(&weights).map(|id| size(*id)));
         let bits = |id: &TensorId| {
             let range = graph.tensors.get(id.0).map(|t| t.range);
-            let bits = range.map_or(0, |r| 64 - (r.hi.abs_diff(r.lo)).leading_zeros());
-            size(*id) * bits as usize
+            let bits = range.and_then(|r| r.hi.abs_diff(r.lo).checked_ilog2());
+            size(*id) * bits.map_or(0, |b| u64::from(b).saturating_add(1))
         };
+        let words = weights.iter().map(bits).sum::<Amount>();
         Self {
-            cells,
-            words: weights.iter().map(bits).sum::<usize>() / WORD_BITS as usize,
+            cells: cells.sum(),
+            words: words.whole_parts_of(u64::from(WORD_BITS).into()),
         }
     }
 
@@ -247,9 +263,12 @@ impl Least {
             return false;
         };
         // Nine states at least, and a row for each partial round.
-        let permutation = 9 * shape.hash_width + 57;
-        self.cells <= shape.slot_rows() * SLOTS * shape.data
-            && self.words / rate.max(1) * permutation <= shape.usable_rows()
+        let permutation = Amount::from(shape.hash_width) * 9 + Amount::from(57u64);
+        let rows = Amount::from(shape.slot_rows()) * Amount::from(SLOTS);
+        let cells = rows * Amount::from(shape.data);
+        self.cells <= cells
+            && self.words.whole_parts_of(rate.max(1).into()) * permutation
+                <= shape.usable_rows().into()
     }
 }
 
@@ -271,20 +290,23 @@ impl Search {
         let long =
             |terms: usize, length: usize| terms.saturating_mul((length / SHORT).clamp(1, SUMMED));
         let summed = graph.nodes.iter().map(|node| match &node.op {
-            Op::ReduceSum { x, .. } => long(of(*x), of(*x) / of(node.output).max(1)),
+            Op::ReduceSum { x, .. } => {
+                long(of(*x), of(*x).checked_div(of(node.output)).unwrap_or(0))
+            }
             Op::AvgPool { window, .. } => {
                 long(of(node.output).saturating_mul(window.area()), window.area())
             }
             _ => 0,
         });
         let summed = summed.fold(0, usize::saturating_add);
-        let elements: usize = graph.tensors.iter().map(size).sum();
+        let elements = graph.tensors.iter().map(size);
+        let elements = elements.fold(0, usize::saturating_add);
         Self {
             elements,
             work: summed
                 .saturating_add(graph.nodes.len().saturating_mul(NODE))
                 .saturating_add(elements),
-            weights: weights.map(size).sum(),
+            weights: weights.map(size).fold(0, usize::saturating_add),
             tried: 0,
         }
     }
@@ -293,7 +315,7 @@ impl Search {
     fn next(&mut self) -> Result<(), LayoutError> {
         let more = self.weights.saturating_sub(WEIGHTS_OF_A_MEGABYTE);
         let more = more.saturating_mul(ELEMENTS_PER_WEIGHT);
-        let all = self.work.saturating_mul(self.tried + 1);
+        let all = self.work.saturating_mul(self.tried.saturating_add(1));
         let allowed = self.weights.saturating_mul(SEARCH_PER_WEIGHT);
         let too_long = all > SEARCH.saturating_add(allowed);
         if too_long || self.elements > LARGEST.saturating_add(more) {
@@ -309,7 +331,7 @@ impl Search {
                 tried,
             });
         }
-        self.tried += 1;
+        self.tried = self.tried.saturating_add(1);
         Ok(())
     }
 }

@@ -70,8 +70,9 @@ impl Program {
     /// The operand of a constant.
     pub fn constant(&mut self, value: Fr) -> Operand {
         let index = self.known.entry(value).or_insert_with(|| {
+            let next = self.constants.len();
             self.constants.push(value);
-            self.constants.len() - 1
+            next
         });
         Operand::Constant(*index)
     }
@@ -83,8 +84,9 @@ impl Program {
 
     /// `a·b + c`.
     pub fn mul_add(&mut self, a: Operand, b: Operand, c: Operand) -> Operand {
+        let next = self.ops.len();
         self.ops.push(MulAdd { a, b, c });
-        Operand::Result(self.ops.len() - 1)
+        Operand::Result(next)
     }
 
     /// Demands `left = right`.
@@ -94,15 +96,18 @@ impl Program {
 
     /// First cell of every operation, and the number of cells of all.
     pub fn cells(&self) -> (Vec<usize>, usize) {
-        let mut next = 0;
+        let (mut next, mut last) = (0usize, None);
         let firsts = self
             .ops
             .iter()
             .enumerate()
             .map(|(i, op)| {
-                let chained = i > 0 && op.a == Operand::Result(i - 1);
-                let first = if chained { next - 1 } else { next };
-                next = first + 4;
+                let first = match last.replace(Operand::Result(i)) {
+                    Some(last) if op.a == last => next.saturating_sub(1),
+                    _ => next,
+                };
+                // Operations are in memory, where each takes more than four bytes.
+                next = first.saturating_add(4);
                 first
             })
             .collect();

@@ -41,7 +41,7 @@ pub struct Rows {
 impl Rows {
     /// Places parts of these sizes, or says what is too large.
     pub fn new(shape: &Shape, usage: &Usage, constants: usize) -> Result<Self, LayoutError> {
-        let active = shape.usable_rows() - 1;
+        let active = shape.usable_rows().saturating_sub(1);
         let too_small = |resource, needed| LayoutError::TooSmall {
             k: shape.k,
             data: shape.data,
@@ -49,14 +49,18 @@ impl Rows {
             needed,
             available: active,
         };
-        let constant = active - 1;
+        let Some(idle) = active.checked_sub(3) else {
+            return Err(too_small("idle rows", 3));
+        };
+        let constant = active.saturating_sub(1);
+        // Sums of parts that saturate are larger than any shape, and refused.
         if !shape.stacked {
             if usage.scalar_cells > active {
                 return Err(too_small("cells of the scalar program", usage.scalar_cells));
             }
             // Scalar constants share a fixed column with the round constants.
-            if usage.hash_rows + constants > active {
-                let needed = usage.hash_rows + constants;
+            let needed = usage.hash_rows.saturating_add(constants);
+            if needed > active {
                 return Err(too_small("rows of the hash", needed));
             }
             return Ok(Self {
@@ -67,7 +71,7 @@ impl Rows {
                 scalar: 0,
                 constant,
                 configuration: active,
-                idle: active - 3,
+                idle,
                 spare: active.saturating_sub(usage.table_rows),
             });
         }
@@ -77,12 +81,13 @@ impl Rows {
                 shape.data
             )));
         }
-        let data = (usage.slot_rows + 2) * SLOTS;
-        let summed = data + usage.table_rows;
+        let data = usage.slot_rows.saturating_add(2).saturating_mul(SLOTS);
+        let summed = data.saturating_add(usage.table_rows);
         // The running sum has one more row.
-        let hash = summed + 1;
-        let operations = data + usage.scalar_cells.saturating_sub(constants);
-        let needed = (hash + usage.hash_rows).max(operations) + constants;
+        let hash = summed.saturating_add(1);
+        let operations = data.saturating_add(usage.scalar_cells.saturating_sub(constants));
+        let below = hash.saturating_add(usage.hash_rows).max(operations);
+        let needed = below.saturating_add(constants);
         Ok(Self {
             data,
             table: data,
@@ -91,7 +96,7 @@ impl Rows {
             scalar: data,
             constant,
             configuration: active,
-            idle: data - SLOTS,
+            idle: data.saturating_sub(SLOTS),
             spare: active
                 .checked_sub(needed)
                 .ok_or_else(|| too_small("rows of data, tables, hash and constants", needed))?,

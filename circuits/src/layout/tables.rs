@@ -35,24 +35,27 @@ impl Function {
             .take_while(move |(argument, _)| *argument < range.stride)
     }
 
-    fn new(range: FunctionRange, table: &Table) -> Self {
+    /// `None` where 64 bits do not hold an entry, which lowering refuses for the node that reads them.
+    fn new(range: FunctionRange, table: &Table) -> Option<Self> {
         let least = least_value(table);
-        let mut first = None;
-        let mut entries = Vec::new();
-        for (argument, y) in Self::arguments(range, table) {
-            first = first.or(Some(argument));
-            entries.push(argument + range.stride * (y - least) as u64);
-        }
-        Self {
+        let first = Self::arguments(range, table).next();
+        let entry = |(argument, y): (u64, i64)| {
+            let value = u64::try_from(i128::from(y) - i128::from(least)).ok()?;
+            range.stride.checked_mul(value)?.checked_add(argument)
+        };
+        Some(Self {
             range,
             least,
-            first: first.unwrap_or(0),
-            entries,
-        }
+            first: first.map_or(0, |(argument, _)| argument),
+            entries: Self::arguments(range, table)
+                .map(entry)
+                .collect::<Option<_>>()?,
+        })
     }
 
     fn row(&self, cell: u64) -> Option<usize> {
-        let at = (cell % self.range.stride).checked_sub(self.first)? as usize;
+        let argument = cell.checked_rem(self.range.stride)?;
+        let at = argument.checked_sub(self.first)? as usize;
         (self.entries.get(at) == Some(&cell)).then_some(at)
     }
 }
@@ -105,8 +108,12 @@ impl Tables {
         // Counted before they are made: those of a shape that is too small may be many times its size.
         let entries =
             |(range, table): &(FunctionRange, &Table)| Function::arguments(*range, table).count();
-        let needed = tables.rows() + wanted.iter().map(entries).sum::<usize>();
-        let available = shape.usable_rows() - 1;
+        let needed = wanted
+            .iter()
+            .map(entries)
+            .fold(tables.rows(), usize::saturating_add);
+        let available = shape.usable_rows().saturating_sub(1);
+        // So is what saturates.
         if needed > available {
             return Err(LayoutError::TooSmall {
                 k: shape.k,
@@ -119,13 +126,22 @@ impl Tables {
         let made = wanted.into_iter();
         tables.functions = made
             .map(|(range, table)| Function::new(range, table))
-            .collect();
+            .collect::<Option<_>>()
+            .ok_or_else(|| LayoutError::Graph("a table's entries have more than 64 bits".into()))?;
         Ok(tables)
+    }
+
+    /// Rows of each table, in the order of tags.
+    fn lengths(&self) -> impl Iterator<Item = usize> + '_ {
+        let sizes = self.sizes.iter().map(|size| *size as usize);
+        let functions = self.functions.iter().map(|f| f.entries.len());
+        sizes.chain(functions)
     }
 
     /// Rows of all tables.
     pub fn rows(&self) -> usize {
-        self.first_row(self.sizes.len() + self.functions.len())
+        // `new` refuses more than a shape has, so that no first row saturates.
+        self.lengths().fold(0, usize::saturating_add)
     }
 
     /// The tag for a range: the smallest table that does.
@@ -135,7 +151,7 @@ impl Tables {
             Range::AtLeast(n) => self.sizes.iter().position(|size| *size >= n),
             Range::Function(range) => {
                 let at = self.functions.iter().position(|f| f.range == range)?;
-                Some(self.sizes.len() + at)
+                self.sizes.len().checked_add(at)
             }
         }
     }
@@ -150,9 +166,7 @@ impl Tables {
 
     /// First table row of a tag.
     pub fn first_row(&self, tag: usize) -> usize {
-        let sizes = self.sizes.iter().map(|size| *size as usize);
-        let functions = self.functions.iter().map(|f| f.entries.len());
-        sizes.chain(functions).take(tag).sum()
+        self.lengths().take(tag).fold(0, usize::saturating_add)
     }
 
     /// The cell that joins an argument, less the offset, with its value, and the value, less the least
@@ -164,7 +178,7 @@ impl Tables {
         let function = self.functions.iter().find(|f| f.range == range)?;
         let at = argument.checked_sub(function.first)? as usize;
         let cell = *function.entries.get(at)?;
-        Some((cell, cell / range.stride))
+        Some((cell, cell.checked_div(range.stride)?))
     }
 
     /// The least value of a function.
@@ -175,12 +189,10 @@ impl Tables {
 
     /// First row of every tag.
     pub fn index(&self) -> Index<'_> {
-        let firsts = (0..self.sizes.len() + self.functions.len())
-            .map(|tag| self.first_row(tag))
-            .collect();
+        let tags = self.lengths().enumerate();
         Index {
             tables: self,
-            firsts,
+            firsts: tags.map(|(tag, _)| self.first_row(tag)).collect(),
         }
     }
 
@@ -209,10 +221,11 @@ impl Index<'_> {
     pub fn row(&self, tag: usize, cell: u64) -> Option<usize> {
         let first = *self.firsts.get(tag)?;
         match self.tables.sizes.get(tag) {
-            Some(size) => (cell < *size).then(|| first + cell as usize),
+            Some(size) if cell >= *size => None,
+            Some(_) => first.checked_add(cell as usize),
             None => {
-                let function = self.tables.functions.get(tag - self.tables.sizes.len())?;
-                Some(first + function.row(cell)?)
+                let at = tag.checked_sub(self.tables.sizes.len())?;
+                first.checked_add(self.tables.functions.get(at)?.row(cell)?)
             }
         }
     }

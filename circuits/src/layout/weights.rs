@@ -11,6 +11,7 @@ use super::{
     pack::Statement,
     program::Operand,
     repairs::{undone, Repair},
+    size::Size,
     LayoutError, Step,
 };
 use crate::graph::{Graph, Interval, Role, TensorId};
@@ -64,15 +65,15 @@ pub fn stored_ranges(graph: &Graph) -> Vec<Interval> {
         }
     }
     let signed = |widest: Interval| {
-        let mut bound = 1i64;
-        // Declared ranges are far from the end of 64 bits (`Graph::validate`).
-        while bound < i64::MAX / 2 && (widest.lo < -bound || widest.hi >= bound) {
-            bound *= 2;
+        let mut all = Interval { lo: -1, hi: 0 };
+        // At the ends of 64 bits, which declared ranges are far from (`Graph::validate`), it holds them all.
+        while widest.lo < all.lo || widest.hi > all.hi {
+            all = Interval {
+                lo: all.lo.saturating_mul(2),
+                hi: all.hi.saturating_mul(2).saturating_add(1),
+            };
         }
-        Interval {
-            lo: -bound,
-            hi: bound - 1,
-        }
+        all
     };
     ends.into_iter().map(|end| signed(ranges[end])).collect()
 }
@@ -99,21 +100,18 @@ impl Builder<'_> {
         let any = segments.iter().flatten().flatten().next();
         let range = any.map_or(Interval { lo: -1, hi: 0 }, |(id, _)| self.weight_range(*id));
         let last = |segment: &Vec<Option<_>>| segment.iter().rposition(Option::is_some);
-        let channels = segments.iter().filter_map(last).max().map_or(0, |c| c + 1);
-        let geometry = Geometry {
-            segments: segments.len(),
-            rows: self.rows_for(channels),
-            variable: Variable::Channel,
-        };
+        // As many as up to an index of a slice.
+        let channels = segments.iter().filter_map(last).max();
+        let channels = channels.map_or(0, |c| c.saturating_add(1));
+        let geometry = self.geometry(segments.len(), channels, Variable::Channel)?;
         let values = super::emit::span(range.lo, range.hi);
         let limbs = self.limbs("weight", values, true, geometry)?;
-        let width = geometry.rows * self.shape.data;
-        let mut elements = Vec::with_capacity(width * segments.len());
+        let mut elements = Vec::with_capacity(geometry.cells());
         let (mut pads, mut copies) = (Vec::new(), Vec::new());
         // Segments that are nothing but copies are in C already.
         let mut fresh = vec![false; segments.len()];
         for (s, segment) in segments.iter().enumerate() {
-            for o in 0..width {
+            for o in 0..geometry.width() {
                 let at = elements.len();
                 let mut weight = segment.get(o).copied().flatten();
                 match weight {
@@ -141,7 +139,7 @@ impl Builder<'_> {
         self.fix_zero(&limbs, range.lo, &pads)?;
         let zero = range.lo.unsigned_abs();
         let lanes: Vec<_> = self
-            .lanes(&limbs, geometry.segments, channels, zero)
+            .lanes(&limbs, geometry.segments, channels, zero)?
             .filter(|lane| fresh[lane.segment])
             .collect();
         self.committed
@@ -158,11 +156,12 @@ impl Builder<'_> {
 
     /// Packs all weights into the model's message: segments of as many rows share words, whatever
     /// layer they belong to, the longest first.
-    pub fn commit_weights(&mut self) {
+    pub fn commit_weights(&mut self) -> Result<(), LayoutError> {
         for (rows, mut lanes) in std::mem::take(&mut self.committed) {
             lanes.sort_by_key(|lane| std::cmp::Reverse(lane.cells));
-            self.pack(lanes, rows, Variable::Channel, Some(Statement::MODEL));
+            self.pack(lanes, rows, Variable::Channel, Some(Statement::MODEL))?;
         }
+        Ok(())
     }
 
     /// The interval that a weight tensor is stored in.
@@ -185,7 +184,7 @@ impl Builder<'_> {
             .graph
             .tensors
             .get(id.0)
-            .map(|t| t.shape.iter().product());
+            .and_then(|t| Size::product(t.shape.iter().copied()).known());
         let homes = self.weight_homes.get_mut(id.0).ok_or_else(missing)?;
         let tied = !undone(Repair::Sharing);
         let known = homes
@@ -225,7 +224,7 @@ impl Builder<'_> {
 
     /// Fold of a segment, with the offset.
     pub fn weight_fold(&mut self, matrix: &Matrix, segment: usize) -> Operand {
-        let ones = self.ones(Variable::Channel, matrix.geometry.rows * self.shape.data);
+        let ones = self.ones(Variable::Channel, matrix.geometry.width());
         self.value(
             &matrix.limbs,
             matrix.offset.into(),
@@ -246,14 +245,19 @@ impl Builder<'_> {
     }
 
     /// One weight.
-    pub fn weight_cell(&mut self, matrix: &Matrix, segment: usize, channel: usize) -> Operand {
+    pub fn weight_cell(
+        &mut self,
+        matrix: &Matrix,
+        segment: usize,
+        channel: usize,
+    ) -> Result<Operand, LayoutError> {
         let one = self.one();
-        let index = segment * matrix.geometry.rows * self.shape.data + channel;
-        self.value(
+        let index = matrix.geometry.at(segment, channel).get()?;
+        Ok(self.value(
             &matrix.limbs,
             matrix.offset.into(),
             |block| Operand::Cell { block, index },
             one,
-        )
+        ))
     }
 }

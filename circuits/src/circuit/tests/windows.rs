@@ -9,7 +9,7 @@ use super::{
 use crate::{
     circuit::Witness,
     graph::{range, Op, TensorId, Window},
-    layout::{Accumulator, Emit, Plan, Step},
+    layout::{Accumulator, Emit, LayoutError, Plan, Step},
 };
 
 /// `[1, side, side]` → four channels by a convolution → average pool.
@@ -162,4 +162,29 @@ fn every_cell() {
 fn real_proofs_of_cheats_are_rejected() {
     let model = pooled(36, 30, window(3, 1, 0), window(2, 2, 0));
     real_cheats(model, shape(14, 2, 3));
+}
+
+/// Graphs with so many taps are refused before they are laid out; the layout does not rely on it. Were their number
+/// to wrap there would be none, and a pool would be zero whatever it reads.
+#[test]
+fn taps_that_64_bits_do_not_count() {
+    let side = 1usize << (usize::BITS / 2);
+    let window = Window {
+        kernel: [side; 2],
+        stride: [1, 1],
+        pads: [side - 1, side - 1, 0, 0],
+    };
+    for op in [
+        |x, window| Op::MaxPool { x, window },
+        |x, window| Op::AvgPool { x, window },
+    ] {
+        let mut model = Model::new(69);
+        let x = model.input(&[1, 1, 1], 7);
+        let y = model.node(&[1, 1, 1], op(x, window));
+        model.graph.outputs.push(y);
+        match Plan::new(&model.graph, &model.visibilities, the_shape()) {
+            Err(LayoutError::Size { node }) => assert_eq!(node, "n0"),
+            other => panic!("{other:?}"),
+        }
+    }
 }

@@ -13,12 +13,18 @@ use super::{planes::Input, term, Builder, LayoutError, Operand, Variable};
 use crate::{
     graph::{Op, TensorId},
     layout::{
-        block::Geometry,
         emit::{Axis, Output, Tap},
+        size::{indices, size, Size},
         weights::Matrix,
         Accumulator,
     },
 };
+
+/// What tap `t` reads of the window that begins at `origin`, in a kernel of so many columns.
+fn tap_place(origin: [usize; 2], t: usize, columns: usize) -> [Size; 2] {
+    let [y, x] = origin.map(size);
+    [y + size(t) / columns, x + size(t) % columns]
+}
 
 impl Builder<'_> {
     /// Lowers [`Op::Conv`].
@@ -50,40 +56,41 @@ impl Builder<'_> {
                 "only ungrouped and depthwise convolutions (one output per channel) are proven",
             ));
         }
-        let cells_each = 2 + usize::from(clamp.is_some());
+        let cells_each = if clamp.is_some() { 3 } else { 2 };
         let phases = self.phases(*x, window, output, cells_each)?;
         let input = self.conv_input(node, *x, window, phases)?;
-        let origins: Vec<[usize; 2]> = input.origins().collect();
+        let origins: Vec<[usize; 2]> = input.origins()?;
         let kernel @ [kh, kw] = window.kernel;
         let taps_in = if depthwise { 1 } else { channels };
-        let mut segments = Vec::with_capacity(taps_in * kh * kw + 1);
-        for m in 0..taps_in * kh * kw {
-            let source = |o: usize| Some((*w, o * taps_in * kh * kw + m));
-            segments.push((0..outputs).map(source).collect::<Vec<_>>());
+        let area = (size(kh) * kw).get()?;
+        let terms = (size(taps_in) * area).get()?;
+        let mut segments = Vec::new();
+        for m in 0..terms {
+            let source = |o: usize| Ok(Some((*w, (size(o) * terms + m).get()?)));
+            let segment = (0..outputs).map(source);
+            segments.push(segment.collect::<Result<Vec<_>, LayoutError>>()?);
         }
         if let Some(bias) = bias {
             segments.push((0..outputs).map(|o| Some((*bias, o))).collect());
         }
+        // The bias, if there is one, comes last.
+        let last = segments.len().saturating_sub(1);
         let matrix = self.weights(&segments)?;
 
-        let reach = origins
-            .iter()
-            .map(|[y, x]| input.exponent([y + kh - 1, x + kw - 1]))
-            .max()
-            .unwrap_or(0);
-        let rows = self.rows_for(input.planes.cells + reach);
-        let cells = rows * self.shape.data;
-        let geometry = Geometry {
-            segments: outputs * origins.len(),
-            rows,
-            variable: Variable::Position,
-        };
+        let mut reach = 0;
+        for [y, x] in &origins {
+            let last = [size(*y) + kh - 1, size(*x) + kw - 1];
+            reach = reach.max(input.exponent(last).get()?);
+        }
+        let used = (size(input.planes.cells) + reach).get()?;
+        let segments = size(outputs) * origins.len();
+        let geometry = self.geometry(segments, used, Variable::Position)?;
         let emit = self.emit(Output {
             geometry,
             div: *div,
             pre: self.pre(node),
             clamp: *clamp,
-            bias: bias.map(|_| (matrix.clone(), segments.len() - 1, Axis::Segment)),
+            bias: bias.map(|_| (matrix.clone(), last, Axis::Segment)),
             packed: false,
         })?;
 
@@ -93,47 +100,49 @@ impl Builder<'_> {
                 true => self.depthwise_sum(&input, &matrix, kernel, *origin),
                 false => self.conv_sum(&input, &matrix, (channels, kernel), *origin),
             })
-            .collect();
+            .collect::<Result<_, _>>()?;
         let sum = self.over_phases(outputs, sums);
         // Align the product's last coefficient with the output planes' last cell.
-        let slack = self.power(Variable::Position, cells - input.planes.cells - reach);
+        let after = (size(geometry.width()) - used).get()?;
+        let slack = self.power(Variable::Position, after);
         let sum = self.mul(sum, slack);
         let mut left = self.combine([(emit.factor, sum)]);
         if bias.is_some() {
-            let folded = self.weight_fold(&matrix, segments.len() - 1);
-            let ones = self.ones(Variable::Position, cells);
+            let folded = self.weight_fold(&matrix, last);
+            let ones = self.ones(Variable::Position, geometry.width());
             let spread = self.mul(folded, ones);
             let spread = self.over_phases(outputs, vec![spread; origins.len()]);
             left = self.combine([(1, left), (emit.divisor, spread)]);
         }
         let right = self.rounded_total(&emit);
         // Ungrouped: the weights' folds end at their padded width, the planes at `outputs`.
-        let pad = matrix.geometry.rows * self.shape.data - outputs;
-        let shift = self.power(Variable::Channel, pad);
+        let pad = size(matrix.geometry.width()) - outputs;
+        let shift = self.power(Variable::Channel, pad.get()?);
         let right = self.mul(right, shift);
         self.program.assert_equal(left, right);
 
-        let taps = |[y, x]: [usize; 2]| -> Vec<Tap> {
-            let each = (0..taps_in).flat_map(|c| (0..kh * kw).map(move |t| (c, t)));
+        let taps = |origin: [usize; 2]| -> Result<Vec<Tap>, LayoutError> {
+            let each = (0..taps_in).flat_map(|c| (0..area).map(move |t| (c, t)));
             let tap = |(segment, (c, t)): (usize, (usize, usize))| {
-                let at = [y + t / kw, x + t % kw];
-                Tap {
-                    plane: c * input.residues() + input.residue(at),
-                    shift: reach - input.exponent(at),
+                let at = tap_place(origin, t, kw);
+                Ok(Tap {
+                    plane: (size(c) * input.residues() + input.residue(at)).get()?,
+                    shift: (size(reach) - input.exponent(at)).get()?,
                     segment,
-                }
+                })
             };
             each.enumerate().map(tap).collect()
         };
-        let taps = origins.iter().map(|origin| taps(*origin)).collect();
-        let origin = input.planes.origin + reach;
-        let positions = (0..outputs * height * width)
+        let taps = origins.iter().map(|origin| taps(*origin));
+        let taps = taps.collect::<Result<_, _>>()?;
+        let origin = size(input.planes.origin) + reach;
+        let positions = (0..(size(outputs) * height * width).get()?)
             .map(|e| {
-                let (o, y, x) = (e / (height * width), e / width % height, e % width);
-                let (phase, far) = input.output(y, x);
-                (phase * outputs + o) * cells + origin + far
+                let [o, y, x] = indices(e, [height, width]);
+                let (phase, far) = input.output([y, x]);
+                geometry.at(phase * outputs + o, origin + far).get()
             })
-            .collect();
+            .collect::<Result<_, _>>()?;
         let x = term(1, &input.home);
         let planes = input.firsts.clone();
         let cells = input.planes.cells;
@@ -156,8 +165,8 @@ impl Builder<'_> {
         };
         self.define(node, accumulator, emit, output, positions)?;
         Ok(format!(
-            "polynomial product, planes of {rows}×{} cells",
-            self.shape.data
+            "polynomial product, planes of {}×{} cells",
+            geometry.rows, self.shape.data
         ))
     }
 
@@ -177,20 +186,19 @@ impl Builder<'_> {
         matrix: &Matrix,
         (channels, [kh, kw]): (usize, [usize; 2]),
         origin: [usize; 2],
-    ) -> Operand {
-        let residues = input.residues();
-        let places = |t: usize| [origin[0] + t / kw, origin[1] + t % kw];
-        let taps: Vec<Vec<usize>> = (0..residues)
-            .map(|residue| {
-                (0..kh * kw)
-                    .filter(|t| input.residue(places(*t)) == residue)
-                    .collect()
-            })
-            .collect();
+    ) -> Result<Operand, LayoutError> {
+        let residues = input.residues().get()?;
+        let area = (size(kh) * kw).get()?;
+        // Of each residue, the taps that read it: index and exponent.
+        let mut taps: Vec<Vec<(usize, usize)>> = vec![Vec::new(); residues];
+        for t in 0..area {
+            let at = tap_place(origin, t, kw);
+            taps[input.residue(at).get()?].push((t, input.exponent(at).get()?));
+        }
         let offsets: Vec<Operand> = taps
             .iter()
             .map(|taps| {
-                let exponents = taps.iter().map(|t| input.exponent(places(*t)));
+                let exponents = taps.iter().map(|(_, exponent)| *exponent);
                 self.kernel_offset(matrix, exponents.collect())
             })
             .collect();
@@ -199,13 +207,13 @@ impl Builder<'_> {
             for (residue, taps) in taps.iter().enumerate() {
                 let mut kernel = None;
                 let mut last = 0;
-                for &t in taps.iter().rev() {
-                    let fold = self.weight_fold_raw(matrix, c * kh * kw + t);
-                    let exponent = input.exponent(places(t));
+                for &(t, exponent) in taps.iter().rev() {
+                    let fold = self.weight_fold_raw(matrix, (size(c) * area + t).get()?);
                     kernel = Some(match kernel {
                         None => fold,
                         Some(so_far) => {
-                            let step = self.power(Variable::Position, last - exponent);
+                            let step = (size(last) - exponent).get()?;
+                            let step = self.power(Variable::Position, step);
                             self.program.mul_add(so_far, step, fold)
                         }
                     });
@@ -214,11 +222,12 @@ impl Builder<'_> {
                 let Some(kernel) = kernel else { continue };
                 let shift = self.power(Variable::Position, last);
                 let kernel = self.program.mul_add(kernel, shift, offsets[residue]);
-                let plane = self.plane_value(input, c * residues + residue);
+                let plane = (size(c) * residues + residue).get()?;
+                let plane = self.plane_value(input, plane);
                 sum = self.program.mul_add(kernel, plane, sum);
             }
         }
-        sum
+        Ok(sum)
     }
 
     /// What the weights' offset contributes to a kernel's fold: `offset·1(u)·Σ v^exponent`.
@@ -229,7 +238,7 @@ impl Builder<'_> {
             let power = self.power(Variable::Position, exponent);
             sum = self.program.mul_add(power, one, sum);
         }
-        let ones = self.ones(Variable::Channel, matrix.geometry.rows * self.shape.data);
+        let ones = self.ones(Variable::Channel, matrix.geometry.width());
         let spread = self.mul(sum, ones);
         self.combine([(matrix.offset.into(), spread)])
     }
@@ -242,24 +251,26 @@ impl Builder<'_> {
         matrix: &Matrix,
         [kh, kw]: [usize; 2],
         origin: [usize; 2],
-    ) -> Operand {
+    ) -> Result<Operand, LayoutError> {
         let residues = input.residues();
+        let area = (size(kh) * kw).get()?;
         let channel = self.challenge(Variable::Channel);
         let mut total = self.zero();
         for c in 0..matrix.channels {
             let mut sum = self.zero();
-            for t in 0..kh * kw {
-                let at = [origin[0] + t / kw, origin[1] + t % kw];
-                let weight = self.weight_cell(matrix, t, c);
-                let power = self.power(Variable::Position, input.exponent(at));
+            for t in 0..area {
+                let at = tap_place(origin, t, kw);
+                let weight = self.weight_cell(matrix, t, c)?;
+                let power = self.power(Variable::Position, input.exponent(at).get()?);
                 let tap = self.mul(weight, power);
-                let plane = self.plane_value(input, c * residues + input.residue(at));
+                let plane = (residues * c + input.residue(at)).get()?;
+                let plane = self.plane_value(input, plane);
                 sum = self.program.mul_add(tap, plane, sum);
             }
             total = self.program.mul_add(total, channel, sum);
         }
-        let pad = matrix.geometry.rows * self.shape.data - matrix.channels;
-        let shift = self.power(Variable::Channel, pad);
-        self.mul(total, shift)
+        let pad = size(matrix.geometry.width()) - matrix.channels;
+        let shift = self.power(Variable::Channel, pad.get()?);
+        Ok(self.mul(total, shift))
     }
 }

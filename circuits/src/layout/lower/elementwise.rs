@@ -9,6 +9,7 @@ use crate::{
         emit::{span, Axis, Emit, Output, Term},
         needed::Needed,
         repairs::{undone, Repair},
+        size::size,
         Accumulator, Step,
     },
 };
@@ -45,12 +46,12 @@ impl Builder<'_> {
                 home.geometry.variable == Variable::Position
                     && home.geometry.segments == channels
                     && {
-                        let cells = home.geometry.rows * self.shape.data;
-                        let per = elements / channels.max(1);
-                        home.positions
-                            .iter()
-                            .enumerate()
-                            .all(|(e, p)| p / cells == e / per)
+                        let cells = home.geometry.width();
+                        let per = elements.checked_div(channels).unwrap_or(0);
+                        home.positions.iter().enumerate().all(|(e, p)| {
+                            let [at, channel] = [p.checked_div(cells), e.checked_div(per)];
+                            at.is_some() && at == channel
+                        })
                     }
             }
             Axis::Cell => {
@@ -58,11 +59,13 @@ impl Builder<'_> {
                     && home.positions.iter().enumerate().all(|(e, p)| e == *p)
             }
         };
-        if !fits || !home.is_distinct(self.shape.data) {
+        if !fits || !home.is_distinct() {
             home = self.storing_zero(node, home)?;
             home = self.gather_channels(&home, channels)?;
         }
         let parts: Vec<TensorId> = [*w, *bias].into_iter().flatten().collect();
+        // The bias, if there is one, comes last.
+        let last = parts.len().saturating_sub(1);
         let segments: Vec<Vec<_>> = parts
             .iter()
             .map(|id| (0..channels).map(|c| Some((*id, c))).collect())
@@ -74,20 +77,20 @@ impl Builder<'_> {
             div: *div,
             pre: self.pre(node),
             clamp: *clamp,
-            bias: bias.map(|_| (matrix.clone(), parts.len() - 1, axis)),
+            bias: bias.map(|_| (matrix.clone(), last, axis)),
             packed: false,
         })?;
 
         // Both sides end at `width` in the channel variable.
-        let matrix_width = matrix.geometry.rows * self.shape.data;
+        let matrix_width = matrix.geometry.width();
         let (right, width, ones) = match axis {
             Axis::Segment => {
-                let ones = self.ones(geometry.variable, geometry.rows * self.shape.data);
+                let ones = self.ones(geometry.variable, geometry.width());
                 (self.rounded_total(&emit), channels, ones)
             }
             Axis::Cell => {
-                let cells = geometry.segments * geometry.rows * self.shape.data;
-                (self.flat_rounded(&emit, geometry), cells, self.one())
+                let right = self.flat_rounded(&emit, geometry);
+                (right, geometry.cells(), self.one())
             }
         };
         let products = match w {
@@ -108,7 +111,7 @@ impl Builder<'_> {
                 let channel = self.challenge(Variable::Channel);
                 let mut sum = self.zero();
                 for c in 0..channels {
-                    let weight = self.weight_cell(&matrix, 0, c);
+                    let weight = self.weight_cell(&matrix, 0, c)?;
                     let value = match axis {
                         Axis::Segment => self.value(
                             &home.limbs,
@@ -121,19 +124,20 @@ impl Builder<'_> {
                     let product = self.mul(weight, value);
                     sum = self.program.mul_add(sum, channel, product);
                 }
-                let shift = self.power(Variable::Channel, width - channels);
+                let after = (size(width) - channels).get()?;
+                let shift = self.power(Variable::Channel, after);
                 self.mul(sum, shift)
             }
         };
         let mut left = self.combine([(emit.factor, products)]);
         let mut right = right;
         if bias.is_some() {
-            let folded = self.weight_fold(&matrix, parts.len() - 1);
+            let folded = self.weight_fold(&matrix, last);
             let spread = self.mul(folded, ones);
             // Align the padded weights with the channels of the blocks, whichever is wider.
             let common = width.max(matrix_width);
-            let up = self.power(Variable::Channel, common - width);
-            let bias_up = self.power(Variable::Channel, common - matrix_width);
+            let [up, bias_up] = [width, matrix_width]
+                .map(|own| self.power(Variable::Channel, common.saturating_sub(own)));
             left = self.mul(left, up);
             right = self.mul(right, up);
             let spread = self.mul(spread, bias_up);
@@ -175,7 +179,7 @@ impl Builder<'_> {
         let mut homes: Vec<Home> = Vec::with_capacity(operands.len());
         for (_, id) in operands {
             let mut home = self.home(*id)?;
-            if homes.is_empty() && !home.is_distinct(self.shape.data) {
+            if homes.is_empty() && !home.is_distinct() {
                 home = self.filled(home)?;
             }
             if let Some(first) = homes.first() {
@@ -412,20 +416,13 @@ impl Builder<'_> {
     /// The values that limbs are meant to hold: those of all cells, elements or not. Tables may be larger
     /// than asked for ([`crate::layout::Range::AtLeast`]), so that this decides about sizes only.
     pub fn held(&self, offset: i64, limbs: &[Limb]) -> Result<Interval, LayoutError> {
-        let largest: i128 = limbs
-            .iter()
-            .map(|limb| {
-                let n = self.blocks[limb.block].range.size();
-                i128::from(limb.base) * (i128::from(n) - 1)
-            })
-            .sum();
-        self.interval("a value", offset.into(), i128::from(offset) + largest)
+        let most = self.largest(limbs)?.saturating_add(offset.into());
+        self.interval("a value", offset.into(), most)
     }
 
     /// Copies a home into the arrangement of another.
     fn gather_like(&mut self, home: &Home, like: &Home) -> Result<Home, LayoutError> {
-        let cells = like.geometry.segments * like.geometry.rows * self.shape.data;
-        let mut elements = vec![None; cells];
+        let mut elements = vec![None; like.geometry.cells()];
         for (element, &position) in like.positions.iter().enumerate() {
             elements[position] = Some(element);
         }
@@ -439,27 +436,18 @@ impl Builder<'_> {
         channels: usize,
     ) -> Result<Home, LayoutError> {
         let elements = home.positions.len();
-        let per = elements / channels.max(1);
+        let per = elements.checked_div(channels).unwrap_or(elements);
         if per <= 1 {
-            let geometry = Geometry {
-                segments: 1,
-                rows: self.rows_for(elements),
-                variable: Variable::Channel,
-            };
+            let geometry = self.geometry(1, elements, Variable::Channel)?;
             let order: Vec<Option<usize>> = (0..elements).map(Some).collect();
             return self.gather(home, geometry, &order, true);
         }
-        let rows = self.rows_for(per);
-        let cells = rows * self.shape.data;
-        let mut order = vec![None; channels * cells];
+        let geometry = self.geometry(channels, per, Variable::Position)?;
+        let mut order = vec![None; geometry.cells()];
         for e in 0..elements {
-            order[e / per * cells + e % per] = Some(e);
+            let place = geometry.at(size(e) / per, size(e) % per);
+            order[place.get()?] = Some(e);
         }
-        let geometry = Geometry {
-            segments: channels,
-            rows,
-            variable: Variable::Position,
-        };
         self.gather(home, geometry, &order, true)
     }
 }

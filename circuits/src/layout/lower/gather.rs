@@ -6,7 +6,8 @@ use crate::{
     layout::{
         block::{Geometry, Range, Variable},
         emit::span,
-        pack::{word_major, word_major_cells, WORD_BITS},
+        pack::{per_word, word_major, word_major_cells},
+        size::size,
     },
 };
 
@@ -40,12 +41,13 @@ impl Builder<'_> {
             .collect();
         self.steps.push(Step::Gather { copies });
         if zero_pads {
-            let pads: Vec<usize> = (0..geometry.segments * geometry.rows * self.shape.data)
+            let pads: Vec<usize> = (0..geometry.cells())
                 .filter(|&i| elements.get(i).copied().flatten().is_none())
                 .collect();
             self.fix_zero(&limbs, home.offset, &pads)?;
         }
-        let mut positions = vec![0; elements.iter().flatten().max().map_or(0, |e| e + 1)];
+        let last = elements.iter().flatten().max();
+        let mut positions = vec![0; last.map_or(Ok(0), |e| (size(*e) + 1).get())?];
         for (i, element) in elements.iter().enumerate() {
             if let Some(e) = element {
                 positions[*e] = i;
@@ -62,15 +64,11 @@ impl Builder<'_> {
 
     /// Copies a home so that every cell of its blocks holds an element's value, in dense blocks.
     pub fn filled(&mut self, home: Home) -> Result<Home, LayoutError> {
-        if home.is_full(self.shape.data) {
+        if home.is_full() {
             return Ok(home);
         }
         let count = home.positions.len();
-        let geometry = Geometry {
-            segments: 1,
-            rows: self.rows_for(count),
-            variable: Variable::Position,
-        };
+        let geometry = self.geometry(1, count, Variable::Position)?;
         self.fill(&home, geometry, &(0..count).collect::<Vec<_>>())
     }
 
@@ -85,12 +83,12 @@ impl Builder<'_> {
         geometry: Geometry,
         positions: &[usize],
     ) -> Result<Home, LayoutError> {
-        let mut elements = vec![None; geometry.cells(self.shape.data)];
+        let mut elements = vec![None; geometry.cells()];
         for (element, &position) in positions.iter().enumerate() {
             elements[position] = Some(element);
         }
-        let last = elements[positions.len() - 1];
-        elements[positions.len()..].fill(last);
+        let (own, after) = elements.split_at_mut(positions.len());
+        after.fill(own.last().copied().flatten());
         let mut filled = self.gather(home, geometry, &elements, false)?;
         filled.positions = positions.to_vec();
         filled.filled = true;
@@ -98,24 +96,19 @@ impl Builder<'_> {
     }
 
     /// Whether a home can be packed as it is: word by word, in tables of known size.
-    pub fn is_packed(&self, home: &Home) -> bool {
+    pub fn is_packed(&self, home: &Home) -> Result<bool, LayoutError> {
         let exact = home
             .limbs
             .iter()
             .all(|limb| matches!(self.blocks[limb.block].range, Range::Exact(_)));
-        let bits = home.limbs.iter().map(|limb| {
-            let n = self.blocks[limb.block].range.size();
-            u128::from(limb.base) * u128::from(n - 1)
-        });
-        let bits = 128 - bits.sum::<u128>().leading_zeros();
-        let per_word = (WORD_BITS / bits.max(1)) as usize;
-        let (elements, width) = (home.positions.len(), home.geometry.rows * self.shape.data);
+        let per_word = per_word(self.packed_bits(&home.limbs)?);
+        let (elements, width) = (home.positions.len(), home.geometry.width());
         let segments = elements.div_ceil(width);
-        exact
-            && segments <= per_word.max(1)
+        Ok(exact
+            && segments <= per_word
             && home.geometry.segments == segments
-            && (elements == home.geometry.cells(self.shape.data) || self.pads_are_zero(home))
-            && word_major(elements, width).eq(home.positions.iter().copied())
+            && (elements == home.geometry.cells() || self.pads_are_zero(home))
+            && word_major(elements, width).eq(home.positions.iter().copied()))
     }
 
     /// Whether cells without an element are known to hold zero, as a packer has them.
@@ -140,14 +133,14 @@ impl Builder<'_> {
         }
         let largest = self.interval("an output", 0, i128::from(top) * i128::from(values) - 1)?;
         let bits = Self::bits_of(0, largest.hi);
-        let geometry = self.packed_geometry(elements, bits, Variable::Channel);
-        let cells = word_major_cells(elements, geometry.rows * self.shape.data);
+        let geometry = self.packed_geometry(elements, bits, Variable::Channel)?;
+        let cells = word_major_cells(elements, &geometry);
         let packed = self.gather(home, geometry, &cells, false)?;
-        let last = packed.limbs.len().saturating_sub(1);
-        for (i, limb) in packed.limbs.iter().enumerate() {
-            let size = match (i == last, packed.limbs.get(i + 1)) {
-                (true, _) | (_, None) => values,
-                (false, Some(next)) => next.base / limb.base,
+        let next = packed.limbs.iter().skip(1).map(Some).chain([None]);
+        for (limb, next) in packed.limbs.iter().zip(next) {
+            let size = match next {
+                None => values,
+                Some(next) => next.base.checked_div(limb.base).unwrap_or(0),
             };
             self.blocks[limb.block].range = Range::Exact(size);
         }

@@ -10,6 +10,7 @@ use crate::{
         block::Geometry,
         emit::{Axis, Output},
         pack::{word_major, word_major_cells},
+        size::size,
         Accumulator,
     },
 };
@@ -35,35 +36,30 @@ impl Builder<'_> {
         let home = self.home(*x)?;
         let inputs = home.positions.len();
         let outputs = self.elements(output)?;
-        if self.elements(*w)? != inputs * outputs {
+        if Some(self.elements(*w)?) != inputs.checked_mul(outputs) {
             return Err(LayoutError::Graph("weights do not match the input".into()));
         }
         let pre = self.pre(node);
         let packed = self.is_exposed(output);
         let bits = Self::bits_of(pre.least(), pre.most());
         let geometry = if packed {
-            self.packed_geometry(outputs, bits, Variable::Channel)
+            self.packed_geometry(outputs, bits, Variable::Channel)?
         } else {
-            Geometry {
-                segments: 1,
-                rows: self.rows_for(outputs),
-                variable: Variable::Channel,
-            }
+            self.geometry(1, outputs, Variable::Channel)?
         };
         // Outputs that will be packed lie as they are packed, and so do their weights.
-        let segment = geometry.rows * self.shape.data;
         let (positions, cells): (Vec<usize>, Vec<Option<usize>>) = if packed {
-            let positions = word_major(outputs, segment).collect();
-            (positions, word_major_cells(outputs, segment))
+            let positions = word_major(outputs, geometry.width()).collect();
+            (positions, word_major_cells(outputs, &geometry))
         } else {
             ((0..outputs).collect(), (0..outputs).map(Some).collect())
         };
         let row = |weight: &dyn Fn(usize) -> (TensorId, usize)| -> Vec<_> {
             cells.iter().map(|n| n.map(weight)).collect()
         };
-        let mut segments: Vec<_> = (0..inputs)
-            .map(|k| row(&|n| (*w, n * inputs + k)))
-            .collect();
+        // Each index is below `inputs·outputs`, the elements of `w`.
+        let element = |n: usize, k: usize| n.saturating_mul(inputs).saturating_add(k);
+        let mut segments: Vec<_> = (0..inputs).map(|k| row(&|n| (*w, element(n, k)))).collect();
         if let Some(bias) = bias {
             segments.push(row(&|n| (*bias, n)));
         }
@@ -95,9 +91,8 @@ impl Builder<'_> {
             let folded = self.weight_fold(&matrix, inputs);
             left = self.combine([(1, left), (emit.divisor, folded)]);
         }
-        let width = geometry.segments * geometry.rows * self.shape.data;
-        let matrix_width = matrix.geometry.rows * self.shape.data;
-        let shift = self.power(Variable::Channel, width - matrix_width);
+        let after = (size(geometry.cells()) - matrix.geometry.width()).get()?;
+        let shift = self.power(Variable::Channel, after);
         let left = self.mul(left, shift);
         let right = self.flat_rounded(&emit, geometry);
         self.program.assert_equal(left, right);
@@ -125,8 +120,7 @@ impl Builder<'_> {
 
     /// `D·p + rem − h` folded along the channel as one run over all segments.
     pub fn flat_rounded(&mut self, emit: &crate::layout::Emit, geometry: Geometry) -> Operand {
-        let cells = geometry.segments * geometry.rows * self.shape.data;
-        let ones = self.ones(Variable::Channel, cells);
+        let ones = self.ones(Variable::Channel, geometry.cells());
         let mut terms = Vec::new();
         for (factor, block) in emit.folds() {
             let fold = self.flat(block);
@@ -145,7 +139,7 @@ impl Builder<'_> {
     /// The fold of a whole block as one run.
     pub fn flat(&mut self, block: usize) -> Operand {
         let geometry = self.blocks[block].geometry;
-        let step = self.power(geometry.variable, geometry.rows * self.shape.data);
+        let step = self.power(geometry.variable, geometry.width());
         self.horner(
             step,
             (0..geometry.segments).map(|segment| Operand::Fold { block, segment }),

@@ -6,7 +6,11 @@
 use super::{term, Builder, Home, LayoutError, Operand, Variable};
 use crate::{
     graph::{Clamp, Interval, TensorId},
-    layout::{block::Geometry, emit::Output, Accumulator},
+    layout::{
+        emit::Output,
+        size::{indices, size, Size},
+        Accumulator,
+    },
 };
 
 impl Builder<'_> {
@@ -21,7 +25,10 @@ impl Builder<'_> {
     ) -> Result<String, LayoutError> {
         let graph = self.graph;
         let dims = match (&graph.tensors[a.0].shape[..], &graph.tensors[b.0].shape[..]) {
-            ([batch @ .., m, k], [.., n]) => (batch.iter().product::<usize>(), *m, *k, *n),
+            ([batch @ .., m, k], [.., n]) => {
+                let batches = Size::product(batch.iter().copied()).get()?;
+                (batches, *m, *k, *n)
+            }
             _ => return Err(LayoutError::Graph("a product of vectors".into())),
         };
         let (batches, m, depth, n) = dims;
@@ -31,8 +38,8 @@ impl Builder<'_> {
         let right = self.storing_zero(node, right)?;
         // Long rows waste fewer cells: the transposed product where that has them.
         let swapped = n < m;
-        let column = move |batch: usize, k: usize, i: usize| (batch * m + i) * depth + k;
-        let row = move |batch: usize, k: usize, j: usize| (batch * depth + k) * n + j;
+        let column = move |batch: usize, k: usize, i: usize| (size(batch) * m + i) * depth + k;
+        let row = move |batch: usize, k: usize, j: usize| (size(batch) * depth + k) * n + j;
         let (rows, length) = if swapped { (n, m) } else { (m, n) };
         let (left, right) = match swapped {
             false => (
@@ -44,11 +51,7 @@ impl Builder<'_> {
                 self.strips(&left, [batches, depth, m], Variable::Position, column)?,
             ),
         };
-        let geometry = Geometry {
-            segments: batches * rows,
-            rows: self.rows_for(length),
-            variable: Variable::Position,
-        };
+        let geometry = self.geometry(size(batches) * rows, length, Variable::Position)?;
         // Cells after a row's end are sums of products with zero.
         let pre = self.pre(node).union(Interval::point(0));
         let emit = self.emit(Output {
@@ -61,9 +64,10 @@ impl Builder<'_> {
         })?;
         let per_batch = self.power(Variable::Channel, rows);
         let mut sum = self.zero();
-        for batch in 0..batches {
+        let mut segments = 0..left.geometry.segments;
+        for _ in 0..batches {
             let mut products = self.zero();
-            for segment in batch * depth..(batch + 1) * depth {
+            for segment in segments.by_ref().take(depth) {
                 let [first, second] = [&left, &right].map(|x| self.strip(x, segment));
                 products = self.program.mul_add(first, second, products);
             }
@@ -71,19 +75,18 @@ impl Builder<'_> {
         }
         let sum = self.combine([(emit.factor, sum)]);
         // A strip of the left operand ends at its padded width.
-        let padding = left.geometry.rows * self.shape.data - rows;
-        let shift = self.power(Variable::Channel, padding);
+        let padding = size(left.geometry.width()) - rows;
+        let shift = self.power(Variable::Channel, padding.get()?);
         let right_side = self.rounded_total(&emit);
         let right_side = self.mul(right_side, shift);
         self.program.assert_equal(sum, right_side);
-        let width = geometry.rows * self.shape.data;
-        let positions = (0..batches * m * n)
+        let positions = (0..(size(batches) * m * n).get()?)
             .map(|e| {
-                let (batch, i, j) = (e / (m * n), e / n % m, e % n);
+                let [batch, i, j] = indices(e, [m, n]);
                 let (segment, at) = if swapped { (j, i) } else { (i, j) };
-                (batch * rows + segment) * width + at
+                geometry.at(batch * rows + segment, at).get()
             })
-            .collect();
+            .collect::<Result<_, _>>()?;
         let accumulator = Accumulator::MatMul {
             a: left,
             b: right,
@@ -100,19 +103,15 @@ impl Builder<'_> {
         home: &Home,
         [batches, depth, length]: [usize; 3],
         variable: Variable,
-        element: impl Fn(usize, usize, usize) -> usize,
+        element: impl Fn(usize, usize, usize) -> Size,
     ) -> Result<Home, LayoutError> {
-        let geometry = Geometry {
-            segments: batches * depth,
-            rows: self.rows_for(length),
-            variable,
-        };
-        let width = geometry.rows * self.shape.data;
-        let mut elements = vec![None; geometry.cells(self.shape.data)];
+        let geometry = self.geometry(size(batches) * depth, length, variable)?;
+        let mut elements = vec![None; geometry.cells()];
         for batch in 0..batches {
             for k in 0..depth {
                 for i in 0..length {
-                    elements[(batch * depth + k) * width + i] = Some(element(batch, k, i));
+                    let place = geometry.at(size(batch) * depth + k, i).get()?;
+                    elements[place] = Some(element(batch, k, i).get()?);
                 }
             }
         }
@@ -123,7 +122,7 @@ impl Builder<'_> {
 
     /// The fold of a segment, with the offset on its whole width.
     fn strip(&mut self, home: &Home, segment: usize) -> Operand {
-        let ones = self.ones(home.geometry.variable, home.geometry.rows * self.shape.data);
+        let ones = self.ones(home.geometry.variable, home.geometry.width());
         self.value(
             &home.limbs,
             home.offset.into(),
@@ -143,25 +142,17 @@ impl Builder<'_> {
         let home = self.home(x)?;
         let home = self.storing_zero(node, home)?;
         let sums = self.elements(output)?;
-        let length = home.positions.len() / sums.max(1);
-        let rows = self.rows_for(sums);
-        let width = rows * self.shape.data;
-        let segments = Geometry {
-            segments: length,
-            rows,
-            variable: Variable::Position,
-        };
-        let mut elements = vec![None; length * width];
-        for (e, slot) in (0..sums * length).map(|e| (e, e % length * width + e / length)) {
-            elements[slot] = Some(e);
+        let length = home.positions.len().checked_div(sums).unwrap_or(0);
+        let segments = self.geometry(length, sums, Variable::Position)?;
+        let mut elements = vec![None; segments.cells()];
+        for e in 0..(size(sums) * length).get()? {
+            let place = segments.at(size(e) % length, size(e) / length);
+            elements[place.get()?] = Some(e);
         }
         let terms = self.gather(&home, segments, &elements, true)?;
         // Cells without elements are sums of zeros.
         let pre = self.pre(node).union(Interval::point(0));
-        let geometry = Geometry {
-            segments: 1,
-            ..segments
-        };
+        let geometry = self.geometry(1, sums, Variable::Position)?;
         let emit = self.emit(Output {
             geometry,
             div,
@@ -171,7 +162,7 @@ impl Builder<'_> {
             packed: false,
         })?;
         let one = self.one();
-        let ones = self.ones(Variable::Position, width);
+        let ones = self.ones(Variable::Position, geometry.width());
         let mut sum = self.zero();
         for segment in 0..length {
             let value = self.value(

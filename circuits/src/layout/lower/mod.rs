@@ -26,6 +26,7 @@ use super::{
     pack::{word_major, word_major_cells},
     program::Operand,
     repairs::{undone, Repair},
+    size::Size,
     LayoutError, NodeReport, Step,
 };
 use crate::graph::{movement::sources, Clamp, Op, TensorId, Visibility};
@@ -45,12 +46,12 @@ impl Builder<'_> {
             let strategy = self.lower_node(index, &node.op, node.output)?;
             reports.push(NodeReport {
                 node: index,
+                // A number to print.
                 cells: self.blocks[blocks..]
                     .iter()
-                    .map(|b| b.rows())
-                    .sum::<usize>()
-                    * self.shape.data,
-                scalars: self.program.ops.len() - ops,
+                    .map(|b| b.geometry.cells())
+                    .fold(0, usize::saturating_add),
+                scalars: self.program.ops[ops..].len(),
                 strategy,
             });
         }
@@ -75,7 +76,7 @@ impl Builder<'_> {
     }
 
     fn elements(&self, id: TensorId) -> Result<usize, LayoutError> {
-        Ok(self.tensor(id)?.shape.iter().product())
+        Size::product(self.tensor(id)?.shape.iter().copied()).get()
     }
 
     fn lower_node(
@@ -161,11 +162,10 @@ impl Builder<'_> {
         // Room for the zero that words have where there is no element.
         let most = range.hi.max(0);
         let bits = Self::bits_of(range.lo, most);
-        let geometry = self.packed_geometry(elements, bits, Variable::Position);
+        let geometry = self.packed_geometry(elements, bits, Variable::Position)?;
         let values = super::emit::span(range.lo, most);
         let limbs = self.limbs("input", values, true, geometry)?;
-        let width = geometry.rows * self.shape.data;
-        let cells = word_major_cells(elements, width);
+        let cells = word_major_cells(elements, &geometry);
         let pads: Vec<usize> = (0..cells.len()).filter(|&i| cells[i].is_none()).collect();
         let cells = cells.into_iter();
         self.steps.push(Step::Given {
@@ -183,7 +183,7 @@ impl Builder<'_> {
             limbs,
             offset: range.lo,
             geometry,
-            positions: word_major(elements, width).collect(),
+            positions: word_major(elements, geometry.width()).collect(),
             filled: false,
         });
         Ok(())
@@ -203,7 +203,7 @@ impl Builder<'_> {
                 let held = self.held(home.offset, &home.limbs)?;
                 home = self.restored(node, &home, held.union(range))?;
             }
-            if !self.is_packed(&home) || !self.in_words(range, home.offset, &home.limbs) {
+            if !self.is_packed(&home)? || !self.in_words(range, home.offset, &home.limbs)? {
                 home = self.gather_packed(id, &home)?;
             }
         }
@@ -233,7 +233,7 @@ impl Builder<'_> {
         positions: Vec<usize>,
     ) -> Result<(), LayoutError> {
         let home = emit.home(positions);
-        if !home.is_distinct(self.shape.data) {
+        if !home.is_distinct() {
             return Err(LayoutError::Graph(format!(
                 "two elements of tensor {} in one cell",
                 output.0
@@ -255,7 +255,7 @@ impl Builder<'_> {
         };
         let geometry = self.blocks[block].geometry;
         let ones = self.ones_total(geometry);
-        let mut terms: Vec<(i128, Operand)> = Vec::with_capacity(folds.len() + 1);
+        let mut terms: Vec<(i128, Operand)> = Vec::new();
         for &(factor, block) in folds {
             let total = self.total(block);
             terms.push((factor, total));
@@ -266,11 +266,10 @@ impl Builder<'_> {
 
     /// The total of a block of ones.
     fn ones_total(&mut self, geometry: super::Geometry) -> Operand {
-        let width = geometry.rows * self.shape.data;
         match geometry.variable {
-            Variable::Channel => self.ones(Variable::Channel, geometry.segments * width),
+            Variable::Channel => self.ones(Variable::Channel, geometry.cells()),
             Variable::Position => {
-                let along = self.ones(Variable::Position, width);
+                let along = self.ones(Variable::Position, geometry.width());
                 let across = self.ones(Variable::Channel, geometry.segments);
                 self.mul(along, across)
             }

@@ -6,10 +6,11 @@ use super::{cell, term, Builder, Home, LayoutError};
 use crate::{
     graph::{Interval, Op, TensorId},
     layout::{
-        block::{Cell, Geometry, Range, Variable},
+        block::{Cell, Range, Variable},
         bounds::Declared,
         emit::{span, Output},
-        pack::WORD_BITS,
+        pack::per_word,
+        size::size,
         Accumulator, Step,
     },
 };
@@ -58,14 +59,10 @@ impl Builder<'_> {
                 *home = self.restored(node, home, all)?;
             }
         }
-        let Some(first) = homes.values().next().cloned() else {
+        let (Some(first), Some(last)) = (homes.values().next().cloned(), order.last()) else {
             return Err(LayoutError::Graph("nothing to put together".into()));
         };
-        let geometry = Geometry {
-            segments: 1,
-            rows: self.rows_for(order.len()),
-            variable: Variable::Position,
-        };
+        let geometry = self.geometry(1, order.len(), Variable::Position)?;
         let mut limbs = first.limbs.clone();
         for (l, limb) in limbs.iter_mut().enumerate() {
             let ranges = homes
@@ -75,9 +72,9 @@ impl Builder<'_> {
             limb.block = self.block(geometry, range);
         }
         let (mut copies, mut cells) = (Vec::new(), Vec::new());
-        let last = order.len() - 1;
-        for at in 0..geometry.cells(self.shape.data) {
-            let (operand, element) = order[at.min(last)];
+        // The last element fills its row.
+        let sources = order.iter().chain(std::iter::repeat(last));
+        for (at, &(operand, element)) in (0..geometry.cells()).zip(sources) {
             match (&numbers[operand], homes.get(&operand)) {
                 (Some(values), _) => {
                     let digits = self.digits(values[element], first.offset, &limbs)?;
@@ -160,16 +157,13 @@ impl Builder<'_> {
     pub fn lay_constant(&mut self, values: &[i64]) -> Result<Home, LayoutError> {
         let lo = values.iter().copied().min().unwrap_or(0).min(0);
         let hi = values.iter().copied().max().unwrap_or(0).max(0);
-        let geometry = Geometry {
-            segments: 1,
-            rows: self.rows_for(values.len()),
-            variable: Variable::Position,
-        };
+        let geometry = self.geometry(1, values.len(), Variable::Position)?;
         let limbs = self.limbs("constant", span(lo, hi), false, geometry)?;
         let mut cells: Vec<(Cell, u64)> = Vec::new();
-        for at in 0..geometry.cells(self.shape.data) {
-            let value = values[at.min(values.len() - 1)];
-            let digits = self.digits(value, lo, &limbs)?;
+        // The last number fills its row.
+        let filled = values.iter().chain(values.last().into_iter().cycle());
+        for (at, value) in (0..geometry.cells()).zip(filled) {
+            let digits = self.digits(*value, lo, &limbs)?;
             cells.extend(limbs.iter().zip(digits).map(|(l, d)| (cell(l, at), d)));
         }
         self.steps.push(Step::Fixed { cells });
@@ -190,8 +184,9 @@ impl Builder<'_> {
     ) -> Result<String, LayoutError> {
         let elements = self.elements(w)?;
         let range = self.weight_range(w);
-        let lanes = (WORD_BITS / Self::bits_of(range.lo, range.hi)).max(1) as usize;
-        let width = self.rows_for(elements.div_ceil(lanes)) * self.shape.data;
+        let lanes = per_word(Self::bits_of(range.lo, range.hi));
+        let rows = self.rows_for(elements.div_ceil(lanes));
+        let width = (size(rows) * self.shape.data).get()?;
         let all: Vec<_> = (0..elements).map(|e| Some((w, e))).collect();
         let segments: Vec<_> = all.chunks(width).map(<[_]>::to_vec).collect();
         let matrix = self.weights(&segments)?;

@@ -1,7 +1,5 @@
 //! Values that may be further from a clamp's bounds than the two limbs of an excess reach.
 
-#![deny(clippy::arithmetic_side_effects)]
-
 use super::{Builder, LayoutError, Limb, Step};
 use crate::{
     graph::Clamp,

@@ -1,7 +1,13 @@
 //! Whether a convolution lays out what it makes for the pool that reads it.
 
-use super::{planes::plane_size, Builder, LayoutError};
-use crate::graph::{Op, TensorId, Window};
+use super::{
+    planes::{self, plane_size},
+    Builder, LayoutError,
+};
+use crate::{
+    graph::{Op, TensorId, Window},
+    layout::size::{indices, size, Size},
+};
 
 impl Builder<'_> {
     /// In how many phases the convolution `x` → `output` is best laid out: those of the pool that
@@ -22,39 +28,40 @@ impl Builder<'_> {
         let home = self.home(x)?;
         let [kh, kw] = window.kernel;
         // Rows of a convolution in so many phases, and those of one plane of its output.
-        let rows = |phases: [usize; 2]| {
-            let split @ [sy, sx] = [0, 1].map(|d| window.stride[d] * phases[d]);
+        let rows = |phases: [usize; 2]| -> Result<(Size, usize), LayoutError> {
+            let split @ [sy, sx] = planes::split(window, phases)?;
             let [plane_height, pitch] = plane_size([height, width], window.pads, split);
-            let last = [0, 1].map(|d| (phases[d] - 1) * window.stride[d]);
+            let last = [0, 1].map(|d| (size(phases[d]) - 1) * window.stride[d]);
             let reach = (last[0] + kh - 1) / sy * pitch + (last[1] + kw - 1) / sx;
-            let plane = self.rows_for(plane_height * pitch + reach);
+            let plane = self.rows_for((plane_height * pitch + reach).get()?);
             let in_place = self.planes_in_place(&home, shape, window.pads, split);
             let copied = match in_place {
-                Some(_) => 0,
-                None => home.limbs.len() * sy * sx * self.rows_for(plane_height * pitch),
+                Some(_) => size(0),
+                None => {
+                    let rows = self.rows_for((plane_height * pitch).get()?);
+                    Size::product([home.limbs.len(), sy, sx, rows])
+                }
             };
-            let made = cells_each * phases[0] * phases[1] * plane;
-            (channels * copied + outputs * made, plane)
+            let made = Size::product([cells_each, phases[0], phases[1], plane]);
+            Ok((copied * channels + made * outputs, plane))
         };
-        let (plain, _) = rows(one);
+        let (plain, _) = rows(one)?;
         let phases @ [py, px] = pool.window.stride;
-        let (split, plane) = rows(phases);
+        let (split, plane) = rows(phases)?;
         // Each phase has a program of its own: operations of four cells for taps, offsets and planes.
-        let residues: usize = [0, 1]
-            .map(|d| window.stride[d] * phases[d])
-            .iter()
-            .product();
-        let planes = residues.min(kh * kw);
-        let operations = (py * px - 1) * ((channels + 2) * kh * kw + 3 * (channels + 1) * planes);
-        let program = self.rows_for(4 * operations);
-        let [ph, pw] = pool.window.kernel;
+        let residues = Size::product(planes::split(window, phases)?).get()?;
+        let area = size(kh) * kw;
+        let planes = residues.min(area.get()?);
+        let each = (size(channels) + 2) * area + (size(channels) + 1) * planes * 3;
+        let operations = (size(py) * px - 1) * each;
+        let program = self.rows_for((operations * 4).get()?);
         let [channels, pooled_height, pooled_width] = pool.made;
-        let pooled = self
-            .pooled_geometry(channels, pooled_height * pooled_width)
-            .cells(1);
-        let copying = plain + (ph * pw + 2) * pooled;
+        let pixels = (size(pooled_height) * pooled_width).get()?;
+        let pooled = self.pooled_geometry(channels, pixels)?.all_rows();
+        let copying = plain + (Size::product(pool.window.kernel) + 2) * pooled;
         // Where the pool's planes have gaps, they are copied once.
-        let aligned = split + outputs * 2 * plane + pooled + program;
+        let aligned = split + size(outputs) * 2 * plane + pooled + program;
+        let (aligned, copying) = (aligned.get()?, copying.get()?);
         Ok(match aligned < copying {
             true => phases,
             false => one,
@@ -89,19 +96,28 @@ impl Builder<'_> {
         }
         let [_, rows, columns] = self.image_shape(output)?;
         let at = |e: usize| {
-            let e = order[e];
-            (e / (rows * columns), e / columns % rows, e % columns)
+            let place = indices(*order.get(e)?, [rows, columns]);
+            let [o, y, x] = place.map(Size::known);
+            Some([o?, y?, x?])
         };
         let shapes = [self.image_shape(read)?, self.image_shape(pooled)?];
         let ([sy, sx], [kh, kw]) = (window.stride, window.kernel);
-        let (_, y0, x0) = at(0);
-        let aligned = (0..shapes[1].iter().product()).all(|e| {
-            let tap = |t: usize| at(unpadded_tap(&window, shapes, e, t));
-            let (o, y, x) = tap(0);
-            let same = (0..kh * kw).all(|t| tap(t) == (o, y + t / kw, x + t % kw));
-            same && y % sy == y0 % sy && x % sx == x0 % sx
-        });
+        let area = (size(kh) * kw).get()?;
+        let residues = |[_, y, x]: [usize; 3]| Some((y.checked_rem(sy)?, x.checked_rem(sx)?));
+        let first = at(0).and_then(residues);
+        let fits = |e: usize| {
+            let tap = |t: usize| at(unpadded_tap(&window, shapes, e, t)?);
+            let begin @ [o, y, x] = tap(0)?;
+            let same = |t: usize| {
+                let [i, j] = [t.checked_div(kw)?, t.checked_rem(kw)?];
+                Some(tap(t)? == [o, y.checked_add(i)?, x.checked_add(j)?])
+            };
+            let same = (0..area).all(|t| same(t) == Some(true));
+            Some(same && residues(begin) == first)
+        };
         let made = shapes[1];
+        let count = Size::product(made).get()?;
+        let aligned = first.is_some() && (0..count).all(|e| fits(e) == Some(true));
         Ok(aligned.then_some(Pool { window, made }))
     }
 }
@@ -112,15 +128,11 @@ pub(super) fn unpadded_tap(
     [[_, height, width], [_, out_height, out_width]]: [[usize; 3]; 2],
     e: usize,
     t: usize,
-) -> usize {
-    let (c, y, x) = (
-        e / (out_height * out_width),
-        e / out_width % out_height,
-        e % out_width,
-    );
+) -> Option<usize> {
+    let [c, y, x] = indices(e, [out_height, out_width]);
     let [sy, sx] = window.stride;
-    let kw = window.kernel[1];
-    (c * height + y * sy + t / kw) * width + x * sx + t % kw
+    let (t, kw) = (size(t), window.kernel[1]);
+    ((c * height + y * sy + t / kw) * width + x * sx + t % kw).known()
 }
 
 /// A pool, and the shape of what it makes.

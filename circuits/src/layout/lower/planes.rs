@@ -8,7 +8,10 @@
 use super::{Builder, Home, LayoutError, Operand, Variable};
 use crate::{
     graph::{TensorId, Window},
-    layout::{block::Geometry, home::Planes},
+    layout::{
+        home::Planes,
+        size::{size, Size},
+    },
 };
 
 /// The input of a convolution: planes (channel by channel, residue by residue) of one form.
@@ -27,36 +30,41 @@ pub(super) struct Input {
 
 impl Input {
     /// Planes of a channel.
-    pub(super) fn residues(&self) -> usize {
+    pub(super) fn residues(&self) -> Size {
         let [sy, sx] = self.split();
         sy * sx
     }
 
     /// Distance of neighbours in a plane.
-    fn split(&self) -> [usize; 2] {
-        [0, 1].map(|d| self.stride[d] * self.phases[d])
+    fn split(&self) -> [Size; 2] {
+        [0, 1].map(|d| size(self.stride[d]) * self.phases[d])
     }
 
     /// Phases, and where the windows of each begin.
-    pub(super) fn origins(&self) -> impl Iterator<Item = [usize; 2]> {
-        let ([sy, sx], [py, px]) = (self.stride, self.phases);
-        (0..py * px).map(move |phase| [phase / px * sy, phase % px * sx])
+    pub(super) fn origins(&self) -> Result<Vec<[usize; 2]>, LayoutError> {
+        let [rows, columns] = [0, 1].map(|d| {
+            let phases = (0..self.phases[d]).map(|phase| (size(phase) * self.stride[d]).get());
+            phases.collect::<Result<Vec<_>, _>>()
+        });
+        let columns = columns?;
+        let row = |y: usize| columns.iter().map(move |x| [y, *x]);
+        Ok(rows?.into_iter().flat_map(row).collect())
     }
 
     /// The residue that a tap reads.
-    pub(super) fn residue(&self, [y, x]: [usize; 2]) -> usize {
+    pub(super) fn residue(&self, [y, x]: [Size; 2]) -> Size {
         let [sy, sx] = self.split();
         y % sy * sx + x % sx
     }
 
     /// Exponent of a tap.
-    pub(super) fn exponent(&self, [y, x]: [usize; 2]) -> usize {
+    pub(super) fn exponent(&self, [y, x]: [Size; 2]) -> Size {
         let [sy, sx] = self.split();
         y / sy * self.planes.pitch + x / sx
     }
 
     /// Where the element (y, x) of an output is: its phase, and the distance from the first.
-    pub(super) fn output(&self, y: usize, x: usize) -> (usize, usize) {
+    pub(super) fn output(&self, [y, x]: [Size; 2]) -> (Size, Size) {
         let [py, px] = self.phases;
         (y % py * px + x % px, y / py * self.planes.pitch + x / px)
     }
@@ -67,9 +75,15 @@ pub(super) fn plane_size(
     [height, width]: [usize; 2],
     [top, left, bottom, right]: [usize; 4],
     [sy, sx]: [usize; 2],
-) -> [usize; 2] {
-    let rows = (height + top + bottom).div_ceil(sy);
-    [rows, (width + left + right).div_ceil(sx)]
+) -> [Size; 2] {
+    let rows = (size(height) + top + bottom).div_ceil(sy);
+    [rows, (size(width) + left + right).div_ceil(sx)]
+}
+
+/// Distance of neighbours in a plane: as many planes as there are residues.
+pub(super) fn split(window: &Window, phases: [usize; 2]) -> Result<[usize; 2], LayoutError> {
+    let [sy, sx] = [0, 1].map(|d| (size(window.stride[d]) * phases[d]).get());
+    Ok([sy?, sx?])
 }
 
 impl Builder<'_> {
@@ -90,12 +104,13 @@ impl Builder<'_> {
     ) -> Result<Input, LayoutError> {
         let shape @ [channels, height, width] = self.image_shape(x)?;
         let home = self.home(x)?;
-        let split @ [sy, sx] = [0, 1].map(|d| window.stride[d] * phases[d]);
+        let split @ [sy, sx] = split(window, phases)?;
         if let Some(planes) = self.planes_in_place(&home, shape, window.pads, split) {
             let folds = (0..channels)
                 .map(|c| self.plane_fold(&home, c, channels))
                 .collect();
-            let firsts = (0..channels).map(|c| c * planes.cells).collect();
+            let firsts = (0..channels).map(|c| (size(c) * planes.cells).get());
+            let firsts = firsts.collect::<Result<_, _>>()?;
             return Ok(Input {
                 home,
                 planes,
@@ -107,25 +122,22 @@ impl Builder<'_> {
         }
         let [top, left, _, _] = window.pads;
         let [plane_height, pitch] = plane_size([height, width], window.pads, split);
-        let rows = self.rows_for(plane_height * pitch);
-        let cells = rows * self.shape.data;
-        let planes = channels * sy * sx;
-        let mut elements = vec![None; planes * cells];
+        let pitch = pitch.get()?;
+        let planes = (size(channels) * sy * sx).get()?;
+        let used = (plane_height * pitch).get()?;
+        let geometry = self.geometry(planes, used, Variable::Position)?;
+        let mut elements = vec![None; geometry.cells()];
+        let mut next = 0..(size(channels) * height * width).get()?;
         for c in 0..channels {
             for y in 0..height {
                 for x in 0..width {
-                    let (py, px) = (y + top, x + left);
-                    let plane = (c * sy + py % sy) * sx + px % sx;
-                    elements[plane * cells + py / sy * pitch + px / sx] =
-                        Some((c * height + y) * width + x);
+                    let (py, px) = (size(y) + top, size(x) + left);
+                    let plane = (size(c) * sy + py % sy) * sx + px % sx;
+                    let place = geometry.at(plane, py / sy * pitch + px / sx);
+                    elements[place.get()?] = next.next();
                 }
             }
         }
-        let geometry = Geometry {
-            segments: planes,
-            rows,
-            variable: Variable::Position,
-        };
         let home = self.storing_zero(node, home)?;
         let home = self.gather(&home, geometry, &elements, true)?;
         let folds = (0..planes)
@@ -134,14 +146,16 @@ impl Builder<'_> {
         Ok(Input {
             home,
             planes: Planes {
-                cells,
+                cells: geometry.width(),
                 pitch,
                 origin: 0,
             },
             stride: window.stride,
             phases,
             folds,
-            firsts: (0..planes).map(|plane| plane * cells).collect(),
+            firsts: (0..planes)
+                .map(|plane| geometry.at(plane, 0).get())
+                .collect::<Result<_, _>>()?,
         })
     }
 
@@ -154,7 +168,7 @@ impl Builder<'_> {
     ) -> Option<Planes> {
         let plain = split == [1, 1] && pads == [0; 4];
         match (plain, home.geometry.variable) {
-            (true, Variable::Position) => home.planes(shape, self.shape.data),
+            (true, Variable::Position) => home.planes(shape),
             _ => None,
         }
     }

@@ -8,6 +8,7 @@ use crate::{
         block::Geometry,
         bounds::Declared,
         emit::{Axis, Output, Term},
+        size::size,
         Accumulator,
     },
 };
@@ -28,7 +29,6 @@ impl Builder<'_> {
         let home = self.storing_zero(node, home)?;
         let taps = self.window_taps(x, &home, window, output, Padding::Zeros)?;
         let geometry = taps.geometry;
-        let [kh, kw] = window.kernel;
         // Cells after those of windows are averages of zeros.
         let pre = self.pre(node).union(Interval::point(0));
         let emit = self.emit(Output {
@@ -48,7 +48,7 @@ impl Builder<'_> {
             output,
             taps.positions,
         )?;
-        Ok(format!("{} copied taps", kh * kw))
+        Ok(format!("{} copied taps", taps.homes.len()))
     }
 
     /// Lowers [`crate::graph::Op::MaxPool`]: `max(m, x) = x + relu(m − x)`, tap by tap.
@@ -115,7 +115,8 @@ impl Builder<'_> {
             output,
             taps.positions,
         )?;
-        Ok(format!("{} pairwise maxima", taps.homes.len() - 1))
+        let maxima = taps.homes.len().saturating_sub(1);
+        Ok(format!("{maxima} pairwise maxima"))
     }
 
     /// Copies every tap of the windows; `[channels]` tensors are laid out densely.
@@ -129,34 +130,33 @@ impl Builder<'_> {
     ) -> Result<Taps, LayoutError> {
         let [channels, height, width] = self.image_shape(x)?;
         let [_, out_height, out_width] = self.image_shape(output)?;
-        let pixels = out_height * out_width;
-        let geometry @ Geometry {
-            segments,
-            rows,
-            variable,
-        } = self.pooled_geometry(channels, pixels);
-        let cells = rows * self.shape.data;
-        let position = |c: usize, p: usize| match variable {
-            Variable::Channel => c * pixels + p,
-            Variable::Position => c * cells + p,
+        let pixels = (size(out_height) * out_width).get()?;
+        let geometry = self.pooled_geometry(channels, pixels)?;
+        let position = |c: usize, p: usize| match geometry.variable {
+            Variable::Channel => (size(c) * pixels + p).get(),
+            Variable::Position => geometry.at(c, p).get(),
         };
         let [top, left, _, _] = window.pads;
-        let source = |c: usize, p: usize, i: usize, j: usize| -> Option<usize> {
-            let y = (p / out_width * window.stride[0] + i).checked_sub(top)?;
-            let x = (p % out_width * window.stride[1] + j).checked_sub(left)?;
-            (y < height && x < width).then_some((c * height + y) * width + x)
-        };
         let [kh, kw] = window.kernel;
-        let mut homes = Vec::with_capacity(kh * kw);
-        for t in 0..kh * kw {
-            let mut elements = vec![None; segments * cells];
+        // None where a window reads padding.
+        let source = |c: usize, p: usize, t: usize| -> Option<usize> {
+            let (p, t) = (size(p), size(t));
+            let y = (p / out_width * window.stride[0] + t / kw - top).known()?;
+            let x = (p % out_width * window.stride[1] + t % kw - left).known()?;
+            let element = ((size(c) * height + y) * width + x).known()?;
+            (y < height && x < width).then_some(element)
+        };
+        let area = (size(kh) * kw).get()?;
+        let mut homes = Vec::new();
+        for t in 0..area {
+            let mut elements = vec![None; geometry.cells()];
             for c in 0..channels {
                 for p in 0..pixels {
-                    let mut tap = source(c, p, t / kw, t % kw);
+                    let mut tap = source(c, p, t);
                     if padding == Padding::Repeated && tap.is_none() {
-                        tap = (0..kh * kw).find_map(|t| source(c, p, t / kw, t % kw));
+                        tap = (0..area).find_map(|t| source(c, p, t));
                     }
-                    elements[position(c, p)] = tap;
+                    elements[position(c, p)?] = tap;
                 }
             }
             // A tap block has no elements of its own: only its limbs are read.
@@ -164,9 +164,8 @@ impl Builder<'_> {
             tap.positions = Vec::new();
             homes.push(tap);
         }
-        let positions = (0..channels * pixels)
-            .map(|e| position(e / pixels, e % pixels))
-            .collect();
+        let all = (0..channels).flat_map(|c| (0..pixels).map(move |p| (c, p)));
+        let positions = all.map(|(c, p)| position(c, p)).collect::<Result<_, _>>()?;
         Ok(Taps {
             homes,
             geometry,
@@ -175,17 +174,17 @@ impl Builder<'_> {
     }
 
     /// Geometry of a tap of every window, and of what is computed from taps.
-    pub(super) fn pooled_geometry(&self, channels: usize, pixels: usize) -> Geometry {
+    pub(super) fn pooled_geometry(
+        &self,
+        channels: usize,
+        pixels: usize,
+    ) -> Result<Geometry, LayoutError> {
         // Few pixels a channel: a dense vector wastes no padding cells.
-        let (segments, variable, per_segment) = if pixels < self.shape.data {
-            (1, Variable::Channel, channels * pixels)
+        if pixels < self.shape.data {
+            let all = (size(channels) * pixels).get()?;
+            self.geometry(1, all, Variable::Channel)
         } else {
-            (channels, Variable::Position, pixels)
-        };
-        Geometry {
-            segments,
-            rows: self.rows_for(per_segment),
-            variable,
+            self.geometry(channels, pixels, Variable::Position)
         }
     }
 }

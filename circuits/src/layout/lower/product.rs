@@ -69,7 +69,8 @@ impl Builder<'_> {
         let range = self.graph.tensors[output.0].range;
         let largest = self.graph.tensors[operands[1].0].range.hi;
         let quotient = self.limbs("quotient", span(range.lo, range.hi), false, geometry)?;
-        let twice = 2 * span(1, largest);
+        let twice = span(1, largest).checked_mul(2);
+        let twice = twice.ok_or_else(|| self.too_wide("remainder", u64::MAX))?;
         let remainder = self.limbs("remainder", twice, false, geometry)?;
         let complement = self.limbs("remainder", twice, false, geometry)?;
         let y = Home {
@@ -162,15 +163,14 @@ impl Builder<'_> {
     /// Both operands in full blocks of one arrangement; whether the first has just been copied.
     fn aligned(&mut self, [a, b]: [TensorId; 2]) -> Result<(Home, Home, bool), LayoutError> {
         let (left, right) = (self.home(a)?, self.home(b)?);
-        let columns = self.shape.data;
         let same = left.geometry == right.geometry && left.positions == right.positions;
-        if right.is_full(columns) {
-            if same && left.is_full(columns) {
+        if right.is_full() {
+            if same && left.is_full() {
                 return Ok((left, right, false));
             }
             return Ok((self.filled_like(&left, &right)?, right, true));
         }
-        if left.is_full(columns) {
+        if left.is_full() {
             let right = self.filled_like(&right, &left)?;
             return Ok((left, right, false));
         }
@@ -204,7 +204,7 @@ impl Builder<'_> {
         let source = &self.blocks[block];
         let (geometry, range) = (source.geometry, source.range);
         let copy = self.block(geometry, range);
-        let copies = (0..geometry.cells(self.shape.data))
+        let copies = (0..geometry.cells())
             .map(|index| {
                 let [to, from] = [copy, block].map(|block| Cell { block, index });
                 (to, from)

@@ -85,12 +85,12 @@ impl Builder<'_> {
         limbs
             .iter()
             .map(|limb| {
-                let most = match self.blocks[limb.block].range {
-                    Range::Exact(n) => n - 1,
-                    Range::AtLeast(_) => all_tables - 1,
-                    Range::Function(function) => function.size - 1,
+                let below = match self.blocks[limb.block].range {
+                    Range::Exact(n) => n,
+                    Range::AtLeast(_) => all_tables,
+                    Range::Function(function) => function.size,
                 };
-                limb.base.checked_mul(most)
+                limb.base.checked_mul(below.checked_sub(1)?)
             })
             .try_fold(1u64, |sum, most| sum.checked_add(most?))
     }

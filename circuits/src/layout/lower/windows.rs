@@ -12,10 +12,10 @@ use super::{phases::unpadded_tap, term, Builder, Home, LayoutError, Operand, Var
 use crate::{
     graph::{Interval, TensorId, Window},
     layout::{
-        block::Geometry,
         bounds::Declared,
         emit::{Output, Shift},
         home::distinct,
+        size::{size, Size},
         Accumulator,
     },
 };
@@ -25,7 +25,7 @@ struct Aligned {
     /// Segments that hold a first tap, in order.
     bases: Vec<usize>,
     /// Tap by tap: segments, and cells less the least, from the first tap's.
-    taps: Vec<(i64, usize)>,
+    taps: Vec<(isize, usize)>,
     /// The largest of these cells.
     reach: usize,
     /// Output by output: index of the segment, and the first cell of the window in it.
@@ -38,19 +38,19 @@ impl Aligned {
         if home.geometry.variable != Variable::Position || window.pads != [0; 4] {
             return None;
         }
-        let count = shapes[1].iter().product();
+        let count = Size::product(shapes[1]).known()?;
         let at = |e: usize, t: usize| {
-            let position = home.positions.get(unpadded_tap(window, shapes, e, t))?;
-            Some((*position / width, *position % width))
+            let position = home.positions.get(unpadded_tap(window, shapes, e, t)?)?;
+            Some((position.checked_div(width)?, position.checked_rem(width)?))
         };
         let distance = |e: usize, t: usize| {
             let ((s0, q0), (s, q)) = (at(e, 0)?, at(e, t)?);
-            Some((s as i64 - s0 as i64, q as i64 - q0 as i64))
+            Some((s.checked_signed_diff(s0)?, q.checked_signed_diff(q0)?))
         };
-        let taps = 0..window.kernel.iter().product();
+        let taps = 0..Size::product(window.kernel).known()?;
         let far = taps
             .map(|t| distance(0, t))
-            .collect::<Option<Vec<(i64, i64)>>>()?;
+            .collect::<Option<Vec<(isize, isize)>>>()?;
         let same = |e: usize| (0..far.len()).all(|t| distance(e, t) == Some(far[t]));
         if !(0..count).all(same) {
             return None;
@@ -64,17 +64,19 @@ impl Aligned {
         bases.dedup();
         let outputs = firsts.iter().map(|(segment, cell)| {
             let index = bases.binary_search(segment).ok()?;
-            Some((index, usize::try_from(*cell as i64 + least).ok()?))
+            Some((index, cell.checked_add_signed(least)?))
         });
         let outputs = outputs.collect::<Option<Vec<_>>>()?;
-        let flat: Vec<usize> = outputs.iter().map(|(s, q)| s * width + q).collect();
-        if !distinct(&flat, bases.len() * width) {
+        let flat = outputs.iter().map(|(s, q)| (size(*s) * width + *q).known());
+        let flat = flat.collect::<Option<Vec<usize>>>()?;
+        if !distinct(&flat, (size(bases.len()) * width).known()?) {
             return None;
         }
-        let taps: Vec<(i64, usize)> = far
-            .iter()
-            .map(|(segments, cells)| (*segments, (cells - least) as usize))
-            .collect();
+        let taps = far.iter().map(|(segments, cells)| {
+            let cells = usize::try_from(cells.checked_sub(least)?).ok()?;
+            Some((*segments, cells))
+        });
+        let taps = taps.collect::<Option<Vec<(isize, usize)>>>()?;
         Some(Self {
             reach: taps.iter().map(|(_, cells)| *cells).max()?,
             bases,
@@ -84,8 +86,10 @@ impl Aligned {
     }
 
     /// The segment that a tap of the output in segment `o` is in.
-    fn segment(&self, o: usize, tap: i64) -> usize {
-        (self.bases[o] as i64 + tap) as usize
+    fn segment(&self, o: usize, tap: isize) -> Result<usize, LayoutError> {
+        let base = self.bases.get(o);
+        base.and_then(|base| base.checked_add_signed(tap))
+            .ok_or_else(|| LayoutError::Graph("a window beyond its image".into()))
     }
 }
 
@@ -100,24 +104,21 @@ impl Builder<'_> {
     ) -> Result<Option<String>, LayoutError> {
         let shapes @ [_, made @ [channels, height, width]] =
             [self.image_shape(x)?, self.image_shape(output)?];
-        let cells = home.geometry.rows * self.shape.data;
+        let cells = home.geometry.width();
         let Some(windows) = Aligned::find(home, cells, window, shapes) else {
             return Ok(None);
         };
         let segments = windows.bases.len();
-        let rows = self.rows_for(cells + windows.reach);
-        let dense = self.pooled_geometry(channels, height * width).cells(1);
-        let copying = (windows.taps.len() + 2) * dense;
-        if 2 * segments * rows + dense >= copying {
+        let used = (size(cells) + windows.reach).get()?;
+        let geometry = self.geometry(segments, used, Variable::Position)?;
+        let pixels = (size(height) * width).get()?;
+        let dense = self.pooled_geometry(channels, pixels)?.all_rows();
+        let copying = (size(windows.taps.len()) + 2) * dense;
+        if (size(geometry.all_rows()) * 2 + dense).get()? >= copying.get()? {
             return Ok(None);
         }
-        let out_cells = rows * self.shape.data;
         let emit = self.emit(Output {
-            geometry: Geometry {
-                segments,
-                rows,
-                variable: Variable::Position,
-            },
+            geometry,
             div: window.divisor(),
             // Averages of whatever stands in the planes; taps beyond a plane's end are no taps.
             pre: Declared::of(self.held(home.offset, &home.limbs)?).union(Interval::point(0)),
@@ -125,31 +126,35 @@ impl Builder<'_> {
             bias: None,
             packed: false,
         })?;
-        let sum = self.window_sum(home, &windows);
-        let slack = self.power(Variable::Position, out_cells - cells - windows.reach);
+        let sum = self.window_sum(home, &windows)?;
+        let after = (size(geometry.width()) - used).get()?;
+        let slack = self.power(Variable::Position, after);
         let sum = self.mul(sum, slack);
         let left = self.combine([(emit.factor, sum)]);
         let right = self.rounded_total(&emit);
         self.program.assert_equal(left, right);
 
         let shifts = (0..segments).flat_map(|o| windows.taps.iter().map(move |tap| (o, *tap)));
-        let shifts = shifts.map(|(o, (tap, far))| Shift {
-            from: windows.segment(o, tap) * cells,
-            to: o * out_cells + windows.reach - far,
+        let shifts = shifts.map(|(o, (tap, far))| {
+            Ok(Shift {
+                from: (size(windows.segment(o, tap)?) * cells).get()?,
+                to: geometry.at(o, size(windows.reach) - far).get()?,
+            })
         });
         let accumulator = Accumulator::Shifted {
             x: term(1, home),
             cells,
-            shifts: shifts.collect(),
+            shifts: shifts.collect::<Result<_, LayoutError>>()?,
         };
         let positions = windows.outputs.iter();
-        let positions = positions.map(|(s, q)| s * out_cells + q + windows.reach);
-        self.define(node, accumulator, emit, output, positions.collect())?;
+        let positions = positions.map(|(s, q)| geometry.at(*s, size(*q) + windows.reach).get());
+        let positions = positions.collect::<Result<_, _>>()?;
+        self.define(node, accumulator, emit, output, positions)?;
         let pooled = self.home(output)?;
-        let regular = pooled.planes(made, self.shape.data).is_some();
+        let regular = pooled.planes(made).is_some();
         // Whoever reads the planes has as many cells, and more than one for each: gaps are dearer than a copy.
-        let gaps = (segments * rows).saturating_sub(dense);
-        if !regular || 4 * gaps > dense {
+        let gaps = geometry.all_rows().saturating_sub(dense);
+        if !regular || gaps.saturating_mul(4) > dense {
             self.homes[output.0] = Some(self.gather_channels(&pooled, channels)?);
         }
         Ok(Some(format!(
@@ -159,10 +164,10 @@ impl Builder<'_> {
     }
 
     /// `Σ_t v^(s_t − m)·Σ_o u^(O−1−o)·X_{o+g_t}(v)`: taps in one plane together.
-    fn window_sum(&mut self, home: &Home, windows: &Aligned) -> Operand {
-        let ones = self.ones(Variable::Position, home.geometry.rows * self.shape.data);
+    fn window_sum(&mut self, home: &Home, windows: &Aligned) -> Result<Operand, LayoutError> {
+        let ones = self.ones(Variable::Position, home.geometry.width());
         let channel = self.challenge(Variable::Channel);
-        let mut planes: Vec<i64> = windows.taps.iter().map(|(tap, _)| *tap).collect();
+        let mut planes: Vec<isize> = windows.taps.iter().map(|(tap, _)| *tap).collect();
         planes.sort_unstable();
         planes.dedup();
         let mut total = self.zero();
@@ -174,14 +179,14 @@ impl Builder<'_> {
             }
             let values: Vec<Operand> = (0..windows.bases.len())
                 .map(|o| {
-                    let segment = windows.segment(o, plane);
+                    let segment = windows.segment(o, plane)?;
                     let fold = |block| Operand::Fold { block, segment };
-                    self.value(&home.limbs, home.offset.into(), fold, ones)
+                    Ok(self.value(&home.limbs, home.offset.into(), fold, ones))
                 })
-                .collect();
+                .collect::<Result<_, LayoutError>>()?;
             let across = self.horner(channel, values);
             total = self.program.mul_add(factor, across, total);
         }
-        total
+        Ok(total)
     }
 }
