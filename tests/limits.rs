@@ -102,6 +102,10 @@ fn zkmls_models() {
             "windows",
             one("AveragePool2D", &[128, 128, 1, 1], &image(256), &image(129)),
         ),
+        (
+            "maximum",
+            one("MaxPool2D", &[256, 256, 1, 1], &image(256), &image(1)),
+        ),
     ];
     for bits in [14, 16, 18, 20, 24] {
         cases.push(("mean", one("Mean", &[1], &wide(bits), &[1])));

@@ -12,6 +12,7 @@ use serde_json::{json, Value};
 use std::{path::Path, sync::Arc};
 use zkml_circuits::{
     files::{read_container, write_container, Kind},
+    graph::{Interval, Node, Op, Role, Tensor, TensorId, Window},
     import::{self, ImportOptions},
     layout::{Goal, Plan, Visibilities},
     prove::{prove, Architecture, Keys, Opening, Proof, ProveError, Request, Transcript, Verifier},
@@ -314,4 +315,72 @@ fn files_of_earlier_versions_are_refused() {
     refused(Keys::load(&path, &case.architecture).err(), &path);
     let path = older("verifying.key", Kind::VerifyingKey);
     refused(Verifier::load(&path, &case.architecture).err(), &path);
+}
+
+/// A few bytes of a configuration, made by nobody's `setup`, ask for planes of 2^40 cells and for 2^34 steps: it is
+/// refused before room is made for them.
+#[test]
+fn configurations_that_ask_for_too_much_are_refused() {
+    let case = Case::new(Goal::Prove);
+    let start = std::time::Instant::now();
+    let tensor = |name: &str, role, shape: &[usize]| Tensor {
+        name: name.into(),
+        role,
+        shape: shape.to_vec(),
+        range: Interval { lo: -64, hi: 64 },
+    };
+    let wide = 1 << 20;
+    let (x, w, y) = (TensorId(0), TensorId(1), TensorId(2));
+    let conv = Op::Conv {
+        x,
+        w,
+        bias: None,
+        window: Window {
+            kernel: [1, 1],
+            stride: [1024, 1024],
+            pads: [0, 0, 1023, 1023],
+        },
+        groups: 1,
+        div: 64,
+        clamp: None,
+    };
+    let pool = |side: usize| Op::MaxPool {
+        x,
+        window: Window {
+            kernel: [side, side],
+            stride: [1, 1],
+            pads: [side - 1, side - 1, 0, 0],
+        },
+    };
+    let one = |channels: usize| [channels, 1, 1];
+    for (op, [from, to]) in [
+        (conv, [one(1), one(wide)]),
+        (pool(512), [one(1 << 16), one(1 << 16)]),
+        (pool(4096), [one(4), one(4)]),
+    ] {
+        let mut architecture = case.architecture.clone();
+        let graph = &mut architecture.graph;
+        graph.tensors = vec![
+            tensor("x", Role::Input, &from),
+            tensor("w", Role::Weight, &[wide, 1, 1, 1]),
+            tensor("y", Role::Activation, &to),
+        ];
+        graph.nodes = vec![Node {
+            name: "node".into(),
+            op,
+            output: y,
+            pre: Interval { lo: -64, hi: 64 },
+        }];
+        (graph.inputs, graph.outputs) = (vec![x], vec![y]);
+        architecture.source.inputs[0].shape = from.to_vec();
+        architecture.source.outputs[0].shape = to.to_vec();
+        for k in [10, 24] {
+            architecture.shape.k = k;
+            let refused = architecture.plan().unwrap_err().to_string();
+            let said = ["padded pixels", "may ask for"].iter();
+            assert!(said.clone().any(|part| refused.contains(part)), "{refused}");
+        }
+    }
+    // Half a second; without the bounds, hours and terabytes.
+    assert!(start.elapsed().as_secs() < 120);
 }

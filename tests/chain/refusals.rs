@@ -282,3 +282,56 @@ fn an_aggregation_key_of_another_circuit_is_refused() {
     );
     assert!(fs::metadata(contract).is_err());
 }
+
+/// The verifying key of another circuit under a model's configuration: its digest would make another id, which looks like
+/// that of the configuration.
+#[test]
+fn a_verifying_key_of_another_circuit_is_refused() {
+    let (anvil, folder) = registered(&[]);
+    let block = anvil.block();
+    let key = folder.path("keys/verifying.key");
+    let mut payload = read_container(key.as_ref(), Kind::VerifyingKey, 2).unwrap();
+    let length = u32::from_le_bytes(payload[32..36].try_into().unwrap()) as usize;
+    let first = 36 + length + 10;
+    payload.copy_within(first + 64..first + 128, first);
+    write_container(key.as_ref(), Kind::VerifyingKey, 2, &mut |out| {
+        out.write_all(&payload)
+    })
+    .unwrap();
+    let register = ["register", "--keys", "keys", "--yes"];
+    let calldata = [
+        "calldata",
+        "--function",
+        "register",
+        "--keys",
+        "keys",
+        "--chain-id",
+        "31337",
+    ];
+    let id = ["model-id", "--keys", "keys", "--verifier", PLACE];
+    for command in [&register[..], &calldata, &id, &VERIFY, &SUBMIT] {
+        let out = evm(&anvil, &folder, command);
+        assert_eq!(out.code, 3, "{command:?}: {}{}", out.stdout, out.stderr);
+        assert!(out.stderr.contains("is not the key of"), "{}", out.stderr);
+        assert!(!out.stdout.contains("model id"), "{}", out.stdout);
+    }
+    assert_eq!(anvil.block(), block, "nothing was sent");
+}
+
+/// Whose weights a proof is of is known, or asked for.
+#[test]
+fn a_model_without_a_commitment_is_refused() {
+    let (anvil, folder) = registered(&[]);
+    fs::remove_file(folder.path("keys/weights.opening")).unwrap();
+    for command in [&VERIFY[..], &SUBMIT] {
+        let out = evm(&anvil, &folder, command);
+        assert_eq!(out.code, 1, "{}{}", out.stdout, out.stderr);
+        assert!(
+            out.stderr.contains("commitment is not known"),
+            "{}",
+            out.stderr
+        );
+    }
+}
+
+const PLACE: &str = "0x0000000000000000000000000000000000000001";

@@ -192,7 +192,10 @@ pub fn place(
     for group in ordered {
         let start = fill[..group.len()].iter().copied().max().unwrap_or(0);
         for (slot, &id) in group.iter().enumerate() {
-            grouped[id] = true;
+            // Moved by a second group, it would leave the rows that the first one's gate reads.
+            if std::mem::replace(&mut grouped[id], true) {
+                return Err(LayoutError::Graph(format!("block {id} is in two groups")));
+            }
             blocks[id].slot = slot;
             blocks[id].start = start;
             fill[slot] = end(&blocks[id])?;

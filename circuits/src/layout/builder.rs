@@ -12,12 +12,15 @@ use super::{
     size::Size,
     tables::Tables,
     weights::{stored_ranges, Matrix, WeightHome},
-    LayoutError, NodeReport, Shape, Step, Visibilities,
+    LayoutError, NodeReport, Shape, Step, Visibilities, SLOTS,
 };
 use crate::{
     graph::{Graph, Interval, TensorId},
     hash::Poseidon,
 };
+
+/// Limbs that a value has at most in a first draft, and its remainder, and what a clamp takes off.
+const MOST_LIMBS: usize = 8;
 
 /// Segments of weights, and their cells.
 pub type LaidWeights = (Vec<Vec<Option<(TensorId, usize)>>>, Matrix);
@@ -32,6 +35,8 @@ pub struct Builder<'g> {
     pub shape: Shape,
     /// Blocks so far.
     pub blocks: Vec<Block>,
+    /// Their cells.
+    cells: usize,
     /// Blocks that must share their rows.
     pub groups: Vec<Vec<BlockId>>,
     /// Witness steps.
@@ -83,6 +88,7 @@ impl<'g> Builder<'g> {
             visibilities,
             shape,
             blocks: Vec::new(),
+            cells: 0,
             groups: Vec::new(),
             steps: Vec::new(),
             homes: vec![None; graph.tensors.len()],
@@ -196,6 +202,7 @@ impl<'g> Builder<'g> {
     /// A new block.
     pub fn block(&mut self, geometry: Geometry, range: Range) -> BlockId {
         let next = self.blocks.len();
+        self.cells = self.cells.saturating_add(geometry.cells());
         self.blocks.push(Block {
             geometry,
             range,
@@ -207,13 +214,29 @@ impl<'g> Builder<'g> {
     }
 
     /// Segments of so many cells, each in whole rows.
+    ///
+    /// # Errors
+    /// If they and the blocks so far are many times what the shape has: nothing is made for cells that there cannot be.
     pub fn geometry(
         &self,
         segments: impl Into<Size>,
         cells: usize,
         variable: Variable,
     ) -> Result<Geometry, LayoutError> {
-        Geometry::new(segments, self.rows_for(cells), self.shape.data, variable)
+        let geometry = Geometry::new(segments, self.rows_for(cells), self.shape.data, variable)?;
+        let has = Size::product([self.shape.slot_rows(), SLOTS, self.shape.data]).get()?;
+        let needed = self.cells.saturating_add(geometry.cells());
+        // The first draft may have several limbs where the next one has one.
+        if needed > has.saturating_mul(MOST_LIMBS) {
+            return Err(LayoutError::TooSmall {
+                k: self.shape.k,
+                data: self.shape.data,
+                resource: "data cells",
+                needed,
+                available: has,
+            });
+        }
+        Ok(geometry)
     }
 
     /// Puts a clamp gate on a block.

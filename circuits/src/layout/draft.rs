@@ -140,6 +140,13 @@ impl Builder<'_> {
         if !shape.clamps.include(&needed) {
             return Err(LayoutError::NoGate { needed });
         }
+        // A narrow gate that shares its column of caps would multiply with a row that is not its own.
+        if let Some(block) = self.blocks.iter().find(|block| !shape.allow(block.gate)) {
+            return Err(LayoutError::Graph(format!(
+                "a gate {:?} that the shape has not",
+                block.gate
+            )));
+        }
         Ok(Plan {
             shape,
             tables,

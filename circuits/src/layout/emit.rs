@@ -288,7 +288,11 @@ impl Builder<'_> {
         if values > self.single_limit() {
             return Err(self.too_wide("clamp", values));
         }
+        // Without a cap there is no gate: a clamp to one value is a constant.
         let cap = values.saturating_sub(1);
+        if cap == 0 {
+            return Err(self.unsupported("a clamp to one value", "use a constant"));
+        }
         let wide = excess >= self.loose() || self.shape.shares_caps();
         let kept = self.block(geometry, Range::Exact(values));
         let low = self.excess_block(geometry, excess, wide)?;

@@ -33,7 +33,7 @@ pub use emit::{Accumulator, Axis, Emit, Excess, Shift, Tap, Term};
 pub use error::LayoutError;
 pub use home::{Home, Limb};
 pub use pack::{Exposed, Lane, Message, Packing, Place, Statement, WORD_BITS};
-pub use planner::{candidates, choose, Cost, Goal, DATA_COLUMNS, MAX_K};
+pub use planner::{candidates, choose, within_reach, Cost, Goal, DATA_COLUMNS, MAX_K};
 pub use rows::Rows;
 pub use tables::Tables;
 pub use weights::Matrix;

@@ -235,6 +235,15 @@ impl Builder<'_> {
         message: Option<usize>,
     ) -> Result<(), LayoutError> {
         let width = (size(rows) * self.shape.data).get()?;
+        // Beyond that a word would have two decodings.
+        let bits = lanes.iter().map(|lane| lane.bits);
+        let bits = bits.fold(0, u32::saturating_add);
+        if bits > WORD_BITS {
+            return Err(self.unsupported(
+                format!("words of {bits} bits"),
+                "a word holds 253 bits; use smaller ranges",
+            ));
+        }
         let words = lanes.iter().map(|lane| lane.cells).max().unwrap_or(0);
         let Statement {
             words: places,

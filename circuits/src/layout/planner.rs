@@ -296,6 +296,8 @@ impl Search {
             Op::AvgPool { window, .. } => {
                 long(of(node.output).saturating_mul(window.area()), window.area())
             }
+            // Each tap has blocks of its own.
+            Op::MaxPool { window, .. } => window.area().saturating_mul(of(node.output).max(NODE)),
             _ => 0,
         });
         let summed = summed.fold(0, usize::saturating_add);
@@ -334,6 +336,11 @@ impl Search {
         self.tried = self.tried.saturating_add(1);
         Ok(())
     }
+}
+
+/// Fails where a configuration asks for more work than any shape's search would do for it: a few bytes of it can.
+pub fn within_reach(graph: &Graph) -> Result<(), LayoutError> {
+    Search::new(graph).next()
 }
 
 /// The cheapest shape that the model fits.

@@ -74,6 +74,7 @@ impl Architecture {
         check_ports(&self.source, &self.graph)?;
         check_visibilities(&self.graph, &self.visibilities)?;
         check_shape(&self.shape)?;
+        layout::within_reach(&self.graph)?;
         let mut plan = Plan::new(&self.graph, &self.visibilities, self.shape)?;
         plan.configuration = self.digest()?;
         Ok(Arc::new(plan))

@@ -192,4 +192,29 @@ pub const EXPLAINED: &[(&str, &str, &str)] = &[
         "gap := div(gap, div(2, w))",
         "the quotient is 1 or 0, and what is divided by zero is zero",
     ),
+    (
+        "x := and(sub(x, lo), sub(shl(shl(3, w), 1), 1))",
+        "x := and(sub(x, lo), sub(shl(shl(3, w), 1), 2))",
+        "a range has a bit at least: the lowest is never one of those beyond it",
+    ),
+    (
+        "if (model.commitment >= R) revert IModelVerifier.CommitmentNotCanonical(model.commitment);",
+        "uint256 ins = model.inputs.length; / if (model.commitment >= R) revert IModelVerifier.CommitmentNotCanonical(model.commitment);",
+        "reading a length neither fails nor changes anything",
+    ),
+    (
+        "uint256 outs = model.outputs.length;",
+        "if (ins > MAX_TENSORS) revert IModelVerifier.TensorInvalid(MAX_TENSORS); / uint256 outs = model.outputs.length;",
+        "reading a length neither fails nor changes anything",
+    ),
+    (
+        "if (outs > MAX_TENSORS) revert IModelVerifier.TensorInvalid(ins + MAX_TENSORS);",
+        "uint256 count = model.slots.length; / if (outs > MAX_TENSORS) revert IModelVerifier.TensorInvalid(ins + MAX_TENSORS);",
+        "reading a length neither fails nor changes anything",
+    ),
+    (
+        "if (count == 0 || count > (direct ? 1 : MAX_SLOTS)) revert IModelVerifier.SlotsInvalid(count);",
+        "uint256 first = HEAD + (count + LANES - 1) / LANES; / if (count == 0 || count > (direct ? 1 : MAX_SLOTS)) revert IModelVerifier.SlotsInvalid(count);",
+        "the length of a list that is in the calldata is far from the end of 256 bits",
+    ),
 ];

@@ -105,7 +105,7 @@ impl Graph {
                 if let Some(bias) = bias {
                     self.expect(*bias, node, "bias", &[out])?;
                 }
-                let [h, w] = fit(node, window, height, width)?;
+                let [h, w] = fit(node, window, [c.max(out), height, width])?;
                 Ok(vec![out, h, w])
             }
             Op::Linear { x, w, bias, .. } => {
@@ -202,7 +202,7 @@ impl Graph {
                     let got = format!("{:?} for a kernel of {:?}", window.pads, window.kernel);
                     return Err(shape_error(node, "padding", "less than the kernel", got));
                 }
-                let [h, w] = fit(node, window, height, width)?;
+                let [h, w] = fit(node, window, [c, height, width])?;
                 Ok(vec![c, h, w])
             }
             Op::Reshape { x } => Ok(self.shape(*x, node)?.to_vec()),
@@ -476,11 +476,16 @@ fn order(place: &str, tensor: &str, problem: &'static str) -> GraphError {
     }
 }
 
-fn fit(node: &str, window: &Window, height: usize, width: usize) -> Result<[usize; 2], GraphError> {
+/// The output's height and width, for images of so many channels, in or out.
+fn fit(
+    node: &str,
+    window: &Window,
+    [channels, height, width]: [usize; 3],
+) -> Result<[usize; 2], GraphError> {
     let limit = MAX_SMALL.unsigned_abs() as usize;
     let sides = window.pads.iter().chain(&window.kernel);
     let small = sides.into_iter().all(|&side| side <= limit);
-    // The layout goes over padded images, and over the taps of all windows.
+    // The layout goes over padded images, of inputs and outputs, and over the taps of all windows.
     let work = |[out_height, out_width]: [usize; 2]| {
         let [top, left, bottom, right] = window.pads;
         let rows = height.checked_add(top)?.checked_add(bottom)?;
@@ -488,7 +493,8 @@ fn fit(node: &str, window: &Window, height: usize, width: usize) -> Result<[usiz
         let taps = out_height
             .checked_mul(out_width)?
             .checked_mul(window.area())?;
-        Some(rows.checked_mul(columns)?.max(taps))
+        let pixels = rows.checked_mul(columns)?.checked_mul(channels)?;
+        Some(pixels.max(taps))
     };
     window
         .output(height, width)
