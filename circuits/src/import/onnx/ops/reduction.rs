@@ -60,12 +60,17 @@ impl Importer {
         keep: bool,
     ) -> Result<Value, ImportError> {
         let ty = x.ty();
+        let inexact = matches!(kind, "ReduceL2" | "ReduceLogSum" | "ReduceLogSumExp");
+        if inexact && !ty.is_real() {
+            return Err(self.bad("operand", "real numbers", ty.name()));
+        }
         let sum = |importer: &mut Self, x: &Value| importer.sum_over(x, axes, keep, false);
         let value = match kind {
             "ReduceSum" => sum(self, x)?,
             "ReduceMean" => self.sum_over(x, axes, keep, true)?,
             "ReduceMax" | "ReduceMin" => {
-                return self.extremum_over(x, axes, keep, kind == "ReduceMax");
+                let best = self.extremum_over(x, axes, keep, kind == "ReduceMax")?;
+                return self.unmasked(&best);
             }
             "ReduceL1" => {
                 let size = self.abs(x)?;

@@ -41,7 +41,10 @@ fn transpose(importer: &mut Importer, node: &OnnxNode) -> Results {
         Some(a) => a
             .ints
             .iter()
-            .map(|&p| node.axis(p, rank))
+            .map(|&p| match p {
+                ..0 => Err(node.bad("attribute 'perm'", "none below 0", p)),
+                p => node.axis(p, rank),
+            })
             .collect::<Result<Vec<_>, _>>()?,
     };
     let mut sorted = perm.clone();
@@ -122,7 +125,11 @@ impl Importer {
             return Err(node.bad("axes", "at most 8", axes.len()));
         }
         let rank = from.len() + axes.len();
+        let named = axes.len();
         let axes = self.axes_of(node, Some(axes), rank)?;
+        if axes.len() != named {
+            return Err(node.bad("axes", "each of them once", "some again"));
+        }
         let mut rest = from.iter().copied();
         let at = |i: usize| {
             if axes.contains(&i) {
