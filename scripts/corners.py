@@ -457,8 +457,10 @@ def ranges(feed):
         if value.dtype == np.bool_ or not value.size:
             continue
         low, high = float(value.min()), float(value.max())
-        if np.isfinite([low, high]).all():
-            yield from ["--input-range", f"{name}={min(low, -4) if value.dtype == F else int(low)},{max(high, 4) if value.dtype == F else int(high)}"]
+        if not np.isfinite([low, high]).all():
+            continue
+        low, high = (min(low, -4.0), max(high, 4.0)) if value.dtype == F else (int(low), max(int(high), int(low) + 1))
+        yield from ["--input-range", f"{name}={low},{high}"]
 
 
 def judge(entry, computed, program, folder):
@@ -473,8 +475,10 @@ def judge(entry, computed, program, folder):
     with open(data, "w") as file:
         json.dump({name: v.tolist() for name, v in feed.items()}, file)
     ran = subprocess.run([program, "run", path, data, "--json", *ranges(feed)], capture_output=True, text=True, timeout=120)
-    if ran.returncode == 1 and ran.stderr.startswith("error: ") and "internal" not in ran.stderr:
-        return "refused: " + ran.stderr.splitlines()[0].replace(path, "").replace(data, "")[:200]
+    # Before it may stand what setup would ask for.
+    errors = [line for line in ran.stderr.splitlines() if line.startswith("error: ")]
+    if ran.returncode == 1 and len(errors) == 1 and "internal" not in ran.stderr:
+        return "refused: " + errors[0].replace(path, "").replace(data, "")[:200]
     if ran.returncode != 0:
         return f"differs: exit code {ran.returncode}: {ran.stderr[-300:]}"
     said = json.loads(ran.stdout)["outputs"]

@@ -353,8 +353,10 @@ def judge(seed, program, folder):
         json.dump({v.name: v.array.tolist() for v in inputs}, file)
     expected = reference(model, {v.name: v.array for v in inputs})
     ran = subprocess.run([program, "run", path, data, "--json"], capture_output=True, text=True, timeout=120)
-    if ran.returncode == 1 and ran.stderr.startswith("error: ") and "internal" not in ran.stderr:
-        return "refused: " + ran.stderr.splitlines()[0].replace(path, "").replace(data, "")[:160]
+    # Before it may stand what setup would ask for.
+    errors = [line for line in ran.stderr.splitlines() if line.startswith("error: ")]
+    if ran.returncode == 1 and len(errors) == 1 and "internal" not in ran.stderr:
+        return "refused: " + errors[0].replace(path, "").replace(data, "")[:160]
     if ran.returncode != 0:
         return f"exit code {ran.returncode}: {ran.stderr[-300:]}"
     said = json.loads(ran.stdout)["outputs"]

@@ -113,7 +113,7 @@ impl Importer {
     }
 
     /// What is known of the stand-ins in a node's results; an error where an operand has some and the node is none
-    /// that they do for. Says as well whether operands may get stand-ins.
+    /// that they do for. Notes as well whether constants of the node may get stand-ins.
     pub(super) fn far_before(&mut self, node: &OnnxNode) -> Result<Option<Far>, ImportError> {
         (self.stand_ins, self.unmasked) = (false, None);
         let mut operands = Vec::new();
@@ -124,9 +124,17 @@ impl Importer {
         if !operands.iter().any(far) || operands.iter().all(|o| o.known.is_some()) {
             return Ok(None);
         }
-        self.stand_ins = true;
         let result = self.far_through(node, &operands);
-        result.ok_or_else(|| self.too_far())
+        // What is far in the file alone is refused where it becomes an integer.
+        let computed = |o: &Operand| o.known.is_none() && o.far.is_some();
+        match result {
+            None if operands.iter().any(computed) => Err(self.too_far()),
+            None => Ok(None),
+            Some(far) => {
+                self.stand_ins = true;
+                Ok(far)
+            }
+        }
     }
 
     pub(super) fn too_far(&self) -> ImportError {
