@@ -342,8 +342,9 @@ impl Importer {
         let (Some(least), Value::Data(data)) = (self.unmasked, best) else {
             return Ok(best.clone());
         };
-        // Rounded outward: it may say something of weights.
-        let least = round_outward((least * data.scale as f64).floor() as i64, 0).lo;
+        // It may say something of weights: rounded outward, and declared.
+        let least = round_outward((least * data.scale as f64).floor() as i64, 0);
+        let least = self.bounds.declare(&mut self.draft, least).lo;
         Ok(self.checked(data, least, None, Defined::Mask)?.into())
     }
 

@@ -54,8 +54,8 @@ fn average(importer: &mut Importer, node: &OnnxNode) -> Results {
         return Err(node.bad("window", "some elements to average", "padding alone"));
     }
     let y = importer.pooled_means(&x, &geometry, |place| match all {
-        // Also what hangs over the padding where sizes are rounded up.
-        true => place.taps.len(),
+        // Not what hangs over the padding where sizes are rounded up.
+        true => place.padded,
         false => place.taps.iter().flatten().count(),
     })?;
     Ok(vec![y])

@@ -20,7 +20,13 @@ fn reduce(importer: &mut Importer, node: &OnnxNode) -> Results {
         .list(node, 1, "axes")?
         .filter(|axes| !axes.is_empty());
     if list.is_none() && node.int("noop_with_empty_axes", 0) != 0 {
-        return Ok(vec![x]);
+        // Each element is a sum of its own: of its size, or its square.
+        return Ok(vec![match node.kind() {
+            "ReduceL1" | "ReduceL2" | "ReduceSumSquare" | "ReduceLogSum" => {
+                importer.reduced(node.kind(), &x, &[], keep)?
+            }
+            _ => x,
+        }]);
     }
     let axes = importer.axes_of(node, list, x.rank())?;
     Ok(vec![importer.reduced(node.kind(), &x, &axes, keep)?])

@@ -109,7 +109,8 @@ impl Importer {
     }
 
     fn squeezed(&mut self, node: &OnnxNode, from: &[usize]) -> Result<Vec<usize>, ImportError> {
-        let Some(axes) = self.list(node, 1, "axes")? else {
+        let axes = self.list(node, 1, "axes")?;
+        let Some(axes) = axes.filter(|axes| !axes.is_empty()) else {
             return Ok(from.iter().copied().filter(|&d| d != 1).collect());
         };
         let axes = self.axes_of(node, Some(axes), from.len())?;

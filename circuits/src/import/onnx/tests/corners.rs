@@ -72,3 +72,97 @@ fn infinities_of_one_sign() {
         &[0.0, 1.0, 0.0],
     );
 }
+
+#[test]
+fn reductions_over_no_axes() {
+    let of = |op: &str| {
+        let noop = int("noop_with_empty_axes", 1);
+        model(&[1, 3], vec![], vec![node(op, &["x"], "y", &[noop])])
+    };
+    let x = [-1.0, 2.0, 0.5];
+    check(&of("ReduceSumSquare"), &x, &[1.0, 4.0, 0.25]);
+    check(&of("ReduceL1"), &x, &[1.0, 2.0, 0.5]);
+    check(&of("ReduceL2"), &x, &[1.0, 2.0, 0.5]);
+    for op in [
+        "ReduceSum",
+        "ReduceMean",
+        "ReduceProd",
+        "ReduceLogSumExp",
+        "ReduceMax",
+    ] {
+        check(&of(op), &x, &x);
+    }
+    let squeeze = vec![node("Squeeze", &["x", "none"], "y", &[])];
+    let none = integers("none", &[]);
+    let squeezed = check(&model(&[1, 3, 1], vec![none], squeeze), &x, &x);
+    assert_eq!(squeezed.source.outputs[0].shape, [3]);
+}
+
+/// What hangs over the padding is no element of a mean.
+#[test]
+fn means_of_windows_past_the_end() {
+    let attributes = [
+        ints("kernel_shape", &[2]),
+        ints("strides", &[2]),
+        int("ceil_mode", 1),
+        int("count_include_pad", 1),
+    ];
+    let pool = |more: &[AttributeProto]| {
+        let attributes = [&attributes[..], more].concat();
+        let nodes = vec![node("AveragePool", &["x"], "y", &attributes)];
+        model(&[1, 1, 5], vec![], nodes)
+    };
+    let x = [1.0, 2.0, 3.0, 4.0, 5.0];
+    check(&pool(&[]), &x, &[1.5, 3.5, 5.0]);
+    check(&pool(&[ints("pads", &[0, 1])]), &x, &[1.5, 3.5, 2.5]);
+    let wide = load(&pool(&[ints("pads", &[2, 0])])).unwrap_err();
+    assert!(wide.to_string().contains("less than the kernel"), "{wide}");
+}
+
+#[test]
+fn padding_after_what_it_cuts() {
+    let pad = |mode: &str, pads: &[i64]| {
+        let nodes = vec![node("Pad", &["x", "p"], "y", &[text("mode", mode)])];
+        model(&[1, 3], vec![integers("p", pads)], nodes)
+    };
+    let x = [1.0, 2.0, 3.0];
+    check(&pad("wrap", &[0, -2, 0, 1]), &x, &[3.0, 3.0]);
+    check(&pad("wrap", &[0, 1, 0, 0]), &x, &[3.0, 1.0, 2.0, 3.0]);
+    // Of two elements one is reflected at most.
+    check(&pad("reflect", &[0, 1, 0, -1]), &x, &[2.0, 1.0, 2.0]);
+    let error = load(&pad("reflect", &[0, 2, 0, -1])).unwrap_err();
+    assert!(error.to_string().contains("at most 1 in mode"), "{error}");
+}
+
+#[test]
+fn what_files_may_not_say() {
+    let error = |proto: &ModelProto| load(proto).unwrap_err().to_string();
+    let on = |op: &str, attributes: &[AttributeProto]| {
+        error(&model(
+            &[1, 4, 2, 2],
+            vec![],
+            vec![node(op, &["x"], "y", attributes)],
+        ))
+    };
+    assert!(on("LRN", &[int("size", 2)]).contains("an odd number"));
+    assert!(on("Transpose", &[ints("perm", &[-1, 0, 1, 2])]).contains("none below 0"));
+    let mut split = node("Split", &["x"], "y", &[int("axis", 1)]);
+    split.output.push("z".to_owned());
+    assert!(error(&model(&[1, 4], vec![], vec![split])).contains("'split' or 'num_outputs'"));
+    let concat = vec![node("Concat", &["x", "none"], "y", &[int("axis", 0)])];
+    let none = floats("none", &[1, 3, 0], &[]);
+    let text = error(&model(&[1, 3, 2], vec![none], concat));
+    assert!(text.contains("differ in dimension 0 only"), "{text}");
+    let sum = vec![node(
+        "Einsum",
+        &["x", "w"],
+        "y",
+        &[super::text("equation", "...i,...i->...")],
+    )];
+    let w = floats("w", &[2], &[1.0, 2.0]);
+    let text = error(&model(&[1, 3, 2], vec![w], sum));
+    assert!(
+        text.contains("an ellipsis for as many dimensions"),
+        "{text}"
+    );
+}
