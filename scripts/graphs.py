@@ -18,11 +18,14 @@ UNIT = 1 / 512
 # The first operator set with bitwise operators.
 VERSION = {"opset_imports": [helper.make_opsetid("", 18)], "ir_version": 8}
 FLOAT, BOOL, INT64 = np.float32, np.bool_, np.int64
-INTS = [np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64]
+INTS = [np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64]
+# Constants of 64 bits reach what a graph holds; those of fewer bits the ends of their type.
+EXTREME = 1 << 38
 CODES = {
     np.float32: TensorProto.FLOAT, np.bool_: TensorProto.BOOL, np.int8: TensorProto.INT8,
     np.uint8: TensorProto.UINT8, np.int16: TensorProto.INT16, np.uint16: TensorProto.UINT16,
     np.int32: TensorProto.INT32, np.uint32: TensorProto.UINT32, np.int64: TensorProto.INT64,
+    np.uint64: TensorProto.UINT64,
 }
 
 
@@ -57,17 +60,20 @@ class Graph:
                 pass
 
     def shape(self):
-        return [self.rng.choice([1, 2, 3, 4]) for _ in range(self.rng.randint(1, 3))]
+        return [self.rng.choice([1, 1, 2, 3, 4]) for _ in range(self.rng.choice([0, 1, 1, 2, 2, 3, 3]))]
 
-    def numbers(self, kind, shape):
+    def numbers(self, kind, shape, extreme=False):
         count = int(np.prod(shape))
         if kind == FLOAT:
-            flat = [self.rng.randint(-192, 192) / 64 for _ in range(count)]
+            draw = lambda: self.rng.choice([-0.0, 0.0, 1.0, -1.0]) if self.rng.random() < 0.1 else self.rng.randint(-192, 192) / 64
+            flat = [draw() for _ in range(count)]
         elif kind == BOOL:
             flat = [self.rng.random() < 0.5 for _ in range(count)]
         else:
             info = np.iinfo(kind)
-            low, high = max(info.min, -30000), min(info.max, 30000)
+            # Inputs of wide types are within what their range is where none is named.
+            most = EXTREME if extreme else 30000
+            low, high = max(info.min, -most), min(info.max, most)
             corners = [low, high, 0, 1, max(low, -1)]
             draw = lambda: self.rng.choice(corners) if self.rng.random() < 0.3 else self.rng.randint(low, high)
             flat = [draw() for _ in range(count)]
@@ -95,7 +101,9 @@ class Graph:
         if fits and self.rng.random() < 0.6:
             return self.rng.choice(fits)
         shape = [size if self.rng.random() < 0.7 else 1 for size in a.array.shape]
-        return self.constant(self.numbers(a.type, shape))
+        # Also of a lower rank.
+        shape = shape[self.rng.choice([0, 0, 0, len(shape)]) :]
+        return self.constant(self.numbers(a.type, shape, extreme=self.rng.random() < 0.2))
 
     def add(self, op, operands, error, **attributes):
         name = f"t{len(self.nodes)}"
@@ -123,7 +131,7 @@ class Graph:
         op = self.rng.choice(
             ["Add", "Sub", "Mul", "Max", "Min", "Neg", "Abs", "Relu", "Tanh", "Sigmoid", "Sin", "Cos", "Erf", "Clip",
              "LeakyRelu", "HardSigmoid", "ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "MatMul", "Softmax",
-             "Floor", "Ceil", "Round", "Sign", "Softsign"])
+             "Floor", "Ceil", "Round", "Sign", "Softsign", "Exp", "Sqrt", "Square", "Mask"])
         if op in ("Add", "Sub", "Mul", "Max", "Min"):
             b = self.partner(a)
             y, ey = np.abs(b.array.astype(np.float64)), np.broadcast_to(b.error, b.array.shape)
@@ -133,11 +141,22 @@ class Graph:
             self.add(op, [a], ex)
         elif op in ("Tanh", "Sigmoid", "Sin", "Cos", "Erf", "HardSigmoid", "Softsign"):
             self.add(op, [a], 1.2 * ex + 2 * UNIT)
+        elif op == "Exp":
+            y = np.exp(a.array.astype(np.float64))
+            self.add(op, [a], y * np.expm1(ex) + UNIT + y / 256)
+        elif op == "Sqrt":
+            # Near 0 its slope has no bound.
+            self.add(op, [a], np.sqrt(ex + UNIT) + UNIT)
+        elif op == "Square":
+            self.add("Pow", [a, self.constant(np.array(2, dtype=FLOAT))], 2 * x * ex + ex * ex + UNIT)
+        elif op == "Mask":
+            self.mask(a)
         elif op == "LeakyRelu":
             self.add(op, [a], ex + 2 * UNIT, alpha=self.rng.choice([0.125, 0.5]))
         elif op == "Clip":
-            low = self.constant(np.array(-self.rng.randint(0, 128) / 64, dtype=FLOAT))
-            high = self.constant(np.array(self.rng.randint(1, 128) / 64, dtype=FLOAT))
+            # Also in the other order, and one of them infinite.
+            ends = [self.rng.choice([self.rng.randint(-128, 128) / 64] * 5 + [end]) for end in (-np.inf, np.inf)]
+            low, high = (self.constant(np.array(end, dtype=FLOAT)) for end in ends)
             self.add(op, [a, low, high], ex)
         elif op in ("Floor", "Ceil", "Round", "Sign"):
             if np.max(ex) > 0:
@@ -146,9 +165,10 @@ class Graph:
         elif op.startswith("Reduce"):
             axis = self.axis(a)
             keep = self.rng.choice([0, 1])
+            named = axis - self.rng.choice([0, a.array.ndim])
             fold = {"ReduceMean": np.mean, "ReduceSum": np.sum}.get(op, np.max)
             error = fold(ex, axis=axis, keepdims=bool(keep)) + (UNIT if op == "ReduceMean" else 0)
-            self.add(op, [a, self.constant(np.array([axis], dtype=INT64))], error, keepdims=keep)
+            self.add(op, [a, self.constant(np.array([named], dtype=INT64))], error, keepdims=keep)
         elif op == "MatMul":
             if a.array.ndim < 2:
                 raise Skip
@@ -156,6 +176,24 @@ class Graph:
             self.add(op, [a, b], ex @ np.abs(b.array.astype(np.float64)) + UNIT)
         else:
             self.add(op, [a], 2 * np.max(ex) + 6 * UNIT, axis=self.axis(a))
+
+    def mask(self, a):
+        """A softmax of what a mask leaves: something of each row."""
+        axis = self.axis(a)
+        hidden = np.array([self.rng.random() < 0.4 for _ in range(a.array.size)]).reshape(a.array.shape)
+        np.moveaxis(hidden, axis, -1)[..., self.rng.randrange(a.array.shape[axis])] = False
+        far = self.rng.choice([-np.inf, -1e30, -1e9, -1e4])
+        mask = self.constant(np.where(hidden, far, 0).astype(FLOAT))
+        name = f"t{len(self.nodes)}"
+        node = helper.make_node("Add", [a.name, mask.name], [name], name=f"n{len(self.nodes)}")
+        masked = Value(name, one_node(node, {a.name: a.array, mask.name: mask.array}), a.error)
+        self.nodes.append(node)
+        try:
+            self.add("Softmax", [masked], 2 * np.max(a.error) + 6 * UNIT, axis=axis)
+        except Skip:
+            # Nobody is to read it.
+            self.nodes.pop()
+            raise
 
     def integer(self):
         a = self.pick(*INTS)
@@ -171,12 +209,12 @@ class Graph:
         elif op == "BitShift":
             if np.iinfo(a.type).min < 0:
                 raise Skip
-            steps = self.constant(np.array([self.rng.randrange(8)], dtype=a.type))
+            steps = self.constant(np.array([self.rng.choice([self.rng.randrange(8), np.iinfo(a.type).bits - 1])], dtype=a.type))
             self.add(op, [a, steps], 0.0, direction=self.rng.choice(["LEFT", "RIGHT"]))
         elif op in ("Neg", "Abs", "BitwiseNot", "Sign"):
             self.add(op, [a], 0.0)
         elif op == "Clip":
-            low, high = sorted(self.numbers(a.type, [2]))
+            low, high = self.numbers(a.type, [2], extreme=self.rng.random() < 0.3)
             ends = [self.constant(np.array(end, dtype=a.type)) for end in (low, high)]
             self.add(op, [a] + ends, 0.0)
         elif op.startswith("Reduce"):
@@ -242,9 +280,10 @@ class Graph:
             b = self.rng.choice(others)
             self.add(op, [a, b], max(worst, np.max(b.error)), axis=axis)
         elif op == "Slice":
-            start = self.rng.randrange(size)
-            step = self.rng.choice([1, 2, -1])
-            end = size if step > 0 else -size - 1
+            start = self.rng.randrange(-size, size)
+            step = self.rng.choice([1, 2, -1, -2, 7])
+            far = np.iinfo(INT64).max if step > 0 else np.iinfo(INT64).min
+            end = self.rng.choice([size if step > 0 else -size - 1, far, self.rng.randrange(-size, size)])
             self.add(op, [a, number(start), number(end), number(axis), number(step)], worst)
         elif op == "Unsqueeze":
             self.add(op, [a, number(axis)], worst)
@@ -314,8 +353,10 @@ def judge(seed, program, folder):
         json.dump({v.name: v.array.tolist() for v in inputs}, file)
     expected = reference(model, {v.name: v.array for v in inputs})
     ran = subprocess.run([program, "run", path, data, "--json"], capture_output=True, text=True, timeout=120)
-    if ran.returncode == 1 and ran.stderr.startswith("error: ") and "internal" not in ran.stderr:
-        return "refused: " + ran.stderr.splitlines()[0].replace(path, "").replace(data, "")[:160]
+    # Before it may stand what setup would ask for.
+    errors = [line for line in ran.stderr.splitlines() if line.startswith("error: ")]
+    if ran.returncode == 1 and len(errors) == 1 and "internal" not in ran.stderr:
+        return "refused: " + errors[0].replace(path, "").replace(data, "")[:160]
     if ran.returncode != 0:
         return f"exit code {ran.returncode}: {ran.stderr[-300:]}"
     said = json.loads(ran.stdout)["outputs"]

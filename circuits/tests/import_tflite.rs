@@ -258,6 +258,24 @@ fn operators() {
     }
 }
 
+/// What has no root is no number: nothing is computed for it.
+#[test]
+fn roots_of_negative_numbers() {
+    // SQRT and RSQRT, at a scale of 16.
+    for code in [75, 76] {
+        let tensors = [computed(&[1, 2]), computed(&[1, 2])];
+        let file = model(&tensors, vec![node(code, &[0], &[1], NONE)], &[0], &[1]);
+        let loaded = import(".tflite", &file, 16).unwrap();
+        // The root of 1, and its inverse.
+        assert_eq!(execute(&loaded, &[16, 63])[0][0], 16);
+        let error = run(&loaded.graph, &loaded.weights, &[vec![16, -1]]).unwrap_err();
+        assert!(error.to_string().contains("a root's argument"), "{error}");
+        let (defined, places) = loaded.defined().unwrap();
+        assert_eq!(places.len(), 1);
+        execute(&defined, &[16, -1]);
+    }
+}
+
 /// Each constant of a file is committed, or public for a reason, or not used.
 #[test]
 fn constants_have_fates() {

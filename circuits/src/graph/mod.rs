@@ -308,6 +308,15 @@ pub enum Defined {
     Cast,
     /// A shift of bits.
     Shift,
+    /// A function's value as a number of the graph, which has bounds.
+    Held {
+        /// Integers that an argument of 1 is.
+        unit: i64,
+    },
+    /// A row of which a mask leaves something.
+    Mask,
+    /// Places that are written.
+    Once,
 }
 
 impl Defined {
@@ -325,6 +334,16 @@ impl Defined {
             Defined::Inverse => "an argument that the function is defined for".to_owned(),
             Defined::Cast => format!("a number that the integer type holds, {}", within()),
             Defined::Shift => format!("a number of bits {}", within()),
+            Defined::Held { unit } => {
+                let number = |units: i64| units as f64 / unit.max(1) as f64;
+                let end = hi.map_or("no end".to_owned(), |hi| number(hi).to_string());
+                format!(
+                    "an argument from {} to {end}, as the function's other values leave what fixed-point integers hold",
+                    number(lo)
+                )
+            }
+            Defined::Once => "indices none of which comes twice".to_owned(),
+            Defined::Mask => "a row with an element that no mask hides".to_owned(),
         }
     }
 }

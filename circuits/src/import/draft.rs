@@ -240,6 +240,12 @@ impl Draft<Rounded> {
 impl Draft<i64> {
     /// Bounds every value. Of the weights in `lost` nothing is left but 0: the largest real ones.
     pub(crate) fn finish(mut self, lost: &BTreeMap<TensorId, f64>) -> Result<Model, ImportError> {
+        // What tables were chosen by may be wider than what there is: what there is decides.
+        let mut tensors = self.graph.tensors.iter_mut();
+        tensors
+            .by_ref()
+            .filter(|t| t.role == Role::Activation)
+            .for_each(|t| t.range = UNKNOWN);
         for (id, values) in &self.weights {
             if let Some(tensor) = self.graph.tensors.get_mut(id.0) {
                 tensor.range = weight_range(values);

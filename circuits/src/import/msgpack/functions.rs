@@ -3,7 +3,7 @@
 use super::layers::Place;
 use super::Importer;
 use crate::graph::range::weight_range;
-use crate::graph::{Clamp, Interval, Op, Table, TensorId};
+use crate::graph::{Clamp, Defined, Interval, Op, Table, TensorId};
 use crate::import::ImportError;
 
 /// Most entries of a table.
@@ -25,7 +25,7 @@ impl Importer {
             return Err(ImportError::malformed(format!("{name}: mask"), "none", got));
         }
         let scale = self.draft.graph.scale as f64;
-        // Beyond these bounds a function rounds to its limit; outside its domain it is read at the end.
+        // Beyond these bounds a function rounds to its limit; less than one unit counts as one where it has a pole.
         let all = (i64::MIN, i64::MAX);
         let symmetric = |reach: f64| {
             let reach = (reach * scale).ceil() as i64 + 1;
@@ -47,7 +47,14 @@ impl Importer {
                 return self.draft.node(name, op);
             }
         };
-        let range = self.interval(x)?;
+        let mut x = x;
+        let mut range = self.interval(x)?;
+        // What is negative by more than rounding has no root.
+        if bounds.0 >= 0 && range.lo < 0 {
+            let (hi, why) = (None, Defined::Root);
+            x = self.draft.node(name, Op::Check { x, lo: 0, hi, why })?;
+            range = self.interval(x)?;
+        }
         let (lo, hi) = (range.lo.max(bounds.0), range.hi.min(bounds.1).max(bounds.0));
         let x = self.within(name, x, range, Interval { lo, hi })?;
         let entry = |v: i64| (f(v as f64 / scale) * scale).round() as i64;

@@ -1,5 +1,6 @@
 //! Sums, products and extrema.
 
+use super::build::near;
 use super::value::{Array, Data, Type, Value};
 use super::Importer;
 use crate::graph::range::Known;
@@ -10,7 +11,7 @@ use crate::quantise::quantise;
 type One = Result<Value, ImportError>;
 
 /// Stands for −∞ as a lower bound: below every activation.
-const UNBOUNDED: i64 = -(1 << 42);
+pub(super) const UNBOUNDED: i64 = -(1 << 42);
 
 /// A public factor as a fraction of small integers.
 fn fraction(factor: f64) -> Option<(i64, i64)> {
@@ -25,6 +26,15 @@ fn fraction(factor: f64) -> Option<(i64, i64)> {
     let bits = (18 - factor.abs().log2().ceil() as i32).clamp(0, 40);
     let scaled = (factor * 2f64.powi(bits)).round();
     whole(scaled).then_some((scaled as i64, 1i64 << bits))
+}
+
+/// The larger of known numbers, or the smaller: what is no number has no order.
+pub(super) fn larger(x: f64, y: f64, max: bool) -> f64 {
+    match (x.is_nan() || y.is_nan(), max) {
+        (true, _) => f64::NAN,
+        (false, true) => x.max(y),
+        (false, false) => x.min(y),
+    }
 }
 
 impl Importer {
@@ -102,9 +112,14 @@ impl Importer {
         // Weights: an offset for each channel where that is how they vary. They become integers
         // at the graph's scale later.
         let unit = scale as f64 / self.scale() as f64;
+        let own = self.scale() as f64;
+        let offset = |v: &f64| match self.stand_ins {
+            true => near(*v, scale as f64) / own,
+            false => v * unit,
+        };
         let offsets = (
             array.shape.clone(),
-            array.values.iter().map(|v| v * unit).collect(),
+            array.values.iter().map(offset).collect(),
         );
         let name = self.name.clone();
         let id = self
@@ -237,8 +252,7 @@ impl Importer {
     pub(super) fn extremum(&mut self, a: &Value, b: &Value, max: bool) -> One {
         let ty = a.ty().join(b.ty());
         if let (Value::Constant(a), Value::Constant(b)) = (a, b) {
-            let pick = move |x: f64, y: f64| if max { x.max(y) } else { x.min(y) };
-            return self.fold_pair(a, b, ty, pick);
+            return self.fold_pair(a, b, ty, move |x, y| larger(x, y, max));
         }
         let (x, y, shape) = self.aligned(a, b)?;
         let (a, b, scale) = (x.id, y.id, x.scale);
@@ -255,7 +269,10 @@ impl Importer {
         let data = match x {
             Value::Constant(array) => {
                 let (lo, hi) = (lo.unwrap_or(f64::MIN), hi.unwrap_or(f64::MAX));
-                return self.fold(array, array.ty, |v| v.max(lo).min(hi));
+                return self.fold(array, array.ty, |v| match v.is_nan() {
+                    true => v,
+                    false => v.max(lo).min(hi),
+                });
             }
             Value::Data(data) => data.clone(),
         };

@@ -1,18 +1,13 @@
 //! The layer between ONNX's operators and the graph: nodes with bounds, constants brought into
 //! the graph, scales brought together.
 
+use super::far::{MAX_NUMBER, STAND_IN};
 use super::value::{count, inner, Array, Data, Type, Value};
 use super::Importer;
 use crate::graph::ops::elements;
 use crate::graph::{Interval, Op, Table, TensorId};
 use crate::import::draft::MAX_NODES;
 use crate::import::{movement, ImportError};
-
-/// What stands for numbers beyond every activation: the −∞ of masks.
-const FAR: f64 = (1u64 << 30) as f64;
-
-/// Largest public number of a graph.
-const MAX_NUMBER: f64 = (1u64 << 40) as f64;
 
 impl Importer {
     /// An error about the node under import.
@@ -118,12 +113,16 @@ impl Importer {
             return Err(self.bad("operand", "some elements", format!("{:?}", array.shape)));
         }
         let unit = scale as f64;
-        let near = |v: f64| match v * unit {
-            _ if v.is_nan() => 0.0,
-            scaled if scaled.abs() > MAX_NUMBER => FAR.copysign(scaled),
-            scaled => scaled,
-        };
-        if !array.ty.is_real() {
+        let near = |v: f64| near(v, unit);
+        if array.ty.is_real() {
+            if array.values.iter().any(|v| v.is_nan()) {
+                return Err(self.bad("operand", "numbers", "NaN"));
+            }
+            let far = |v: &f64| (v * unit).abs() > MAX_NUMBER;
+            if !self.stand_ins && array.values.iter().any(far) {
+                return Err(self.too_far());
+            }
+        } else {
             // Only real numbers are far instead of exact: masks.
             let far = |v: &&f64| v.is_nan() || v.abs() > MAX_NUMBER;
             if let Some(far) = array.values.iter().find(far) {
@@ -193,17 +192,17 @@ impl Importer {
         lo: i64,
         count: i64,
         scales: (i64, i64),
-        value: impl Fn(i64) -> i64,
-    ) -> usize {
+        value: impl Fn(i64) -> Result<i64, ImportError>,
+    ) -> Result<usize, ImportError> {
         let key = (name.to_owned(), lo, count, scales);
         if let Some(&known) = self.tables.get(&key) {
-            return known;
+            return Ok(known);
         }
-        let values = (0..count).map(value).collect();
+        let values = (0..count).map(value).collect::<Result<Vec<_>, _>>()?;
         let name = name.to_owned();
         let index = self.table(Table { name, lo, values });
         self.tables.insert(key, index);
-        index
+        Ok(index)
     }
 
     /// A function for [`Op::Table`]; equal ones are one.
@@ -257,6 +256,14 @@ impl Importer {
             origins,
         }
         .into())
+    }
+}
+
+/// A number in units, or the stand-in for one that is too far out.
+pub(super) fn near(v: f64, unit: f64) -> f64 {
+    match v * unit {
+        scaled if scaled.abs() > MAX_NUMBER => STAND_IN.copysign(scaled),
+        scaled => scaled,
     }
 }
 

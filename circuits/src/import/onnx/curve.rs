@@ -4,10 +4,14 @@
 //! than a table may be, segments that grow with the distance from zero, each with its own step, are
 //! summed: `f(x) = f(T) + (f(clamp(x, T, U)) − f(T)) + …`. What a function does far out (nothing, or a
 //! straight line) is said by its tails and costs no table.
+//!
+//! No value is cut off: where a function leaves what the integers hold, its argument is checked not to go there
+//! ([`Op::Check`]); where that is not at an end of the domain, the model is refused.
 
+use super::arith::UNBOUNDED;
 use super::value::{Data, Type, Value};
 use super::Importer;
-use crate::graph::{Clamp, Interval, Op, TensorId};
+use crate::graph::{Clamp, Defined, Interval, Op, TensorId};
 use crate::import::ImportError;
 
 /// Most values of one table.
@@ -19,8 +23,11 @@ const SEGMENT: i64 = 3 << 12;
 /// Widest argument.
 const MAX_NUMBER: i64 = 1 << 40;
 
-/// Largest value of a table.
-const MAX_VALUE: f64 = (1u64 << 40) as f64;
+/// Farthest end of a tail.
+const MAX_END: f64 = (1u64 << 40) as f64;
+
+/// Largest value of a table: half of what an activation may be, so that sums of segments are held as well.
+const MAX_VALUE: f64 = (1u64 << 39) as f64;
 
 /// What a function does beyond a point.
 #[derive(Clone, Copy, Debug)]
@@ -29,8 +36,20 @@ pub(super) enum Tail {
     Open,
     /// As at the point, to within rounding, or because it is not defined further out.
     Flat(f64),
+    /// More than the integers hold: no argument may be further out.
+    Held(f64),
     /// A line of this slope from the point on.
     Line(f64, i64),
+}
+
+impl Tail {
+    /// Whether what is further out counts as the point.
+    fn ends(self) -> bool {
+        match self {
+            Tail::Flat(_) | Tail::Line(..) => true,
+            Tail::Open | Tail::Held(_) => false,
+        }
+    }
 }
 
 /// A function and its tails.
@@ -57,12 +76,92 @@ impl<'f> Curve<'f> {
     }
 }
 
-/// `v` as a table's value: NaN is 0, what is too large the largest.
-fn entry(v: f64) -> i64 {
-    if v.is_nan() {
-        0
-    } else {
-        v.clamp(-MAX_VALUE, MAX_VALUE).round() as i64
+/// `v` as a table's value, if the integers hold it.
+fn entry(v: f64) -> Option<i64> {
+    (v.abs() <= MAX_VALUE).then_some(v.round() as i64)
+}
+
+/// The last point from `good` toward `end` that is good, of what changes once.
+fn last_good(is_good: &dyn Fn(i64) -> bool, mut good: i64, end: i64) -> i64 {
+    let mut bad = end;
+    if is_good(end) {
+        return end;
+    }
+    while good.abs_diff(bad) > 1 {
+        let middle = good + (bad - good) / 2;
+        match is_good(middle) {
+            true => good = middle,
+            false => bad = middle,
+        }
+    }
+    good
+}
+
+/// A function on integers: of `from` units to `to` units.
+struct Sampled<'c, 'f> {
+    curve: &'c Curve<'f>,
+    from: i64,
+    to: i64,
+}
+
+impl Sampled<'_, '_> {
+    fn at(&self, v: i64) -> f64 {
+        (self.curve.f)(v as f64 / self.from as f64) * self.to as f64
+    }
+
+    fn scales(&self) -> (i64, i64) {
+        (self.from, self.to)
+    }
+
+    /// The part of a domain on which the integers hold the values, where tails do not say what is further out.
+    fn held(&self, domain: Interval) -> Interval {
+        let is_good = |v: i64| entry(self.at(v)).is_some();
+        let middle = 0.clamp(domain.lo, domain.hi);
+        let good = [middle, domain.hi, domain.lo];
+        let Some(good) = good.into_iter().find(|&v| is_good(v)) else {
+            return domain;
+        };
+        let end = |tail: Tail, end: i64| match tail.ends() {
+            true => end,
+            false => last_good(&is_good, good, end),
+        };
+        Interval {
+            lo: end(self.curve.low, domain.lo),
+            hi: end(self.curve.high, domain.hi),
+        }
+    }
+
+    /// The value at `v`; an error about the argument at `place` where the integers do not hold it.
+    fn value(&self, place: &str, v: i64) -> Result<i64, ImportError> {
+        entry(self.at(v)).ok_or_else(|| {
+            let most = MAX_VALUE / self.to as f64;
+            let expected = format!("values within ±{most}, as fixed-point integers hold");
+            let argument = v as f64 / self.from as f64;
+            ImportError::too_wide(place, expected, format!("others at {argument}"))
+        })
+    }
+
+    /// [`Sampled::value`], where half a step to either side must not matter within a segment.
+    fn stepped(
+        &self,
+        place: &str,
+        v: i64,
+        step: i64,
+        (from, to): (i64, i64),
+    ) -> Result<i64, ImportError> {
+        let here = self.at(v);
+        let allowed = (here.abs() / 2048.0).max(4.0);
+        for near in [v.saturating_add(step / 2), v.saturating_sub(step / 2)] {
+            let near = self.at(near.clamp(from.min(to), from.max(to)));
+            let difference = (near - here).abs();
+            if difference.is_nan() || difference > allowed {
+                let expected = format!("bounds that a table of {MAX_TABLE} values covers");
+                let argument = v as f64 / self.from as f64;
+                let got = format!("arguments that may reach {argument}");
+                return Err(ImportError::too_wide(place, expected, got));
+            }
+        }
+        self.value(place, v)
     }
 }
 
@@ -92,7 +191,9 @@ impl Importer {
         };
         let end = |tail: Tail| match tail {
             Tail::Open => None,
-            Tail::Flat(at) | Tail::Line(at, _) => Some((at * unit).clamp(-MAX_VALUE, MAX_VALUE)),
+            Tail::Flat(at) | Tail::Held(at) | Tail::Line(at, _) => {
+                Some((at * unit).clamp(-MAX_END, MAX_END))
+            }
         };
         let (low, high) = (
             end(curve.low).map(|v| v.ceil() as i64),
@@ -110,19 +211,25 @@ impl Importer {
                 Interval { lo, hi: hi.max(lo) }
             }
         };
-        let held = range.lo >= domain.lo && range.hi <= domain.hi;
-        let at = |v: i64| (curve.f)(v as f64 / unit) * scale as f64;
+        let sampled = Sampled {
+            curve,
+            from: data.scale,
+            to: scale,
+        };
+        let domain = sampled.held(domain);
+        let data = self.kept(data, curve, range, domain)?;
         let size = domain.hi - domain.lo + 1;
         let mut terms = if size <= MAX_TABLE {
-            let x = match held {
+            let x = match range.lo >= domain.lo && range.hi <= domain.hi {
                 true => data.id,
                 false => self.within(data.id, domain)?,
             };
-            let value = |k: i64| entry(at(domain.lo + k));
-            let table = self.table_of(&curve.name, domain.lo, size, (data.scale, scale), value);
+            let place = self.argument_of(curve);
+            let value = |k: i64| sampled.value(&place, domain.lo + k);
+            let table = self.table_of(&curve.name, domain.lo, size, sampled.scales(), value)?;
             vec![(1, self.op(Op::Table { x, table })?)]
         } else {
-            self.segments(data.id, curve, domain, (data.scale, scale), &at)?
+            self.segments(data.id, &sampled, domain)?
         };
         for (tail, end, sign) in [(curve.low, domain.lo, -1), (curve.high, domain.hi, 1)] {
             let Tail::Line(_, slope) = tail else { continue };
@@ -160,6 +267,39 @@ impl Importer {
         .into())
     }
 
+    /// The argument where a function has values: clamped where a tail says what is further out, and checked elsewhere.
+    fn kept(
+        &mut self,
+        data: Data,
+        curve: &Curve,
+        range: Interval,
+        domain: Interval,
+    ) -> Result<Data, ImportError> {
+        let (below, above) = (range.lo < domain.lo, range.hi > domain.hi);
+        if (!below || curve.low.ends()) && (!above || curve.high.ends()) {
+            return Ok(data);
+        }
+        let lo = (below && curve.low.ends()).then_some(domain.lo);
+        let hi = (above && curve.high.ends()).then_some(domain.hi);
+        let clamped = match (lo, hi) {
+            (None, None) => data.clone(),
+            (lo, hi) => {
+                let lo = lo.unwrap_or(UNBOUNDED);
+                let id = self.op(Op::clamped(data.id, Clamp { lo, hi }))?;
+                Data { id, ..data.clone() }
+            }
+        };
+        let why = Defined::Held { unit: data.scale };
+        self.checked(&clamped, domain.lo, Some(domain.hi), why)
+    }
+
+    fn argument_of(&self, curve: &Curve) -> String {
+        format!(
+            "node '{}' ({}), argument of {}",
+            self.name, self.operator, curve.name
+        )
+    }
+
     /// `clamp(x, lo, hi)`.
     fn within(&mut self, x: TensorId, domain: Interval) -> Result<TensorId, ImportError> {
         let clamp = Clamp {
@@ -170,33 +310,46 @@ impl Importer {
     }
 
     /// A domain that is too wide for one table: a fine segment around zero (or at the end that is
-    /// nearest to it), then segments four times as far out, each with a wider step.
+    /// nearest to it), then segments four times as far out, each with a wider step. What is further out than the
+    /// domain counts as its end where a tail says so; elsewhere there is no such argument, and no clamp hides one.
     fn segments(
         &mut self,
         x: TensorId,
-        curve: &Curve,
+        sampled: &Sampled,
         domain: Interval,
-        scales: (i64, i64),
-        at: &dyn Fn(i64) -> f64,
     ) -> Result<Vec<(i64, TensorId)>, ImportError> {
+        let curve = sampled.curve;
+        let place = self.argument_of(curve);
         let fine = MAX_TABLE / 4;
         let core = Interval {
             lo: domain.lo.max((-fine).min(domain.hi - fine)),
             hi: domain.hi.min(fine.max(domain.lo + fine)),
         };
-        let inside = self.within(x, core)?;
+        let open = |tail: Tail, at: i64, end: i64| at == end && !tail.ends();
+        let clamp = Clamp {
+            lo: match open(curve.low, core.lo, domain.lo) {
+                true => UNBOUNDED,
+                false => core.lo,
+            },
+            hi: (!open(curve.high, core.hi, domain.hi)).then_some(core.hi),
+        };
+        let inside = self.op(Op::clamped(x, clamp))?;
         let count = core.hi - core.lo + 1;
-        let value = |k: i64| entry(at(core.lo + k));
-        let table = self.table_of(&curve.name, core.lo, count, scales, value);
+        let value = |k: i64| sampled.value(&place, core.lo + k);
+        let table = self.table_of(&curve.name, core.lo, count, sampled.scales(), value)?;
         let mut terms = vec![(1, self.op(Op::Table { x: inside, table })?)];
-        for (sign, core_end, end) in [(1, core.hi, domain.hi), (-1, core.lo, domain.lo)] {
+        let sides = [
+            (1, core.hi, domain.hi, curve.high),
+            (-1, core.lo, domain.lo, curve.low),
+        ];
+        for (sign, core_end, end, tail) in sides {
             let mut from = core_end;
             let mut step = 4i64;
             while (end - from) * sign > 0 {
                 let length = ((end - from) * sign).min(SEGMENT * step);
                 let steps = length.div_euclid(step) + i64::from(length % step != 0);
                 let point = |k: i64| from + sign * (k * step).min(length);
-                self.check_step(curve, at, from, sign * step)?;
+                let last = point(steps);
                 // The distance from the start, in steps, to nearest.
                 let distance = self.op(Op::Combine {
                     terms: vec![(sign, x)],
@@ -204,46 +357,20 @@ impl Importer {
                     div: step,
                     clamp: Some(Clamp {
                         lo: 0,
-                        hi: Some(steps),
+                        hi: (!open(tail, last, end)).then_some(steps),
                     }),
                 })?;
-                let start = entry(at(from));
+                let start = sampled.value(&place, from)?;
                 // The last step may be a shorter one: where it ends is part of the name.
-                let end = point(steps);
-                let name = format!("{} from {from} by {step} to {end}", curve.name);
-                let value = |k: i64| entry(at(point(k))) - start;
-                let table = self.table_of(&name, 0, steps + 1, scales, value);
+                let name = format!("{} from {from} by {step} to {last}", curve.name);
+                let value =
+                    |k: i64| Ok(sampled.stepped(&place, point(k), step, (from, last))? - start);
+                let table = self.table_of(&name, 0, steps + 1, sampled.scales(), value)?;
                 terms.push((1, self.op(Op::Table { x: distance, table })?));
-                from = point(steps);
+                from = last;
                 step = step.saturating_mul(4);
             }
         }
         Ok(terms)
-    }
-
-    /// Half a step must not matter.
-    fn check_step(
-        &self,
-        curve: &Curve,
-        at: &dyn Fn(i64) -> f64,
-        from: i64,
-        step: i64,
-    ) -> Result<(), ImportError> {
-        for k in [0, 1, 5, 100, SEGMENT / 2] {
-            let v = from.saturating_add(k.saturating_mul(step));
-            let (here, near) = (at(v), at(v.saturating_add(step / 2)));
-            let allowed = (here.abs() / 2048.0).max(4.0);
-            if (near - here).abs() <= allowed {
-                continue;
-            }
-            let place = format!(
-                "node '{}' ({}), argument of {}",
-                self.name, self.operator, curve.name
-            );
-            let expected = format!("bounds that a table of {MAX_TABLE} values covers");
-            let got = format!("values that may reach {v}, in units of 1/scale");
-            return Err(ImportError::too_wide(place, expected, got));
-        }
-        Ok(())
     }
 }

@@ -21,6 +21,9 @@ impl Importer {
                 )
             }
             (Value::Data(_), Value::Constant(y)) if ty.is_real() => {
+                if y.values.contains(&0.0) {
+                    return Err(self.bad("divisor", "numbers other than 0", "0"));
+                }
                 let inverse = self.fold(y, Type::Real, f64::recip)?;
                 self.mul(a, &inverse)
             }

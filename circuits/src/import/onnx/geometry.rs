@@ -22,6 +22,8 @@ pub(super) struct Geometry {
 pub(super) struct Place {
     /// For each tap, the element in the plane; `None` in the padding.
     pub taps: Vec<Option<usize>>,
+    /// Taps on the image or its declared padding.
+    pub padded: usize,
 }
 
 impl Geometry {
@@ -164,20 +166,23 @@ impl Geometry {
         coordinates(&self.out, |at| {
             let mut place = Place {
                 taps: Vec::with_capacity(self.taps()),
+                padded: 0,
             };
             coordinates(&self.kernel, |tap| {
-                let (mut element, mut inside) = (0, true);
+                let (mut element, mut inside, mut padded) = (0, true, true);
                 let steps = self.stride.iter().zip(&self.dilation);
-                let sides = self.size.iter().zip(&self.low);
+                let sides = self.size.iter().zip(self.low.iter().zip(&self.high));
                 let axes = at.iter().zip(tap).zip(steps).zip(sides).zip(&strides);
-                for ((((&at, &tap), (&stride, &dilation)), (&size, &low)), &step) in axes {
+                for ((((&at, &tap), (&stride, &dilation)), (&size, (&low, &high))), &step) in axes {
                     let from = at * stride + tap * dilation;
+                    padded &= from < size.saturating_add(low).saturating_add(high);
                     match from.checked_sub(low).filter(|&i| i < size) {
                         Some(i) => element += i * step,
                         None => inside = false,
                     }
                 }
                 place.taps.push(inside.then_some(element));
+                place.padded += usize::from(padded);
             });
             places.push(place);
         });

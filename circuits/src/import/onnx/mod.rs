@@ -11,6 +11,7 @@ mod build;
 mod curve;
 mod dense;
 mod division;
+mod far;
 mod geometry;
 mod indices;
 mod logic;
@@ -68,6 +69,12 @@ struct Importer {
     signs: HashMap<String, signs::Sign>,
     /// Whether the operands of the node under import are checked.
     strict: bool,
+    /// What is known of values with stand-ins for numbers that are too far out, by name.
+    far: HashMap<String, far::Far>,
+    /// Whether operands of the node under import may get stand-ins.
+    stand_ins: bool,
+    /// The least that an element is which is no stand-in, where maxima are checked for that.
+    unmasked: Option<f64>,
 }
 
 /// A tensor as a file of its own: shape and values.
@@ -334,6 +341,9 @@ impl Importer {
             read: readable(&graph),
             signs: HashMap::new(),
             strict: false,
+            far: HashMap::new(),
+            stand_ins: false,
+            unmasked: None,
         };
         for tensor in &graph.initializer {
             let array = tensor::constant(tensor, &tensor.name)?;
@@ -355,6 +365,7 @@ impl Importer {
             }
             self.note_read(&node);
             self.strict = !self.is_defined(&node);
+            let far = self.far_before(&node)?;
             let values = handler(self, &node)?;
             self.note_signs(&node);
             for (at, name) in node.proto.output.iter().enumerate() {
@@ -370,6 +381,7 @@ impl Importer {
                     return Err(node.bad("output", "a new name", format!("'{name}'")));
                 }
             }
+            self.note_far(&node, far);
         }
         Ok(())
     }
@@ -379,6 +391,9 @@ impl Importer {
         (self.name, self.operator) = (name.to_owned(), "output".to_owned());
         let value = self.values.get(name).cloned();
         let value = value.ok_or_else(|| unknown_output(name))?;
+        if self.far.contains_key(name) {
+            return Err(self.too_far());
+        }
         let data = self.data(&value)?;
         let data = self.at_scale(&data, self.natural(data.ty))?;
         let port = port(name, &data.shape, data.ty);

@@ -232,25 +232,25 @@ impl Importer {
 
     /// Values one after another along a dimension.
     pub(super) fn joined(&mut self, values: &[Value], axis: usize) -> One {
-        let parts: Vec<&Value> = values.iter().filter(|v| v.count() > 0).collect();
-        let Some(first) = parts.first() else {
-            return values
-                .first()
-                .cloned()
-                .ok_or_else(|| self.bad("operands", "at least one", "none"));
+        let Some(first) = values.first() else {
+            return Err(self.bad("operands", "at least one", "none"));
         };
-        if parts.len() == 1 {
-            return Ok((*first).clone());
-        }
         let mut shape = first.shape().to_vec();
-        let fits = |v: &&Value| {
+        let fits = |v: &Value| {
             v.rank() == shape.len()
                 && (0..shape.len()).all(|i| i == axis || v.size(i) == first.size(i))
         };
-        if axis >= shape.len() || !parts.iter().all(fits) {
-            let got: Vec<&[usize]> = parts.iter().map(|v| v.shape()).collect();
+        if axis >= shape.len() || !values.iter().all(fits) {
+            let got: Vec<&[usize]> = values.iter().map(|v| v.shape()).collect();
             let expected = format!("shapes that differ in dimension {axis} only");
             return Err(self.bad("operands", expected, format!("{got:?}")));
+        }
+        let mut parts: Vec<&Value> = values.iter().filter(|v| v.count() > 0).collect();
+        match parts.as_slice() {
+            // Zero-sized for another reason as well.
+            [] => parts = values.iter().collect(),
+            [one] => return Ok((*one).clone()),
+            _ => {}
         }
         if let Some(slot) = shape.get_mut(axis) {
             *slot = parts.iter().map(|v| v.size(axis)).sum();

@@ -1,5 +1,6 @@
 //! Reductions over dimensions: sums and extrema.
 
+use super::arith::larger;
 use super::value::{count, Data, Type, Value};
 use super::Importer;
 use crate::graph::Op;
@@ -75,7 +76,7 @@ impl Importer {
         let length = shape.pop().unwrap_or(1);
         if let (Value::Constant(array), true) = (x, length > 0) {
             self.spend(count(&shape))?;
-            let pick = |a: f64, b: f64| if max { a.max(b) } else { a.min(b) };
+            let pick = |a: f64, b: f64| larger(a, b, max);
             let best = |row: &[f64]| row.iter().copied().reduce(pick).unwrap_or(0.0);
             let values = array.values.chunks(length).map(best).collect();
             let mut found = array.clone();

@@ -1,7 +1,9 @@
 //! Models built from the schema itself: what operators compute, and what is refused.
 
+mod corners;
 mod functions;
 mod groups;
+mod held;
 mod hostile;
 mod integers;
 mod refused;

@@ -215,7 +215,7 @@ impl Importer {
         let fade = (scale as f64).ln() + 1.0;
         // As large as an activation may be.
         let top = ((1u64 << 39) as f64 / scale as f64).ln();
-        let curve = Curve::new("exp", &f64::exp).tails(Tail::Flat(-fade), Tail::Flat(top));
+        let curve = Curve::new("exp", &f64::exp).tails(Tail::Flat(-fade), Tail::Held(top));
         self.map(x, &curve)
     }
 

@@ -25,15 +25,18 @@ impl Importer {
         // An ellipsis stands for as many names as there are dimensions left.
         let mut terms: Vec<Vec<char>> = Vec::new();
         let spare: Vec<char> = ('\u{3b1}'..='\u{3c9}').collect();
-        let mut widest = 0;
+        let mut widest: Option<usize> = None;
         for (term, operand) in left.split(',').zip(operands) {
             let named = term.replace("...", "");
             let free = operand.rank().saturating_sub(named.chars().count());
-            widest = widest.max(if term.contains("...") { free } else { 0 });
+            if term.contains("...") && *widest.get_or_insert(free) != free {
+                let expected = "an ellipsis for as many dimensions everywhere";
+                return Err(self.bad("attribute 'equation'", expected, equation));
+            }
             let fill: String = spare.iter().rev().take(free).rev().collect();
             terms.push(term.replace("...", &fill).chars().collect());
         }
-        let fill: String = spare.iter().rev().take(widest).rev().collect();
+        let fill: String = spare.iter().rev().take(widest.unwrap_or(0)).rev().collect();
         let all: Vec<char> = terms.concat();
         let output: Vec<char> = match right {
             Some(right) => right.replace("...", &fill).chars().collect(),

@@ -1,8 +1,9 @@
 //! Arithmetic, comparisons and booleans, element by element.
 
 use super::{Handler, Importer, OnnxNode, Results};
+use crate::graph::{Clamp, Defined, Op};
 use crate::import::onnx::logic::Rounding;
-use crate::import::onnx::value::{Array, Type, Value};
+use crate::import::onnx::value::{Array, Data, Type, Value};
 use crate::import::ImportError;
 
 /// Largest whole exponent that is a product.
@@ -83,8 +84,13 @@ fn unary(importer: &mut Importer, node: &OnnxNode) -> Results {
         _ => match &x {
             Value::Constant(array) => {
                 let nan = node.kind() == "IsNaN";
+                let (above, below) = (
+                    node.int("detect_positive", 1) != 0,
+                    node.int("detect_negative", 1) != 0,
+                );
+                let infinite = |v: f64| v.is_infinite() && if v > 0.0 { above } else { below };
                 importer.fold(array, Type::Bool, |v| {
-                    f64::from(u8::from(if nan { v.is_nan() } else { v.is_infinite() }))
+                    f64::from(u8::from(if nan { v.is_nan() } else { infinite(v) }))
                 })
             }
             Value::Data(_) => importer.filled(x.shape(), 0.0, Type::Bool),
@@ -140,13 +146,6 @@ fn choose(importer: &mut Importer, node: &OnnxNode) -> Results {
 /// Bounds as inputs (since operator set 11) or attributes.
 fn clip(importer: &mut Importer, node: &OnnxNode) -> Results {
     let x = importer.input(node, 0)?;
-    let computed = [1, 2].map(|at| importer.maybe(node, at));
-    let mut y = x;
-    for (value, max) in computed.into_iter().zip([true, false]) {
-        if let Some(bound @ Value::Data(_)) = value? {
-            y = importer.extremum(&y, &bound, max)?;
-        }
-    }
     let mut bound = |at: usize, name: &str| -> Result<Option<f64>, ImportError> {
         match importer.maybe(node, at)? {
             Some(Value::Data(_)) => Ok(None),
@@ -155,7 +154,21 @@ fn clip(importer: &mut Importer, node: &OnnxNode) -> Results {
         }
     };
     let (lo, hi) = (bound(1, "min")?, bound(2, "max")?);
-    Ok(vec![importer.clamped(&y, lo, hi)?])
+    let computed = |at: usize| {
+        let value = importer.maybe(node, at)?;
+        Ok::<_, ImportError>(value.filter(|value| matches!(value, Value::Data(_))))
+    };
+    let (low, high) = (computed(1)?, computed(2)?);
+    // In this order: where the bounds have changed places, all is the upper one.
+    let y = match &low {
+        Some(low) => importer.extremum(&x, low, true)?,
+        None => importer.clamped(&x, lo, hi.filter(|_| high.is_none()))?,
+    };
+    Ok(vec![match &high {
+        Some(high) => importer.extremum(&y, high, false)?,
+        None if low.is_some() => importer.clamped(&y, None, hi)?,
+        None => y,
+    }])
 }
 
 fn power(importer: &mut Importer, node: &OnnxNode) -> Results {
@@ -220,21 +233,51 @@ impl Importer {
                 let shape = self.common_shape(&[x, y])?;
                 Ok(self.expand(&result, &shape)?.typed(ty))
             }
-            _ => {
-                let logarithm = self.logarithm(x)?;
-                let product = self.mul(y, &logarithm)?;
-                let power = self.exponential(&product)?;
-                match ty {
-                    Type::Real => Ok(power),
-                    _ => Ok(self.rounded(&power, Rounding::Nearest)?.typed(ty)),
-                }
-            }
+            // By a logarithm, which is not exact.
+            _ if !ty.is_real() => Err(self.bad(
+                "exponent",
+                "a constant, where the base has integers",
+                "a computed tensor",
+            )),
+            _ => self.computed_power(x, y),
         }
+    }
+
+    /// `exp(y·ln x)`; of 0 to the power of what is not negative, 1 or 0. What is negative has powers only where
+    /// exponents are whole, which is not known here.
+    fn computed_power(&mut self, x: &Value, y: &Value) -> Result<Value, ImportError> {
+        let by_logarithm = |importer: &mut Self, x: &Value| {
+            let logarithm = importer.logarithm(x)?;
+            let product = importer.mul(y, &logarithm)?;
+            importer.exponential(&product)
+        };
+        let base = match x {
+            Value::Data(data) if self.is_strict() && self.range(data.id).lo <= 0 => {
+                self.checked(data, 0, None, Defined::Root)?
+            }
+            _ => return by_logarithm(self, x),
+        };
+        let zero = self.is_zero(&base.clone().into())?;
+        let exponent = self.mul(&zero, y)?;
+        let exponent = match &exponent {
+            Value::Data(data) => self.checked(data, 0, None, Defined::Quotient)?.into(),
+            Value::Constant(_) => exponent,
+        };
+        let least = self.op(Op::clamped(base.id, Clamp { lo: 1, hi: None }))?;
+        let positive = Data { id: least, ..base };
+        let power = by_logarithm(self, &positive.into())?;
+        let one = self.is_zero(&exponent)?.typed(Type::Real);
+        self.choose(&zero, &one, &power)
     }
 
     fn power_of(&mut self, x: &Value, exponent: f64) -> Result<Value, ImportError> {
         if exponent == 0.0 {
             return self.filled(x.shape(), 1.0, x.ty());
+        }
+        // What is cut to an integer must be exact.
+        if exponent.fract() != 0.0 && !x.ty().is_real() {
+            let expected = "a whole number, where the base has integers";
+            return Err(self.bad("exponent", expected, "another"));
         }
         if exponent == 0.5 {
             return self.root(x);

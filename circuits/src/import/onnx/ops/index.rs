@@ -2,7 +2,8 @@
 //! rows of booleans, one of them 1, that are multiplied with what they choose from.
 
 use super::{Handler, Importer, OnnxNode, Results};
-use crate::import::onnx::value::{count, Array, Value};
+use crate::graph::Defined;
+use crate::import::onnx::value::{count, Array, Data, Type, Value};
 use crate::import::ImportError;
 
 pub(super) fn handler(operator: &str) -> Option<Handler> {
@@ -116,7 +117,10 @@ fn one_hot(importer: &mut Importer, node: &OnnxNode) -> Results {
         return Err(node.bad("depth and values", "a size and two values", depth));
     }
     let axis = node.axis(node.int("axis", -1), indices.rank() + 1)?;
-    let whole = importer.cast(&indices, crate::import::onnx::value::Type::INDEX)?;
+    if indices.rank() == 0 {
+        return Err(node.bad("indices", "at least one dimension", "a scalar"));
+    }
+    let whole = importer.whole_index(&indices)?;
     let index = importer.counted_from_start(&whole, depth)?;
     let chosen = importer.one_hot(&index, depth)?;
     let chosen = importer.last_to(&chosen, axis)?;
@@ -165,6 +169,23 @@ impl Importer {
             let expected = format!("indices from -{size} to {size} - 1");
             self.bad("indices", expected, "others")
         })
+    }
+
+    /// Indices of any type: one that is no whole number is none.
+    fn whole_index(&mut self, indices: &Value) -> Result<Value, ImportError> {
+        let whole = self.cast(indices, Type::INDEX)?;
+        let rest = self.sub(indices, &whole.clone().typed(indices.ty()))?;
+        match &rest {
+            Value::Constant(array) if array.values.iter().all(|&v| v == 0.0) => Ok(whole),
+            Value::Constant(_) => Err(self.bad("indices", "whole numbers", "others")),
+            // The rest is 0, which is added so that it is checked.
+            Value::Data(data) if data.scale != 1 => {
+                let none = self.checked(data, 0, Some(0), Defined::Index)?;
+                let none = Data { scale: 1, ..none };
+                Ok(self.add(&whole, &none.into())?.typed(Type::INDEX))
+            }
+            Value::Data(_) => Ok(whole),
+        }
     }
 
     /// Computed index tuples: a matrix product with the rows that they choose.

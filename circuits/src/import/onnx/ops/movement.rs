@@ -34,6 +34,11 @@ fn split(importer: &mut Importer, node: &OnnxNode) -> Results {
     let lengths = match importer.list(node, 1, "split")? {
         Some(list) => importer.sizes_of("split", &list)?,
         None => {
+            let named = node.attribute("num_outputs").is_some();
+            if !named && (importer.opset >= 18 || size % parts.max(1) != 0) {
+                let expected = format!("'split' or 'num_outputs' for {size} elements");
+                return Err(node.bad("lengths", expected, "neither"));
+            }
             // The last part is the smaller one.
             let each = size.div_ceil(parts.max(1));
             let rest = |i: usize| size.saturating_sub(i * each).min(each);
@@ -65,6 +70,10 @@ fn slice(importer: &mut Importer, node: &OnnxNode) -> Results {
     if ends.len() != starts.len() || axes.len() != starts.len() || steps.len() != starts.len() {
         let got = format!("{starts:?}, {ends:?}, {axes:?}, {steps:?}");
         return Err(node.bad("starts, ends, axes, steps", "lists of one length", got));
+    }
+    let places = importer.axes_of(node, Some(axes.clone()), x.rank())?;
+    if places.len() != axes.len() {
+        return Err(node.bad("axes", "each of them once", format!("{axes:?}")));
     }
     let mut y = x;
     for (((start, end), axis), step) in starts.into_iter().zip(ends).zip(axes).zip(steps) {
@@ -134,6 +143,10 @@ fn pad(importer: &mut Importer, node: &OnnxNode) -> Results {
         Some(value) => value,
         None => Array::scalar(node.float("value", 0.0), x.ty()).into(),
     };
+    let places = importer.axes_of(node, Some(axes.clone()), x.rank())?;
+    if places.len() != axes.len() {
+        return Err(node.bad("axes", "each of them once", format!("{axes:?}")));
+    }
     let mode = node.text("mode", "constant");
     let (low, high) = pads.split_at(axes.len());
     let mut y = x;
@@ -262,7 +275,7 @@ fn reverse(importer: &mut Importer, node: &OnnxNode) -> Results {
 }
 
 impl Importer {
-    /// Padding along one dimension; negative padding cuts.
+    /// Padding along one dimension; negative padding cuts, before the other side is padded.
     pub(super) fn padded(
         &mut self,
         x: &Value,
@@ -271,8 +284,24 @@ impl Importer {
         mode: &str,
         value: &Value,
     ) -> Result<Value, ImportError> {
-        let size = x.size(axis) as i64;
-        let [low, high] = pads.map(|p| p.clamp(-(1 << 26), 1 << 26));
+        let [cut_low, cut_high] = pads.map(|p| p.min(0).unsigned_abs() as usize);
+        let Some(left) = x.size(axis).checked_sub(cut_low.saturating_add(cut_high)) else {
+            let expected = format!("at most the {} elements there are to cut", x.size(axis));
+            return Err(self.bad("pads", expected, format!("{pads:?}")));
+        };
+        let x = &self.slice(x, axis, cut_low, left)?;
+        let size = left as i64;
+        let [low, high] = pads.map(|p| p.clamp(0, 1 << 26));
+        let most = match mode {
+            "reflect" => size - 1,
+            "constant" => i64::MAX,
+            _ if size == 0 => 0,
+            _ => i64::MAX,
+        };
+        if low.max(high) > most.max(0) {
+            let expected = format!("at most {} in mode '{mode}'", most.max(0));
+            return Err(self.bad("pads", expected, format!("{pads:?}")));
+        }
         let total = usize::try_from(size + low + high).unwrap_or(0);
         let mut shape = x.shape().to_vec();
         if let Some(slot) = shape.get_mut(axis) {

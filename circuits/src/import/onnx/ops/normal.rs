@@ -172,7 +172,10 @@ fn unit(importer: &mut Importer, node: &OnnxNode) -> Results {
 fn local_response(importer: &mut Importer, node: &OnnxNode) -> Results {
     let x = importer.input(node, 0)?;
     let channels = x.size(1);
-    let size = usize::try_from(node.int("size", 1)).unwrap_or(1).max(1);
+    let size = usize::try_from(node.int("size", 1)).unwrap_or(0);
+    if size % 2 == 0 {
+        return Err(node.bad("attribute 'size'", "an odd number", size));
+    }
     let square = importer.mul(&x, &x)?;
     let rows = importer.axis_last(&square, 1)?;
     let near = |c: usize| c.saturating_sub((size - 1) / 2)..(c + size / 2 + 1).min(channels);
@@ -208,6 +211,7 @@ impl Importer {
     ) -> Result<(Value, (Value, Value)), ImportError> {
         let axis = x.rank().saturating_sub(1);
         let best = self.extremum_last(x, true)?;
+        let best = self.unmasked(&best)?;
         let best = self.unsqueezed_at(&best, axis)?;
         let below = self.sub(x, &best)?;
         let fine = self.scale().saturating_mul(FINER);

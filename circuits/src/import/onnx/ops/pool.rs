@@ -2,7 +2,7 @@
 
 use super::{Handler, Importer, OnnxNode, Results};
 use crate::graph::Op;
-use crate::import::onnx::geometry::Geometry;
+use crate::import::onnx::geometry::{Geometry, Place};
 use crate::import::onnx::value::{Array, Data, Type, Value};
 use crate::import::ImportError;
 
@@ -26,6 +26,16 @@ fn windows(importer: &Importer, node: &OnnxNode) -> Result<(Value, Geometry), Im
         true => Geometry::whole(&size),
         false => Geometry::of(node, &size, None)?,
     };
+    // A window of padding alone has neither a largest element nor a mean.
+    let pads = geometry
+        .low
+        .iter()
+        .zip(&geometry.high)
+        .zip(&geometry.kernel);
+    if let Some((pads, kernel)) = pads.into_iter().find(|((l, h), k)| l >= k || h >= k) {
+        let expected = format!("less than the kernel, which is {kernel}");
+        return Err(node.bad("attribute 'pads'", expected, format!("{pads:?}")));
+    }
     Ok((x, geometry))
 }
 
@@ -39,9 +49,13 @@ fn average(importer: &mut Importer, node: &OnnxNode) -> Results {
             return Ok(vec![y]);
         }
     }
+    let empty = |place: &Place| place.taps.iter().all(Option::is_none);
+    if !all && padded && geometry.is_dilated() && geometry.places().iter().any(empty) {
+        return Err(node.bad("window", "some elements to average", "padding alone"));
+    }
     let y = importer.pooled_means(&x, &geometry, |place| match all {
-        // Also what hangs over the padding where sizes are rounded up.
-        true => place.taps.len(),
+        // Not what hangs over the padding where sizes are rounded up.
+        true => place.padded,
         false => place.taps.iter().flatten().count(),
     })?;
     Ok(vec![y])

@@ -109,7 +109,9 @@ impl Importer {
             return Ok((self.axis_last(x, axis)?, Some(axis)));
         }
         let axis = node.int("axis", 1);
-        let axis = node.axis(axis, x.rank() + usize::from(axis >= 0))?;
+        // Vectors are rows where no axis is named.
+        let past = node.attribute("axis").is_none() && x.rank() == 1;
+        let axis = node.axis(axis, x.rank() + usize::from(past))?;
         let (outer, rest) = x.shape().split_at(axis.min(x.rank()));
         let shape = vec![outer.iter().product(), rest.iter().product()];
         Ok((self.reshape_to(x, shape)?, None))

@@ -20,7 +20,13 @@ fn reduce(importer: &mut Importer, node: &OnnxNode) -> Results {
         .list(node, 1, "axes")?
         .filter(|axes| !axes.is_empty());
     if list.is_none() && node.int("noop_with_empty_axes", 0) != 0 {
-        return Ok(vec![x]);
+        // Each element is a sum of its own: of its size, or its square.
+        return Ok(vec![match node.kind() {
+            "ReduceL1" | "ReduceL2" | "ReduceSumSquare" | "ReduceLogSum" => {
+                importer.reduced(node.kind(), &x, &[], keep)?
+            }
+            _ => x,
+        }]);
     }
     let axes = importer.axes_of(node, list, x.rank())?;
     Ok(vec![importer.reduced(node.kind(), &x, &axes, keep)?])
@@ -60,12 +66,17 @@ impl Importer {
         keep: bool,
     ) -> Result<Value, ImportError> {
         let ty = x.ty();
+        let inexact = matches!(kind, "ReduceL2" | "ReduceLogSum" | "ReduceLogSumExp");
+        if inexact && !ty.is_real() {
+            return Err(self.bad("operand", "real numbers", ty.name()));
+        }
         let sum = |importer: &mut Self, x: &Value| importer.sum_over(x, axes, keep, false);
         let value = match kind {
             "ReduceSum" => sum(self, x)?,
             "ReduceMean" => self.sum_over(x, axes, keep, true)?,
             "ReduceMax" | "ReduceMin" => {
-                return self.extremum_over(x, axes, keep, kind == "ReduceMax");
+                let best = self.extremum_over(x, axes, keep, kind == "ReduceMax")?;
+                return self.unmasked(&best);
             }
             "ReduceL1" => {
                 let size = self.abs(x)?;

@@ -1,6 +1,7 @@
 //! Operators that write into a tensor by index.
 
 use super::{Handler, Importer, OnnxNode, Results};
+use crate::graph::Defined;
 use crate::import::onnx::value::{coordinates, count, strides, Value};
 use crate::import::ImportError;
 
@@ -137,6 +138,14 @@ impl Importer {
         self.reshape_to(&flat, x.shape().to_vec())
     }
 
+    /// How often a place is written, where it may be so once: which update is the last is not known.
+    fn once(&mut self, hits: &Value) -> Result<Value, ImportError> {
+        match hits {
+            Value::Constant(_) => Ok(hits.clone()),
+            Value::Data(hits) => Ok(self.checked(hits, 0, Some(1), Defined::Once)?.into()),
+        }
+    }
+
     /// Computed index tuples, none of them twice: rows that are named take the updates' sums.
     fn scatter_rows(
         &mut self,
@@ -162,7 +171,7 @@ impl Importer {
             old
         } else {
             let hits = self.sum_last(&chosen, 1)?;
-            let hit = self.clamped(&hits, Some(0.0), Some(1.0))?;
+            let hit = self.once(&hits)?;
             let free = self.not(&hit)?;
             let free = self.reshape_to(&free, vec![rows, 1])?;
             self.mul(&free, &old)?
@@ -209,7 +218,7 @@ impl Importer {
             old
         } else {
             let hits = self.sum_last(&chosen, 1)?;
-            let hit = self.clamped(&hits, Some(0.0), Some(1.0))?;
+            let hit = self.once(&hits)?;
             let free = self.not(&hit)?;
             self.mul(&free, &old)?
         };

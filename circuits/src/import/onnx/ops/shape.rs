@@ -41,7 +41,10 @@ fn transpose(importer: &mut Importer, node: &OnnxNode) -> Results {
         Some(a) => a
             .ints
             .iter()
-            .map(|&p| node.axis(p, rank))
+            .map(|&p| match p {
+                ..0 => Err(node.bad("attribute 'perm'", "none below 0", p)),
+                p => node.axis(p, rank),
+            })
             .collect::<Result<Vec<_>, _>>()?,
     };
     let mut sorted = perm.clone();
@@ -106,7 +109,8 @@ impl Importer {
     }
 
     fn squeezed(&mut self, node: &OnnxNode, from: &[usize]) -> Result<Vec<usize>, ImportError> {
-        let Some(axes) = self.list(node, 1, "axes")? else {
+        let axes = self.list(node, 1, "axes")?;
+        let Some(axes) = axes.filter(|axes| !axes.is_empty()) else {
             return Ok(from.iter().copied().filter(|&d| d != 1).collect());
         };
         let axes = self.axes_of(node, Some(axes), from.len())?;
@@ -122,7 +126,11 @@ impl Importer {
             return Err(node.bad("axes", "at most 8", axes.len()));
         }
         let rank = from.len() + axes.len();
+        let named = axes.len();
         let axes = self.axes_of(node, Some(axes), rank)?;
+        if axes.len() != named {
+            return Err(node.bad("axes", "each of them once", "some again"));
+        }
         let mut rest = from.iter().copied();
         let at = |i: usize| {
             if axes.contains(&i) {
