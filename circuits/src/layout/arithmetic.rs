@@ -184,7 +184,12 @@ impl Builder<'_> {
 /// A signed integer in the field.
 pub fn signed(value: impl Into<i128>) -> Fr {
     let value = value.into();
-    let magnitude = Fr::from_u128(value.unsigned_abs());
+    let magnitude = value.unsigned_abs();
+    // Of 128 bits it is 64 doublings, for each of a large table's rows.
+    let magnitude = match u64::try_from(magnitude) {
+        Ok(magnitude) => Fr::from(magnitude),
+        Err(_) => Fr::from_u128(magnitude),
+    };
     if value < 0 {
         magnitude.neg()
     } else {

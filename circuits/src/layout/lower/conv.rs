@@ -64,7 +64,8 @@ impl Builder<'_> {
         if let Some(bias) = bias {
             segments.push((0..outputs).map(|o| Some((*bias, o))).collect());
         }
-        let matrix = self.weights(&segments)?;
+        let last = segments.len().saturating_sub(1);
+        let matrix = self.weights(segments)?;
 
         let reach = origins
             .iter()
@@ -83,7 +84,7 @@ impl Builder<'_> {
             div: *div,
             pre: self.pre(node),
             clamp: *clamp,
-            bias: bias.map(|_| (matrix.clone(), segments.len() - 1, Axis::Segment)),
+            bias: bias.map(|_| (matrix.clone(), last, Axis::Segment)),
             packed: false,
         })?;
 
@@ -100,7 +101,7 @@ impl Builder<'_> {
         let sum = self.mul(sum, slack);
         let mut left = self.combine([(emit.factor, sum)]);
         if bias.is_some() {
-            let folded = self.weight_fold(&matrix, segments.len() - 1);
+            let folded = self.weight_fold(&matrix, last);
             let ones = self.ones(Variable::Position, cells);
             let spread = self.mul(folded, ones);
             let spread = self.over_phases(outputs, vec![spread; origins.len()]);

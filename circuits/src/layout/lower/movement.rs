@@ -194,7 +194,7 @@ impl Builder<'_> {
         let width = self.rows_for(elements.div_ceil(lanes)) * self.shape.data;
         let all: Vec<_> = (0..elements).map(|e| Some((w, e))).collect();
         let segments: Vec<_> = all.chunks(width).map(<[_]>::to_vec).collect();
-        let matrix = self.weights(&segments)?;
+        let matrix = self.weights(segments)?;
         self.homes[output.0] = Some(Home {
             limbs: matrix.limbs,
             offset: matrix.offset,
