@@ -104,10 +104,8 @@ pub fn check(path: &Path, content: Content, reads: &[&Path]) -> Result<()> {
     let folder = folder_of(path);
     // Nameless on Linux: it is gone whatever happens.
     tempfile::tempfile_in(folder).with_context(|| format!("{}: cannot write there", place()))?;
-    let name = path.file_name();
-    let keys = KeyFolder(folder.to_owned());
-    let reserved = keys.files().iter().any(|file| file.file_name() == name);
-    if reserved && keys.files().iter().any(|file| file.exists()) {
+    let linked = path.canonicalize().ok();
+    if is_of_keys(path) || linked.is_some_and(|path| is_of_keys(&path)) {
         bail!(
             "{}: a name of the folder of keys; give another path",
             place()
@@ -121,6 +119,13 @@ pub fn check(path: &Path, content: Content, reads: &[&Path]) -> Result<()> {
         );
     }
     replaceable(path, content)
+}
+
+/// Whether a path is a name of a folder of keys.
+fn is_of_keys(path: &Path) -> bool {
+    let keys = KeyFolder(folder_of(path).to_owned()).files();
+    let reserved = keys.iter().any(|file| file.file_name() == path.file_name());
+    reserved && keys.iter().any(|file| file.exists())
 }
 
 /// Fails if the command reads what it is to write in a folder.

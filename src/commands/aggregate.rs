@@ -67,8 +67,8 @@ pub fn run(args: &AggregateArgs, ui: &Ui) -> Result<Value> {
         args.proofs.len(),
         gate_columns(args.columns, args.proofs.len()),
     );
-    let proofs = args.proofs.iter().map(PathBuf::as_path);
-    let reads: Vec<&Path> = proofs.chain([place.path.as_path()]).collect();
+    let reads = args.proofs.iter().chain(&args.srs.files);
+    let reads: Vec<&Path> = reads.chain([&place.path]).map(PathBuf::as_path).collect();
     let content = Content::Container(Kind::AggregationProof);
     output::check(&args.out, content, &reads)?;
     place.check(&[&args.out])?;

@@ -119,8 +119,16 @@ fn no_output_takes_a_file_away() {
                 Made => &[],
                 In(_) | Without | Into(_) => continue,
             };
-            for name in files.iter().filter(|name| !own.contains(&name.as_str())) {
-                let spelled = spellings(&folder, name);
+            for name in &files {
+                let is_own = own.iter().any(|end| name.ends_with(end));
+                if is_own && !name.starts_with("keys/") {
+                    continue;
+                }
+                let mut spelled = spellings(&folder, name);
+                if is_own {
+                    // By a hard link it is a file like others, of which that name is another's from now on.
+                    spelled.pop();
+                }
                 let with_links = snapshot(folder.path("").as_ref());
                 for place in &spelled {
                     let words = line(case, definition, &[(id, place)]);
@@ -253,11 +261,19 @@ fn no_command_shows_a_secret_that_it_was_given_for_something_else() {
                 continue;
             }
             for (name, pieces) in &secrets {
+                // An input file's names are no secret: which there are is said.
+                if (*id, *name) == ("input", "field.json") {
+                    continue;
+                }
                 let words = line(case, definition, &[(id, name)]);
                 let words: Vec<&str> = words.iter().map(String::as_str).collect();
-                for more in [&[][..], &["--json"], &["-vvv"]] {
-                    let out = zkml(&folder, &[&words[..], more].concat());
-                    assert!(![101, 134].contains(&out.code), "{words:?}: {}", out.stderr);
+                for more in [["--json"], ["-vvv"]] {
+                    let out = zkml(&folder, &[&words[..], &more].concat());
+                    assert!(
+                        ![2, 101, 134].contains(&out.code),
+                        "{words:?}: {}",
+                        out.stderr
+                    );
                     let said = out.stdout + &out.stderr;
                     for piece in pieces {
                         assert!(!said.contains(piece), "{words:?}: {piece}: {said}");

@@ -113,12 +113,12 @@ pub const COMMANDS: &[Case] = &[
     Case {
         command: "srs import",
         more: "",
-        roles: &[("file", In("dev.srs")), ("out", Out(&["dev.srs"]))],
+        roles: &[("file", In("dev.srs")), ("out", Out(&[".srs"]))],
     },
     Case {
         command: "srs dev",
         more: "-k 6",
-        roles: &[("out", Out(&["dev.srs"]))],
+        roles: &[("out", Out(&[".srs"]))],
     },
     Case {
         command: "demo",
@@ -193,7 +193,7 @@ pub const COMMANDS: &[Case] = &[
     },
     Case {
         command: "evm audit",
-        more: "--rpc-url http://127.0.0.1:1",
+        more: "0x5FbDB2315678afecb367f032d93F642f64180aa3 --rpc-url http://127.0.0.1:1",
         roles: &[
             ("contract", In("contract/Contract.json")),
             ("keys", In("keys")),

@@ -4,10 +4,7 @@
 
 use std::ops::Neg;
 
-use halo2_proofs::{
-    arithmetic::Field,
-    halo2curves::{bn256::Fr, ff::PrimeField},
-};
+use halo2_proofs::halo2curves::{bn256::Fr, ff::PrimeField};
 
 use super::{
     block::{BlockId, Variable},
@@ -29,17 +26,17 @@ impl Builder<'_> {
 
     /// A signed constant.
     pub fn integer(&mut self, value: i128) -> Operand {
-        self.program.constant(signed(value))
+        self.program.integer(value)
     }
 
     /// One.
     pub fn one(&mut self) -> Operand {
-        self.constant(Fr::ONE)
+        self.integer(1)
     }
 
     /// Zero.
     pub fn zero(&mut self) -> Operand {
-        self.constant(Fr::ZERO)
+        self.integer(0)
     }
 
     /// A challenge.

@@ -11,7 +11,7 @@ use super::{
 use crate::{graph::Graph, hash::Poseidon};
 
 /// Data cells of a draft that is kept beside another one. Of what is larger memory is for one, and it is made again.
-const KEPT: usize = 1 << 21;
+const KEPT: usize = 1 << 22;
 
 /// What decides how many limbs values have.
 #[derive(Clone, Copy)]
