@@ -1,4 +1,5 @@
-"""Small random ONNX graphs, run by zkml and by onnxruntime: scripts/fuzz --graphs [--count N] [--seed S] [--json].
+"""Small random ONNX graphs, run by zkml and by onnxruntime: scripts/fuzz --graphs [--count N] [--seed S] [--prove N]
+[--json].
 
 Each graph has a seed of its own, `S:INDEX`, which `--only INDEX` makes again. Integers and booleans must be equal;
 real numbers within a bound that is computed beside them: what rounding to multiples of 1/512 can do in each operator,
@@ -6,7 +7,7 @@ carried through the later ones. Inputs and constants are multiples of 1/64, so n
 also refuse a graph with one error; everything else counts as different.
 """
 
-import argparse, json, os, random, subprocess, sys, tempfile
+import argparse, json, os, random, shutil, subprocess, sys, tempfile
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
@@ -341,8 +342,8 @@ def reference(model, feed):
     return session.run(None, feed)
 
 
-def judge(seed, program, folder):
-    """Says "equal", "refused", or what differs."""
+def judge(seed, program, folder, prove=False):
+    """Says "equal", "proven", "refused", or what differs."""
     graph = Graph(seed)
     if not graph.nodes:
         return "empty"
@@ -372,16 +373,46 @@ def judge(seed, program, folder):
         allowed = allowed + 1e-6 if value.type == FLOAT else 0.0
         if (np.abs(got - right) > allowed).any():
             return f"{value.name} is {got.tolist()[:16]}, expected {right.tolist()[:16]}"
+    if prove:
+        return proven(path, data, json.loads(ran.stdout), program, folder)
     return "equal"
 
 
+def proven(path, data, said, program, folder):
+    """Proves and verifies the graph, with what `zkml run` said of it. Says "proven", or what is wrong."""
+
+    def zkml(*words):
+        return subprocess.run([program, *words], capture_output=True, text=True, timeout=1800)
+
+    keys, proof = (os.path.join(folder, f"{os.getpid()}.{end}") for end in ("keys", "proof"))
+    try:
+        public = [word for name in said["needs_public"] for word in ("--public", name)]
+        setup = zkml("setup", path, "--out", keys, "--allow-vanished", *public)
+        if setup.returncode != 0:
+            return f"setup: exit code {setup.returncode}: {setup.stderr[-300:]}"
+        prove = zkml("prove", data, "--keys", keys, "--out", proof, "--json")
+        if prove.returncode != 0:
+            return f"prove: exit code {prove.returncode}: {prove.stderr[-300:]}"
+        trust = ["--trust-srs", "development"]
+        verify = zkml("verify", proof, "--keys", keys, "--input", data, *trust, "--json")
+        if verify.returncode != 0:
+            return f"verify: exit code {verify.returncode}: {verify.stderr[-300:]}"
+        stated = [one["public"] for one in json.loads(verify.stdout)["statement"]["outputs"]]
+        values = [one["values"] for one in said["outputs"]]
+        return "proven" if stated == values else f"proven is {stated}, run gave {values}"
+    finally:
+        shutil.rmtree(keys, ignore_errors=True)
+        if os.path.exists(proof):
+            os.remove(proof)
+
+
 def batch(arguments):
-    first, count, seed, program = arguments
+    first, count, seed, program, prove = arguments
     found = []
     with tempfile.TemporaryDirectory() as folder:
         for index in range(first, first + count):
             try:
-                found.append((index, judge(f"{seed}:{index}", program, folder)))
+                found.append((index, judge(f"{seed}:{index}", program, folder, prove and index % prove == 0)))
             except Exception as error:
                 found.append((index, f"{type(error).__name__}: {error}"))
     return found
@@ -391,6 +422,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=50000, help="graphs")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--prove", type=int, default=0, metavar="N", help="prove and verify each Nth graph, too")
     parser.add_argument("--only", type=int, help="one graph, which is printed")
     parser.add_argument("--program", required=True, help="zkml")
     parser.add_argument("--json", action="store_true", help="end with one object")
@@ -401,17 +433,18 @@ def main():
         for value in graph.inputs:
             print(value.name, value.array.tolist())
         with tempfile.TemporaryDirectory() as folder:
-            print(judge(f"{args.seed}:{args.only}", args.program, folder))
+            print(judge(f"{args.seed}:{args.only}", args.program, folder, args.prove > 0))
         return 0
     # No session of the runtime may be there when processes part.
     step = 50
-    tasks = [(i, min(step, args.count - i), args.seed, args.program) for i in range(0, args.count, step)]
-    equal, empty, refused, differ = 0, 0, {}, []
+    tasks = [(i, min(step, args.count - i), args.seed, args.program, args.prove) for i in range(0, args.count, step)]
+    equal, made, empty, refused, differ = 0, 0, 0, {}, []
     with ProcessPoolExecutor() as pool:
         for found in pool.map(batch, tasks):
             for index, verdict in found:
-                if verdict == "equal":
+                if verdict in ("equal", "proven"):
                     equal += 1
+                    made += verdict == "proven"
                 elif verdict == "empty":
                     empty += 1
                 elif verdict.startswith("refused: "):
@@ -424,9 +457,9 @@ def main():
     number = sum(map(len, refused.values()))
     graphs = args.count - empty
     if args.json:
-        print(json.dumps({"graphs": graphs, "refused": number, "differ": len(differ)}))
+        print(json.dumps({"graphs": graphs, "refused": number, "differ": len(differ), "proven": made}))
     else:
-        print(f"{graphs} graphs: {equal} equal, {number} refused, {len(differ)} differ")
+        print(f"{graphs} graphs: {equal} equal ({made} proven), {number} refused, {len(differ)} differ")
     return 1 if differ else 0
 
 

@@ -6,7 +6,7 @@ use crate::{
     memory,
     origin::{Identity, Origin},
     outcome::Refused,
-    output::{folder_of, is_same, Claim},
+    output::{self, folder_of, is_same, Claim, Content},
     srs::SrsArgs,
     ui::Ui,
 };
@@ -17,6 +17,7 @@ use zkml_circuits::{
     aggregate::{
         keygen, prove, AggregateError, AggregationKey, AggregationShape, Stage, Structure,
     },
+    files::Kind,
     gas::{self, ContractCost, Work},
     prove::{digest, protocol, Proof},
     srs::Srs,
@@ -47,6 +48,20 @@ impl KeyPlace {
             replace: asked.is_none(),
             columns,
         }
+    }
+
+    /// Fails if the key that is to be made would be written over something else, or over one of `others`, which the
+    /// command writes, too.
+    ///
+    /// # Errors
+    /// Says what is there.
+    pub fn check(&self, others: &[&Path]) -> Result<()> {
+        if self.path.exists() {
+            // It is read, and what is none is refused then.
+            return Ok(());
+        }
+        let content = Content::Container(Kind::AggregationKey);
+        output::check(&self.path, content, others)
     }
 
     /// Claims the folder of a key that is to be made, unless it is the one that the caller has claimed.

@@ -4,7 +4,7 @@ use crate::commands::{
     aggregate, calibrate, demo, eval, evm, inspect, prove, run, setup, srs, verify,
 };
 use crate::{remedy, ui::Ui};
-use anyhow::{bail, Context};
+use anyhow::{anyhow, bail, Context};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,7 +15,7 @@ use std::{
 use zkml_circuits::{
     files,
     graph::{batch::MAX_BATCH, real::RealWeights, Visibility},
-    import::{self, Exact, ImportError, ImportOptions, Model},
+    import::{self, without_values, Exact, ImportError, ImportOptions, Model},
     layout,
     prove::{ProveError, Transcript},
 };
@@ -140,7 +140,9 @@ impl Settings {
                 path.display()
             )
         };
-        serde_json::from_slice(&bytes).with_context(expected)
+        serde_json::from_slice(&bytes)
+            .map_err(|error| anyhow!(without_values(error)))
+            .with_context(expected)
     }
 
     /// Writes the file.

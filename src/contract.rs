@@ -5,13 +5,14 @@ use crate::{
     keys::{hex, make_folder, Verifying},
     origin::Origin,
 };
-use anyhow::{bail, Context, Result};
+use anyhow::{anyhow, bail, Context, Result};
 use halo2_proofs::poly::commitment::ParamsProver;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use zkml_circuits::{
     aggregate::{AggregationKey, Structure, ACCUMULATOR_LIMBS},
     files::{read_bounded, write_atomic, Name},
+    import::without_values,
     prove::{protocol, Architecture, Word},
     srs::{name_of_secret, named_in, Srs},
 };
@@ -280,7 +281,10 @@ impl Artefact {
             )
         };
         let text = read_bounded(path, MAX_FILE)?;
-        let head: Head = serde_json::from_slice(&text).with_context(expected)?;
+        let hidden = |error: serde_json::Error| anyhow!(without_values(error));
+        let head: Head = serde_json::from_slice(&text)
+            .map_err(hidden)
+            .with_context(expected)?;
         match head.version {
             Some(VERSION) => {}
             None => bail!(
@@ -293,7 +297,9 @@ impl Artefact {
                 place()
             ),
         }
-        let artefact: Self = serde_json::from_slice(&text).with_context(expected)?;
+        let artefact: Self = serde_json::from_slice(&text)
+            .map_err(hidden)
+            .with_context(expected)?;
         artefact.check_slots().with_context(place)?;
         let runtime = parse_bytes("runtime", &artefact.runtime).with_context(place)?;
         let found = reads(&runtime).with_context(place)?;

@@ -3,7 +3,11 @@
 //! A secret is never replaced. The opening of a commitment or the salts of a proof exist once, and what they open is
 //! public for ever.
 
-use crate::keys::{make_folder, KeyFolder};
+use crate::{
+    cli::Settings,
+    keys::{make_folder, KeyFolder},
+    plot,
+};
 use anyhow::{bail, Context, Result};
 use std::{
     fs::{self, File, TryLockError},
@@ -35,6 +39,8 @@ pub enum Content {
 
 /// Bytes of a file by which its kind is told.
 const HEAD: u64 = 4096;
+/// Fewest digits of calldata. Private keys and seeds, which are written like it, have 128 at most.
+const CALLDATA: usize = 200;
 
 impl Content {
     fn name(self) -> &'static str {
@@ -50,8 +56,8 @@ impl Content {
         }
     }
 
-    /// Whether a file that starts so is one that may be replaced.
-    fn is_of(self, head: &[u8]) -> bool {
+    /// Whether a file that starts so is one that may be replaced: one that zkml wrote, not just one of the same format.
+    fn is_of(self, path: &Path, head: &[u8]) -> bool {
         let has = |text: &str| {
             let text = text.as_bytes();
             head.windows(text.len()).any(|part| part == text)
@@ -60,19 +66,27 @@ impl Content {
             Content::Container(kind) => {
                 head.starts_with(b"ZKML") && head.get(4..8) == Some(&kind.tag())
             }
-            Content::Settings => head.starts_with(b"{") && has("\"scale\"") && !has("\"graph\""),
-            Content::Plot => head.starts_with(b"<svg"),
+            // An input file may have a tensor of that name.
+            Content::Settings => Settings::read(path)
+                .is_ok_and(|settings| settings.scale.is_some() && settings.input_range.is_some()),
+            Content::Plot => head.starts_with(b"<svg") && has(plot::TITLE),
             Content::Commitment => {
                 let text = std::str::from_utf8(head).ok();
                 text.is_some_and(|text| text.trim().parse::<Word>().is_ok())
             }
             Content::Calldata => {
                 let digits = head.strip_prefix(b"0x");
-                digits.is_some_and(|digits| digits.trim_ascii().iter().all(u8::is_ascii_hexdigit))
+                let digits = digits.unwrap_or_default().trim_ascii();
+                digits.len() >= CALLDATA && digits.iter().all(u8::is_ascii_hexdigit)
             }
-            Content::Solidity => head.starts_with(b"// SPDX-License-Identifier"),
+            Content::Solidity => {
+                head.starts_with(b"// SPDX-License-Identifier") && has("// Written by zkml")
+            }
             Content::Artefact => head.starts_with(b"{") && has("\"contract\"") && has("\"solc\""),
-            Content::Config => head.starts_with(b"{") && has("\"graph\""),
+            // A contract's artefact may have a graph in it.
+            Content::Config => {
+                head.starts_with(b"{") && has("\"version\"") && has("\"shape\"") && !has("\"solc\"")
+            }
         }
     }
 }
@@ -90,10 +104,8 @@ pub fn check(path: &Path, content: Content, reads: &[&Path]) -> Result<()> {
     let folder = folder_of(path);
     // Nameless on Linux: it is gone whatever happens.
     tempfile::tempfile_in(folder).with_context(|| format!("{}: cannot write there", place()))?;
-    let name = path.file_name();
-    let keys = KeyFolder(folder.to_owned());
-    let reserved = keys.files().iter().any(|file| file.file_name() == name);
-    if reserved && keys.files().iter().any(|file| file.exists()) {
+    let linked = path.canonicalize().ok();
+    if is_of_keys(path) || linked.is_some_and(|path| is_of_keys(&path)) {
         bail!(
             "{}: a name of the folder of keys; give another path",
             place()
@@ -109,6 +121,30 @@ pub fn check(path: &Path, content: Content, reads: &[&Path]) -> Result<()> {
     replaceable(path, content)
 }
 
+/// Whether a path is a name of a folder of keys.
+fn is_of_keys(path: &Path) -> bool {
+    let keys = KeyFolder(folder_of(path).to_owned()).files();
+    let reserved = keys.iter().any(|file| file.file_name() == path.file_name());
+    reserved && keys.iter().any(|file| file.exists())
+}
+
+/// Fails if the command reads what it is to write in a folder.
+///
+/// # Errors
+/// Names the file.
+pub fn check_reads(writes: &[PathBuf], reads: &[&Path]) -> Result<()> {
+    for read in reads {
+        if let Some(path) = writes.iter().find(|path| is_same(read, path)) {
+            bail!(
+                "{}: the command reads this file, and would write {}; give another folder",
+                read.display(),
+                path.display()
+            );
+        }
+    }
+    Ok(())
+}
+
 /// Fails if there is a file that is not of this kind.
 pub fn replaceable(path: &Path, content: Content) -> Result<()> {
     let place = || path.display().to_string();
@@ -121,7 +157,7 @@ pub fn replaceable(path: &Path, content: Content) -> Result<()> {
         let file = File::open(path).with_context(place)?;
         file.take(HEAD).read_to_end(&mut head).with_context(place)?;
     }
-    if metadata.is_file() && (metadata.len() == 0 || content.is_of(&head)) {
+    if metadata.is_file() && (metadata.len() == 0 || content.is_of(path, &head)) {
         return Ok(());
     }
     bail!(
@@ -170,7 +206,7 @@ pub fn set_aside(path: &Path) -> Result<Option<PathBuf>> {
     Ok(None)
 }
 
-/// Whether two paths lead to one file.
+/// Whether two paths lead to one file, also to one that is not there yet.
 pub fn is_same(a: &Path, b: &Path) -> bool {
     #[cfg(unix)]
     {
@@ -180,7 +216,17 @@ pub fn is_same(a: &Path, b: &Path) -> bool {
             return a == b;
         }
     }
-    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+    let place = |path: &Path| {
+        let there = path.canonicalize();
+        there.or_else(|_| {
+            Ok::<_, std::io::Error>(
+                folder_of(path)
+                    .canonicalize()?
+                    .join(path.file_name().unwrap_or_default()),
+            )
+        })
+    };
+    matches!((place(a), place(b)), (Ok(a), Ok(b)) if a == b)
 }
 
 /// The folder that a file is in.

@@ -6,6 +6,9 @@ const ROW: usize = 22;
 const LABELS: usize = 240;
 const BARS: usize = 480;
 
+/// What the title of a plot of `zkml calibrate` begins with.
+pub const TITLE: &str = "Root mean square error of each layer";
+
 /// One bar for each named value, on a scale from zero to the largest.
 pub fn bars(title: &str, rows: &[(String, f64)]) -> String {
     let largest = rows.iter().map(|row| row.1).fold(0.0, f64::max);

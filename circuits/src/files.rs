@@ -67,27 +67,21 @@ pub fn write_atomic(path: &Path, content: WriteFn<'_>) -> Result<(), FileError> 
         .map_err(FileError::io(path, "write"))
 }
 
-/// Like [`write_atomic`], but only the owner may ever read the file.
+/// Writes a file that only the owner may ever read, and never in place of another: a secret exists once.
 pub fn write_secret(path: &Path, content: WriteFn<'_>) -> Result<(), FileError> {
     stage(path, SECRET, content)
-        .and_then(|file| place(file, path))
+        .and_then(|file| place_new(file, path))
         .map_err(FileError::io(path, "write"))
 }
 
 /// Like [`write_atomic`], but leaves an existing file alone; returns whether the file was written.
 pub fn write_atomic_new(path: &Path, content: WriteFn<'_>) -> Result<bool, FileError> {
-    let mut write = || {
-        let file = stage(path, SHARED, content)?;
-        file.as_file().sync_all()?;
-        match file.persist_noclobber(path) {
-            Ok(_) => Ok(true),
-            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            Err(error) => Err(error.error),
-        }
-    };
-    let written = write().map_err(FileError::io(path, "write"))?;
-    sync_folder(path);
-    Ok(written)
+    let written = stage(path, SHARED, content).and_then(|file| place_new(file, path));
+    match written {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(FileError::io(path, "write")(error)),
+    }
 }
 
 /// Writes one artefact as a container.
@@ -97,22 +91,23 @@ pub fn write_container(
     version: u32,
     payload: WriteFn<'_>,
 ) -> Result<(), FileError> {
-    contain(path, SHARED, kind, version, payload)
+    contain(path, SHARED, place, kind, version, payload)
 }
 
-/// Like [`write_container`], but only the owner may ever read the file.
+/// Like [`write_container`], but only the owner may ever read the file, and it is never in place of another.
 pub fn write_secret_container(
     path: &Path,
     kind: Kind,
     version: u32,
     payload: WriteFn<'_>,
 ) -> Result<(), FileError> {
-    contain(path, SECRET, kind, version, payload)
+    contain(path, SECRET, place_new, kind, version, payload)
 }
 
 fn contain(
     path: &Path,
     mode: u32,
+    place: fn(NamedTempFile, &Path) -> io::Result<()>,
     kind: Kind,
     version: u32,
     payload: WriteFn<'_>,
@@ -195,6 +190,14 @@ impl<W: Write> Write for Latch<W> {
 fn place(file: NamedTempFile, path: &Path) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
+    sync_folder(path);
+    Ok(())
+}
+
+/// Like [`place`], but fails where there is something already.
+fn place_new(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path).map_err(|error| error.error)?;
     sync_folder(path);
     Ok(())
 }

@@ -59,10 +59,19 @@ pub fn parse_columns(text: &str) -> Result<usize, String> {
 
 /// Runs the command.
 pub fn run(args: &AggregateArgs, ui: &Ui) -> Result<Value> {
-    let reads: Vec<&Path> = args.proofs.iter().map(PathBuf::as_path).collect();
+    let folders: Vec<KeyFolder> = args.keys.iter().cloned().map(KeyFolder).collect();
+    let first = folders.first().context("no folder of keys")?;
+    let place = KeyPlace::new(
+        args.key.as_deref(),
+        first,
+        args.proofs.len(),
+        gate_columns(args.columns, args.proofs.len()),
+    );
+    let reads = args.proofs.iter().chain(&args.srs.files);
+    let reads: Vec<&Path> = reads.chain([&place.path]).map(PathBuf::as_path).collect();
     let content = Content::Container(Kind::AggregationProof);
     output::check(&args.out, content, &reads)?;
-    let folders: Vec<KeyFolder> = args.keys.iter().cloned().map(KeyFolder).collect();
+    place.check(&[&args.out])?;
     let sets = folders
         .iter()
         .map(|folder| folder.verifying(&args.srs, ui))
@@ -94,13 +103,6 @@ pub fn run(args: &AggregateArgs, ui: &Ui) -> Result<Value> {
     for (folder, set) in folders.iter().zip(&sets) {
         origin = origin.max(folder.origin(set, &args.srs, ui)?);
     }
-    let first = folders.first().context("no folder of keys")?;
-    let place = KeyPlace::new(
-        args.key.as_deref(),
-        first,
-        proofs.len(),
-        gate_columns(args.columns, proofs.len()),
-    );
     let inner: Vec<&Verifying> = proofs.iter().map(|(set, _)| *set).collect();
     let _claim = place.claim(None)?;
     let ready = ready_key(&place, &inner, &args.srs, ui)?;

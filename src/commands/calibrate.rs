@@ -4,7 +4,7 @@ use crate::{
     cli::{note_public, Settings},
     commands::eval::sample_size,
     output::{self, Content},
-    plot::bars,
+    plot::{bars, TITLE},
     ui::Ui,
     values::tensor,
 };
@@ -78,9 +78,10 @@ struct Trial {
 /// Runs the command.
 pub fn run(args: &CalibrateArgs, ui: &Ui) -> Result<Value> {
     let model = args.model.as_path();
-    output::check(&args.out, Content::Settings, &[model])?;
+    let data = args.data.as_path();
+    output::check(&args.out, Content::Settings, &[model, data])?;
     if let Some(path) = &args.plot {
-        output::check(path, Content::Plot, &[model, &args.out])?;
+        output::check(path, Content::Plot, &[model, data, &args.out])?;
     }
     let first = load_real(&args.model, &ImportOptions::default())?;
     let asked = note_public(&first.0, ui);
@@ -137,10 +138,7 @@ pub fn run(args: &CalibrateArgs, ui: &Ui) -> Result<Value> {
             .iter()
             .map(|e| (tensor(&best.model.graph, e.tensor).0, e.error))
             .collect();
-        let title = format!(
-            "Root mean square error of each layer at scale {}",
-            best.scale
-        );
+        let title = format!("{TITLE} at scale {}", best.scale);
         let svg = bars(&title, &rows);
         write_atomic(path, &mut |file| file.write_all(svg.as_bytes()))?;
         ui.say(format_args!("wrote {}", path.display()))?;

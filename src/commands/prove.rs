@@ -82,7 +82,12 @@ pub struct Proven {
 /// Runs the command.
 pub fn run(args: &ProveArgs, ui: &Ui) -> Result<Value> {
     let content = Content::Container(Kind::Proof);
-    output::check(&args.out, content, &[&args.input])?;
+    let reads: Vec<&Path> = [&args.input]
+        .into_iter()
+        .chain(&args.srs.files)
+        .map(PathBuf::as_path)
+        .collect();
+    output::check(&args.out, content, &reads)?;
     output::check_secret(&salts_path(&args.out), "the salts of an earlier proof")?;
     let folder = KeyFolder(args.keys.clone());
     let prover = Prover::load(&folder, &args.srs, ui)?;

@@ -4,7 +4,7 @@ use crate::{
     cli::{Goal, ModelArgs, PublicArgs, Sight},
     keys::{make_folder, KeyFolder},
     origin::{Identity, Origin},
-    output::{replaceable, set_aside, Content, NewFolder},
+    output::{check_reads, replaceable, set_aside, Content, NewFolder},
     srs::{verifying_part, warn, SrsArgs},
     ui::Ui,
     values::{grouped, names_json},
@@ -12,7 +12,10 @@ use crate::{
 use anyhow::{bail, Result};
 use clap::Args;
 use serde_json::{json, Value};
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use zkml_circuits::{
     files::{write_atomic, Kind},
     import::{Fate, Initialiser, Model},
@@ -98,6 +101,10 @@ pub fn run(args: &SetupArgs, ui: &Ui) -> Result<Value> {
             folder.config().display()
         );
     }
+    let reads = [&args.model.model].into_iter();
+    let reads = reads.chain(&args.model.settings).chain(&args.srs.files);
+    let reads: Vec<&Path> = reads.map(PathBuf::as_path).collect();
+    check_reads(&folder.files(), &reads)?;
     for (path, content) in [
         (folder.config(), Content::Config),
         (folder.proving_key(), Content::Container(Kind::ProvingKey)),
@@ -107,6 +114,8 @@ pub fn run(args: &SetupArgs, ui: &Ui) -> Result<Value> {
         ),
         (folder.verifying_srs(), Content::Container(Kind::Srs)),
         (folder.commitment(), Content::Commitment),
+        // It is kept under another name, which other files are not to have.
+        (folder.opening(), Content::Container(Kind::Opening)),
     ] {
         replaceable(&path, content)?;
     }

@@ -16,7 +16,7 @@ use crate::{
 use anyhow::{bail, Context, Result};
 use clap::Args;
 use serde_json::{json, Value};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use zkml_circuits::prove::Word;
 use zkml_evm_verifier::{
     calldata,
@@ -57,6 +57,14 @@ pub struct CallArgs {
     /// Call the generated verifier itself, which knows no models and emits no event
     #[arg(long, conflicts_with_all = ["keys", "commitments", "model_verifier"])]
     pub raw: bool,
+}
+
+impl CallArgs {
+    /// The files and folders that are read.
+    pub fn reads(&self) -> impl Iterator<Item = &Path> {
+        let contract = [&self.contracts.contract];
+        self.keys.iter().chain(contract).map(PathBuf::as_path)
+    }
 }
 
 /// What a call is for.

@@ -1,9 +1,12 @@
 //! A deployment, written down before it is sent, so that it is never done twice.
 
-use anyhow::{bail, Context, Result};
+use anyhow::{anyhow, bail, Context, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use zkml_circuits::files::{read_bounded, write_atomic, Name};
+use zkml_circuits::{
+    files::{read_bounded, write_atomic, Name},
+    import::without_values,
+};
 use zkml_evm_verifier::chain::{Address, B256};
 
 /// Largest record that is read.
@@ -68,7 +71,9 @@ impl Record {
     pub fn read(path: &Path, contract: &Name, chain_id: u64) -> Result<Self> {
         let place = || path.display().to_string();
         let text = read_bounded(path, MAX_FILE)?;
-        let record: Self = serde_json::from_slice(&text).with_context(|| {
+        let record: Result<Self> =
+            serde_json::from_slice(&text).map_err(|error| anyhow!(without_values(error)));
+        let record = record.with_context(|| {
             format!(
                 "{}: expected a record written by `zkml evm deploy`",
                 place()

@@ -97,16 +97,19 @@ pub(crate) fn parse<T: serde::de::DeserializeOwned>(
     }
 }
 
-/// An error of a parser without the value at fault, which may be a weight or a private input.
-pub(crate) fn without_values(error: impl ToString) -> String {
+/// An error of a parser without what it found: that may be a weight, a private input, or of a file that is another
+/// than it was given for.
+pub fn without_values(error: impl ToString) -> String {
     let text = error.to_string();
-    // What serde writes before a value; names of fields are the only other thing that it quotes.
-    const BEFORE: [&str; 5] = [
+    // What serde writes before it; names of fields that are missing are the only other thing that it quotes.
+    const BEFORE: [&str; 7] = [
         "boolean `",
         "integer `",
         "floating point `",
         "character `",
         "string \"",
+        "unknown field `",
+        "unknown variant `",
     ];
     let found = BEFORE.iter().filter_map(|word| {
         let at = text.find(word)?;

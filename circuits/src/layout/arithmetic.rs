@@ -2,10 +2,7 @@
 
 use std::ops::Neg;
 
-use halo2_proofs::{
-    arithmetic::Field,
-    halo2curves::{bn256::Fr, ff::PrimeField},
-};
+use halo2_proofs::halo2curves::{bn256::Fr, ff::PrimeField};
 
 use super::{
     block::{BlockId, Variable},
@@ -27,17 +24,17 @@ impl Builder<'_> {
 
     /// A signed constant.
     pub fn integer(&mut self, value: i128) -> Operand {
-        self.program.constant(signed(value))
+        self.program.integer(value)
     }
 
     /// One.
     pub fn one(&mut self) -> Operand {
-        self.constant(Fr::ONE)
+        self.integer(1)
     }
 
     /// Zero.
     pub fn zero(&mut self) -> Operand {
-        self.constant(Fr::ZERO)
+        self.integer(0)
     }
 
     /// A challenge.
@@ -191,7 +188,12 @@ impl Builder<'_> {
 /// A signed integer in the field.
 pub fn signed(value: impl Into<i128>) -> Fr {
     let value = value.into();
-    let magnitude = Fr::from_u128(value.unsigned_abs());
+    let magnitude = value.unsigned_abs();
+    // Of 128 bits it is 64 doublings, for each of a large table's rows.
+    let magnitude = match u64::try_from(magnitude) {
+        Ok(magnitude) => Fr::from(magnitude),
+        Err(_) => Fr::from_u128(magnitude),
+    };
     if value < 0 {
         magnitude.neg()
     } else {

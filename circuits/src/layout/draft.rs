@@ -12,6 +12,9 @@ use super::{
 };
 use crate::{graph::Graph, hash::Poseidon};
 
+/// Data cells of a draft that is kept beside another one. Of what is larger memory is for one, and it is made again.
+const KEPT: usize = 1 << 22;
+
 /// What decides how many limbs values have.
 #[derive(Clone, Copy)]
 pub struct Limits {
@@ -46,15 +49,21 @@ pub fn plan(graph: &Graph, visibilities: &Visibilities, shape: Shape) -> Result<
     };
     let own = Tables::single_limit(&shape);
     let split_already = own <= shape.limb_base();
-    let cells = match spacious(own) {
+    let (cells, whole) = match spacious(own) {
         Ok(whole) if split_already || !whole.has_large_exact() => return whole.finish(),
-        Ok(whole) => whole.cells(),
-        Err(LayoutError::TooSmall { .. }) if !split_already => usize::MAX,
+        Ok(whole) => {
+            let cells = whole.cells();
+            (cells, Ok(Some(whole).filter(|_| cells <= KEPT)))
+        }
+        Err(error @ LayoutError::TooSmall { .. }) if !split_already => (usize::MAX, Err(error)),
         Err(error) => return Err(error),
     };
     match spacious(shape.limb_base()) {
         Ok(split) if split.cells() < cells => split.finish(),
-        _ => spacious(own)?.finish(),
+        _ => match whole? {
+            Some(whole) => whole.finish(),
+            None => spacious(own)?.finish(),
+        },
     }
 }
 

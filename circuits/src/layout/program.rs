@@ -6,7 +6,10 @@
 use halo2_proofs::halo2curves::bn256::Fr;
 use std::collections::HashMap;
 
-use super::block::{BlockId, Cell};
+use super::{
+    arithmetic::signed,
+    block::{BlockId, Cell},
+};
 
 /// A value of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,6 +67,8 @@ pub struct Program {
     pub constants: Vec<Fr>,
     /// Where each constant is among them: a table has as many as entries.
     known: HashMap<Fr, usize>,
+    /// The integers that were asked for last: identities of one layer alternate between few.
+    recent: [Option<(i128, usize)>; 4],
 }
 
 impl Program {
@@ -75,6 +80,22 @@ impl Program {
             next
         });
         Operand::Constant(*index)
+    }
+
+    /// The operand of a signed integer.
+    pub fn integer(&mut self, value: i128) -> Operand {
+        let mut recent = self.recent.iter().flatten();
+        if let Some((_, index)) = recent.find(|(known, _)| *known == value) {
+            return Operand::Constant(*index);
+        }
+        let operand = self.constant(signed(value));
+        if let Operand::Constant(index) = operand {
+            self.recent.rotate_right(1);
+            if let Some(first) = self.recent.first_mut() {
+                *first = Some((value, index));
+            }
+        }
+        operand
     }
 
     /// Where a constant is among [`Program::constants`], if it was declared.

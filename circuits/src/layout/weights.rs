@@ -82,14 +82,14 @@ impl Builder<'_> {
     /// Lays out `segments` of weights, zero where there is none, and marks those for C that have no cells yet.
     pub fn weights(
         &mut self,
-        segments: &[Vec<Option<(TensorId, usize)>>],
+        segments: Vec<Vec<Option<(TensorId, usize)>>>,
     ) -> Result<Matrix, LayoutError> {
         // Runs of a batch read the same weights.
         if let Some((_, matrix)) = self.matrices.iter().find(|laid| laid.0 == segments) {
             return Ok(matrix.clone());
         }
-        let matrix = self.lay_weights(segments)?;
-        self.matrices.push((segments.to_vec(), matrix.clone()));
+        let matrix = self.lay_weights(&segments)?;
+        self.matrices.push((segments, matrix.clone()));
         Ok(matrix)
     }
 

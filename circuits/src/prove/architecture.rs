@@ -13,7 +13,7 @@ use crate::{
         ops::{elements, MAX_SCALE},
         Graph,
     },
-    import::Source,
+    import::{without_values, Source},
     layout::{self, Goal, Plan, Shape, Visibilities},
 };
 
@@ -119,7 +119,7 @@ impl Architecture {
             content(
                 &format!("line {}, column {}", error.line(), error.column()),
                 "an architecture written by `zkml setup` (config.json)",
-                error.to_string(),
+                without_values(error),
             )
         };
         // What another version has fields for is not to be told from damage, so the version comes first.

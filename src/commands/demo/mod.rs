@@ -8,7 +8,8 @@ use crate::{
     aggregation::{aggregate, gate_columns, ready_key, KeyPlace},
     cli::Goal,
     contract::{self, Artefact, Subject},
-    keys::{make_folder, KeyFolder},
+    keys::KeyFolder,
+    output::NewFolder,
     srs::{warn, SrsArgs, TrustArgs},
     submission::Submission,
     ui::Ui,
@@ -48,7 +49,7 @@ pub struct DemoArgs {
     /// Solidity compiler
     #[arg(long)]
     no_aggregate: bool,
-    /// Keep all files in this folder [default: a temporary one]
+    /// Keep all files in this folder, new or empty [default: a temporary one]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
@@ -73,7 +74,13 @@ pub fn run(args: &DemoArgs, ui: &Ui) -> Result<Value> {
         (None, Some(temporary)) => temporary.path(),
         (None, None) => Path::new("."),
     };
-    make_folder(folder)?;
+    let _made = NewFolder::new(folder)?;
+    if args.dir.is_some() && folder.read_dir()?.next().is_some() {
+        bail!(
+            "{}: there are files in this folder, and the demo would write over those of its own names; give a new or an empty folder",
+            folder.display()
+        );
+    }
     if !args.no_aggregate {
         // Not after a minute's work.
         zkml_evm_verifier::compile::find_compiler(None).context(

@@ -75,7 +75,8 @@ struct Carried {
 /// Runs the command.
 pub fn run(args: &CalldataArgs, ui: &Ui) -> Result<Value> {
     if let Some(path) = &args.out {
-        let reads: Vec<_> = args.proof.iter().map(PathBuf::as_path).collect();
+        let proof = args.proof.iter().map(PathBuf::as_path);
+        let reads: Vec<_> = proof.chain(args.call.reads()).collect();
         output::check(path, Content::Calldata, &reads)?;
     }
     let contracts = Contracts::load(&args.call.contracts, &args.call.srs.trust)?;

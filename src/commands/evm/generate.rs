@@ -14,7 +14,7 @@ use crate::{
 use anyhow::{bail, Result};
 use clap::{Args, ValueEnum};
 use serde_json::{json, Value};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use zkml_circuits::{
     files::Name,
     gas::{aggregated, direct, ContractCost},
@@ -123,12 +123,16 @@ pub fn run(args: &GenerateArgs, ui: &Ui) -> Result<Value> {
     let _made = NewFolder::new(&args.out)?;
     let name: Name = args.name.parse().map_err(anyhow::Error::msg)?;
     let (solidity, artefact) = Artefact::files(&args.out, &name);
-    output::check(&solidity, Content::Solidity, &[])?;
-    output::check(&artefact, Content::Artefact, &[])?;
+    let place = KeyPlace::new(args.key.as_deref(), first, inner.len(), columns);
+    let reads = args.srs.files.iter().chain(&args.solc);
+    let reads = reads.chain([&place.path]).map(PathBuf::as_path);
+    let reads: Vec<&Path> = reads.collect();
+    output::check(&solidity, Content::Solidity, &reads)?;
+    output::check(&artefact, Content::Artefact, &reads)?;
     if direct {
         return write(args, &Subject::Direct(only), origin, json!({}), ui);
     }
-    let place = KeyPlace::new(args.key.as_deref(), first, inner.len(), columns);
+    place.check(&[&solidity, &artefact])?;
     let _claim = place.claim(Some(&args.out))?;
     let ready = ready_key(&place, &inner, &args.srs, ui)?;
     let more = json!({ "key": place.path, "key_seconds": ready.made_in });

@@ -10,12 +10,12 @@ use crate::{
     outcome::Advised,
     ui::Ui,
 };
-use anyhow::{bail, Context, Result};
+use anyhow::{anyhow, bail, Context, Result};
 use clap::Args;
 use serde::Deserialize;
 use serde_json::{json, Value};
 use std::path::Path;
-use zkml_circuits::files::read_bounded;
+use zkml_circuits::{files::read_bounded, import::without_values};
 use zkml_evm_verifier::{
     secret::trusted,
     unwritten::{reads, ADVISORY},
@@ -103,7 +103,9 @@ fn code(args: &InspectArgs, ui: &Ui) -> Result<Vec<u8>> {
     struct Code {
         runtime: String,
     }
-    let artefact: Code = serde_json::from_str(text).with_context(|| {
+    let artefact: Result<Code> =
+        serde_json::from_str(text).map_err(|error| anyhow!(without_values(error)));
+    let artefact = artefact.with_context(|| {
         format!(
             "{}: expected a contract written by `zkml evm generate`, or 0x and hexadecimal digits",
             place()

@@ -75,7 +75,7 @@ impl Builder<'_> {
         }
         // The bias, if there is one, comes last.
         let last = segments.len().saturating_sub(1);
-        let matrix = self.weights(&segments)?;
+        let matrix = self.weights(segments)?;
 
         let mut reach = 0;
         for [y, x] in &origins {

@@ -70,7 +70,7 @@ impl Builder<'_> {
             .iter()
             .map(|id| (0..channels).map(|c| Some((*id, c))).collect())
             .collect();
-        let matrix = self.weights(&segments)?;
+        let matrix = self.weights(segments)?;
         let geometry = home.geometry;
         let emit = self.emit(Output {
             geometry,

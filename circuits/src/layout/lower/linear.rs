@@ -63,7 +63,7 @@ impl Builder<'_> {
         if let Some(bias) = bias {
             segments.push(row(&|n| (*bias, n)));
         }
-        let matrix = self.weights(&segments)?;
+        let matrix = self.weights(segments)?;
         let emit = self.emit(Output {
             geometry,
             div: *div,

@@ -189,7 +189,7 @@ impl Builder<'_> {
         let width = (size(rows) * self.shape.data).get()?;
         let all: Vec<_> = (0..elements).map(|e| Some((w, e))).collect();
         let segments: Vec<_> = all.chunks(width).map(<[_]>::to_vec).collect();
-        let matrix = self.weights(&segments)?;
+        let matrix = self.weights(segments)?;
         self.homes[output.0] = Some(Home {
             limbs: matrix.limbs,
             offset: matrix.offset,

@@ -10,7 +10,9 @@ use crate::prove::Architecture;
 use halo2_proofs::{arithmetic::Field, dev::MockProver, halo2curves::bn256::Fr};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
+
+mod wider;
 
 /// Codes of ONNX's integer types.
 const TYPES: [i32; 8] = [2, 3, 4, 5, 6, 7, 12, 13];
@@ -181,7 +183,14 @@ impl Random {
     /// A tensor of a type: one that there is, cast if need be, or numbers of the file.
     fn operand(&mut self, ty: i32) -> (String, Option<Vec<i128>>) {
         if self.rng.gen_bool(0.25) {
-            let values = self.numbers(ty);
+            let mut values = self.numbers(ty);
+            // No input has them, unless it is said so.
+            match ty {
+                6 if self.rng.gen_bool(0.3) => values[0] = i32::MIN.into(),
+                6 if self.rng.gen_bool(0.3) => values[1] = i32::MAX.into(),
+                12 if self.rng.gen_bool(0.3) => values[2] = u32::MAX.into(),
+                _ => {}
+            }
             let name = format!("c{}", self.known.len());
             let tensor = numbers(&name, ty, &values);
             let public = self.rng.gen_bool(0.5);
@@ -273,7 +282,10 @@ impl Random {
     /// The graph, and what it gives if it is defined.
     fn finish(mut self) -> (ModelProto, Vec<Vec<i64>>, Option<Vec<i128>>, bool) {
         for _ in 0..self.rng.gen_range(1..5) {
-            self.step();
+            match self.rng.gen_bool(0.4) {
+                true => self.wider(),
+                false => self.step(),
+            }
         }
         let last = self
             .known
@@ -326,7 +338,8 @@ pub(super) fn satisfied(model: Model, inputs: &[Vec<i64>]) {
 #[test]
 fn random_graphs_of_integers_are_those_of_their_types() {
     let (mut right, mut refused, mut undefined, mut laid) = (0, 0, 0, 0);
-    for seed in 0..24_000u64 {
+    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+    for seed in 0..40_000u64 {
         let (proto, inputs, expected, far) = Random::new(seed).finish();
         let model = match import(&proto) {
             Ok(model) => model,
@@ -349,6 +362,9 @@ fn random_graphs_of_integers_are_those_of_their_types() {
                 let got: Vec<i128> = got.into_iter().map(i128::from).collect();
                 assert_eq!(got, expected, "seed {seed}: {proto:?}");
                 right += 1;
+                for node in &proto.graph.as_ref().unwrap().node {
+                    *kinds.entry(node.op_type.clone()).or_default() += 1;
+                }
                 if right % 400 == 0 {
                     satisfied(model, &inputs);
                     laid += 1;
@@ -364,6 +380,11 @@ fn random_graphs_of_integers_are_those_of_their_types() {
         }
     }
     println!("{right} right, {undefined} undefined, {refused} refused, {laid} in the circuit");
+    println!("{kinds:?}");
+    assert!(
+        kinds.len() == 35 && kinds.values().all(|count| *count > 100),
+        "{kinds:?}"
+    );
     assert!(
         right > 12_000 && undefined > 500 && laid > 25,
         "{right} {undefined} {refused} {laid}"
