@@ -27,6 +27,8 @@ pub enum Content {
     Solidity,
     /// A contract's artefact.
     Artefact,
+    /// What the Solidity compiler was given.
+    CompilerInput,
     /// A model's `config.json`.
     Config,
     /// A model's commitment.
@@ -45,6 +47,7 @@ impl Content {
             Content::Calldata => "calldata",
             Content::Solidity => "a Solidity contract",
             Content::Artefact => "a contract's artefact",
+            Content::CompilerInput => "a Solidity compiler's input",
             Content::Config => "a configuration of `zkml setup`",
             Content::Commitment => "a commitment of `zkml setup`",
         }
@@ -72,6 +75,7 @@ impl Content {
             }
             Content::Solidity => head.starts_with(b"// SPDX-License-Identifier"),
             Content::Artefact => head.starts_with(b"{") && has("\"contract\"") && has("\"solc\""),
+            Content::CompilerInput => head.starts_with(b"{") && has("\"language\": \"Solidity\""),
             Content::Config => head.starts_with(b"{") && has("\"graph\""),
         }
     }
