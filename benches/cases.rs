@@ -20,7 +20,9 @@ use zkml_circuits::{
 };
 use zkml_cli::aggregation::gate_columns;
 
-use crate::{forged::Scene, leaks, meter::measure, models, onchain, onnx, right, soundness};
+use crate::{
+    forged::Scene, leaks, meter::measure, models, onchain, onnx, right, settings, soundness,
+};
 
 /// What a case finds ready in its folder.
 pub fn needs(case: &str) -> &'static [&'static str] {
@@ -29,7 +31,7 @@ pub fn needs(case: &str) -> &'static [&'static str] {
         "aggregate/1" | "evm/1" | "evm/model-verifier" => &["onchain"],
         "evm/direct" => &["direct"],
         "evm/batch-4" => &["hashed", "hashed-example"],
-        "evm/translation" => &["direct", "onchain"],
+        "evm/translation" | "evm/settings" => &["direct", "onchain"],
         _ => &[],
     }
 }
@@ -80,6 +82,7 @@ pub fn run(case: &str, folder: &Path) -> Result<Value> {
         "evm/partitions" => onchain::partitions_case(case),
         "evm/false-proofs" => onchain::false_proofs_case(case),
         "evm/translation" => onchain::translation_case(case, folder),
+        "evm/settings" => settings::settings(case, folder),
         "onnx/node-tests" => onnx::node_tests(case),
         "onnx/networks" => onnx::whole_networks(case),
         "soundness/enemy" => soundness::enemy(case),

@@ -14,6 +14,7 @@ mod onnx;
 #[path = "../evm-verifier/tests/support/partitions.rs"]
 mod partitions;
 mod right;
+mod settings;
 mod soundness;
 
 // Who proves what is false, and who judges it, is shared with the tests of the contracts.
@@ -39,6 +40,7 @@ const CASES: &[&str] = &[
     "evm/partitions",
     "evm/false-proofs",
     "evm/translation",
+    "evm/settings",
     "srs/20",
     "v2/prove",
     "onnx/node-tests",

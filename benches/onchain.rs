@@ -273,7 +273,7 @@ fn labels(srs: &str) -> Labels {
     }
 }
 
-fn deciding(srs: &Srs) -> Result<KzgDecidingKey<Bn256>> {
+pub fn deciding(srs: &Srs) -> Result<KzgDecidingKey<Bn256>> {
     let points = srs.params.get_g();
     let generator = points.first().context("an SRS without points")?;
     Ok((*generator, srs.params.g2(), srs.params.s_g2()).into())

@@ -20,7 +20,7 @@ use zkml_evm_verifier::{
     calldata::Layout,
     check::build,
     codegen::Labels,
-    compile::{find_compiler, Bytecode},
+    compile::{find_compiler, standard_json, Bytecode},
     secret,
     unwritten::{reads, Reads, ADVISORY},
 };
@@ -170,13 +170,18 @@ fn slot(words: usize) -> Result<u16> {
     })
 }
 
-/// Writes the contract of an aggregation or of a model and compiles it: source and artefact.
-pub fn make(
-    subject: &Subject<'_>,
-    name: &str,
-    keys: Origin,
-    solc: Option<&Path>,
-) -> Result<(String, Artefact)> {
+/// What is made of a subject.
+pub struct Made {
+    /// The source.
+    pub source: String,
+    /// What the compiler was given, as JSON: by it others verify the source.
+    pub input: String,
+    /// The compiled contract.
+    pub artefact: Artefact,
+}
+
+/// Writes the contract of an aggregation or of a model and compiles it.
+pub fn make(subject: &Subject<'_>, name: &str, keys: Origin, solc: Option<&Path>) -> Result<Made> {
     let compiler = find_compiler(solc)?;
     let srs = subject.srs();
     let protocol = match subject {
@@ -212,7 +217,11 @@ pub fn make(
         creation: format!("0x{}", hex(&bytecode.creation)),
         runtime: format!("0x{}", hex(&bytecode.runtime)),
     };
-    Ok((source.source, artefact))
+    Ok(Made {
+        input: standard_json(&compiler, &source)?,
+        source: source.source,
+        artefact,
+    })
 }
 
 /// What a reader of the source must know of a model's public values.
@@ -251,6 +260,11 @@ impl Artefact {
             name.in_folder(folder, ".sol"),
             name.in_folder(folder, ".json"),
         )
+    }
+
+    /// The file of what the compiler was given.
+    pub fn input_file(folder: &Path, name: &Name) -> PathBuf {
+        name.in_folder(folder, ".input.json")
     }
 
     /// Writes source and artefact to a folder, made if absent.

@@ -31,6 +31,8 @@ pub enum Content {
     Solidity,
     /// A contract's artefact.
     Artefact,
+    /// What the Solidity compiler was given.
+    CompilerInput,
     /// A model's `config.json`.
     Config,
     /// A model's commitment.
@@ -51,6 +53,7 @@ impl Content {
             Content::Calldata => "calldata",
             Content::Solidity => "a Solidity contract",
             Content::Artefact => "a contract's artefact",
+            Content::CompilerInput => "a Solidity compiler's input",
             Content::Config => "a configuration of `zkml setup`",
             Content::Commitment => "a commitment of `zkml setup`",
         }
@@ -83,6 +86,7 @@ impl Content {
                 head.starts_with(b"// SPDX-License-Identifier") && has("// Written by zkml")
             }
             Content::Artefact => head.starts_with(b"{") && has("\"contract\"") && has("\"solc\""),
+            Content::CompilerInput => head.starts_with(b"{") && has("\"language\": \"Solidity\""),
             // A contract's artefact may have a graph in it.
             Content::Config => {
                 head.starts_with(b"{") && has("\"version\"") && has("\"shape\"") && !has("\"solc\"")

@@ -18,12 +18,15 @@
 //! * **Code that does not grow with the public values.** It has code for each. Here calldata is copied and checked in
 //!   stretches (`runs.rs`), and the polynomial of the public values is evaluated by a loop (`public_values.rs`).
 //! * **Compiler version.** Its pragma names one exact old compiler.
+//! * **Other people's settings.** Optimisers end with "Stack too deep" on it. Here some of it is hidden from them
+//!   (`opaque.rs`).
 //!
 //! The header says what the contract verifies (the digest of the verifying key) and which
 //! reference string it trusts.
 
 mod assembly;
 mod checks;
+mod opaque;
 mod public_values;
 mod runs;
 
@@ -31,7 +34,7 @@ use crate::{
     calldata::Layout,
     optimise::optimise,
     validate::{self, Input, TranslationError},
-    yul::{parse, NotUnderstood, Statement},
+    yul::{parse, Expr, NotUnderstood, Statement},
 };
 use assembly::Assembly;
 use halo2_proofs::halo2curves::bn256::{Bn256, G1Affine};
@@ -155,6 +158,14 @@ impl VerifierSource {
     pub fn program(&self) -> Result<Vec<Statement>, NotUnderstood> {
         program(&self.source)
     }
+
+    /// The same with nothing hidden from the compiler: what the source means.
+    ///
+    /// # Errors
+    /// As [`VerifierSource::program`].
+    pub fn meaning(&self) -> Result<Vec<Statement>, NotUnderstood> {
+        Ok(opaque::reveal(self.program()?, self.layout.bytes()))
+    }
 }
 
 /// The assembly of a contract's source.
@@ -177,8 +188,32 @@ pub fn program(source: &str) -> Result<Vec<Statement>, NotUnderstood> {
     // The contract's brace is gone; those of function and assembly follow.
     let inner = source.get(before.len() + start.len()..end);
     let inner = inner.and_then(|inner| inner.strip_suffix('}')?.trim_end().strip_suffix('}'));
-    parse(inner.unwrap_or("}"))
+    let mut statements = parse(inner.unwrap_or("}"))?;
+    let length = before.split_once(LENGTH_IS).and_then(|(_, rest)| {
+        let digits = rest.split_once(';')?.0.trim().strip_prefix("0x")?;
+        usize::from_str_radix(digits, 16).ok()
+    });
+    if let Some(length) = length {
+        let (name, value) = (Expr::name(LENGTH), Expr::number(length));
+        exchange(&mut statements, &name, &value);
+    }
+    Ok(statements)
 }
+
+/// Puts one expression for another in the conditions of the outermost statements.
+fn exchange(statements: &mut [Statement], old: &Expr, new: &Expr) {
+    for statement in statements {
+        if let Statement::If(condition, _) = statement {
+            condition.replace(&mut |part| (part == old).then(|| new.clone()));
+        }
+    }
+}
+
+/// The constant of the contract that is the length of its calldata. Where assembly reads a name of Solidity, the
+/// compiler without viaIR leaves it to the optimiser of instructions, which keeps nothing on the stack.
+const LENGTH: &str = "LENGTH";
+/// What its definition begins with.
+const LENGTH_IS: &str = "uint256 private constant LENGTH = ";
 
 /// Writes the verifier of `protocol` under the reference string of `key`, and compares it with the native verifier
 /// ([`crate::validate`]).
@@ -211,14 +246,26 @@ pub fn generate(
     };
     let accumulators = protocol.accumulator_indices.len();
     let (head, body) = complete(&text, &public_values, layout, accumulators)?;
-    let plain = source(&head, &body, labels, layout);
-    let written = if optimised {
-        source(&head, &optimise(body, slot)?, labels, layout)
+    let whole = |body: &[Statement]| [&head[..], body].concat();
+    let plain = whole(&body);
+    let (meant, settings) = if optimised {
+        (whole(&optimise(body, slot)?), SETTINGS)
     } else {
-        plain.clone()
+        (plain.clone(), SETTINGS_OF_PLAIN)
     };
+    let text = if optimised {
+        opaque::conceal(meant.clone(), layout.bytes())
+    } else {
+        meant.clone()
+    };
+    let written = source(&text, labels, layout, settings);
+    let read = program(&written)?;
+    if opaque::reveal(read.clone(), layout.bytes()) != meant {
+        let what = "what is hidden from the compiler is not what was meant";
+        return Err(NotUnderstood::new(what, &labels.contract).into());
+    }
     let inputs = validate::inputs(key, protocol, layout)?;
-    validate::texts(&program(&plain)?, &program(&written)?, &inputs)?;
+    validate::texts(&plain, &read, &inputs)?;
     Ok(VerifierSource {
         contract: labels.contract.clone(),
         source: written,
@@ -272,14 +319,18 @@ fn complete(
 }
 
 /// The source of a contract.
-fn source(head: &[Statement], body: &[Statement], labels: &Labels, layout: Layout) -> String {
-    let mut out = header(labels, layout);
+fn source(text: &[Statement], labels: &Labels, layout: Layout, settings: &str) -> String {
+    let mut out = header(labels, layout, settings);
     out.push_str(&format!("contract {} {{\n", labels.contract));
     for failure in Failure::ALL {
         out.push_str(&format!("error {}();\n", failure.name()));
     }
+    let mut text = text.to_vec();
+    let length = Expr::number(layout.bytes());
+    exchange(&mut text, &length, &Expr::name(LENGTH));
+    out.push_str(&format!("\n{LENGTH_IS}{length};\n"));
     out.push_str("\nfallback() external {\nassembly {\n");
-    for statement in head.iter().chain(body) {
+    for statement in &text {
         out.push_str(&format!("{statement}\n"));
     }
     out.push_str("}\n}\n}\n");
@@ -298,18 +349,27 @@ fn expect(what: &'static str, expected: usize, got: usize) -> Result<(), Codegen
     }
 }
 
-/// What whoever compiles the file with other tools must know first. `docs/onchain.md` has the compiler's messages.
+/// What whoever compiles the file with other tools must know first. `docs/onchain.md` has more.
 const SETTINGS: &str = "\
+// It compiles with the optimiser on or off: without viaIR with solc 0.8.24 and later, with viaIR and the optimiser with
+// 0.8.30 and later (before, solc may end with \"Could not create stack layout after 1000 iterations\"). zkml's own
+// settings (viaIR, optimiser with yulDetails.optimizerSteps \"u\") cost the least gas, and give the code hash that zkml
+// computes. Addresses counted from calldatasize() are constants: its value is LENGTH.
+//
+";
+
+/// The same for code whose words no optimiser may follow, and where nothing is hidden from it.
+const SETTINGS_OF_PLAIN: &str = "\
 // Compile it with the optimiser off, or as zkml does: viaIR, and the optimiser with yulDetails.optimizerSteps \"u\".
 // With the whole optimiser solc ends with \"Stack too deep\", \"Cannot swap Variable\" or std::bad_alloc. In Foundry
 // put it under a compilation restriction of its own, in Hardhat under `overrides`.
 //
 ";
 
-fn header(labels: &Labels, layout: Layout) -> String {
+fn header(labels: &Labels, layout: Layout, settings: &str) -> String {
     let mut out = String::from("// SPDX-License-Identifier: MIT\n");
     out.push_str("// Written by zkml on top of snark-verifier's generator. Do not edit.\n");
-    out.push_str(SETTINGS);
+    out.push_str(settings);
     out.push_str(&format!("// Reference string: {}\n", one_line(&labels.srs)));
     for note in &labels.notes {
         out.push_str(&format!("// {}\n", one_line(note)));

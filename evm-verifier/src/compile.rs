@@ -290,18 +290,20 @@ pub fn contract_settings() -> Settings {
     }
 }
 
-/// Runs the compiler on some files; `what` names them in an error.
+/// What the compiler is given for some files.
+pub(crate) fn input_of(compiler: &Compiler, sources: Sources, settings: Settings) -> SolcInput {
+    SolcInput::new(SolcLanguage::Solidity, sources, settings).sanitized(&compiler.solc.version)
+}
+
+/// Runs the compiler on what it is given; `what` names it in an error.
 pub(crate) fn run(
     compiler: &Compiler,
     what: &str,
-    sources: Sources,
-    settings: Settings,
+    input: &SolcInput,
 ) -> Result<CompilerOutput, CompileError> {
-    let input =
-        SolcInput::new(SolcLanguage::Solidity, sources, settings).sanitized(&compiler.solc.version);
     let output = compiler
         .solc
-        .compile_exact(&input)
+        .compile_exact(input)
         .map_err(|error| failed(compiler, error.to_string()))?;
     let errors: Vec<String> = output
         .errors
@@ -363,13 +365,30 @@ pub fn evm_version(settings: &Settings) -> String {
     )
 }
 
+/// The file that a generated verifier's source is, for the compiler.
+fn file(source: &VerifierSource) -> PathBuf {
+    PathBuf::from(format!("{}.sol", source.contract))
+}
+
+/// What [`compile`] gives the compiler.
+fn verifier_input(compiler: &Compiler, source: &VerifierSource) -> SolcInput {
+    let sources = Sources::from([(file(source), Source::new(source.source.as_str()))]);
+    input_of(compiler, sources, settings())
+}
+
+/// What [`compile`] gives the compiler, as JSON: source and settings. A compiler of that version makes the same code of
+/// it, and of nothing else.
+pub fn standard_json(compiler: &Compiler, source: &VerifierSource) -> Result<String, CompileError> {
+    let input = verifier_input(compiler, source);
+    serde_json::to_string_pretty(&input).map_err(|error| failed(compiler, error.to_string()))
+}
+
 /// Compiles a generated verifier.
 pub fn compile(compiler: &Compiler, source: &VerifierSource) -> Result<Bytecode, CompileError> {
     let contract = source.contract.clone();
     let version = compiler.version.clone();
-    let file = PathBuf::from(format!("{contract}.sol"));
-    let sources = Sources::from([(file.clone(), Source::new(source.source.as_str()))]);
-    let output = run(compiler, &contract, sources, settings())?;
+    let file = file(source);
+    let output = run(compiler, &contract, &verifier_input(compiler, source))?;
     let compiled = output
         .contracts
         .get(&file)

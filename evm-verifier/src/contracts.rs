@@ -4,7 +4,7 @@
 //! [`SOLC`] makes of the sources with [`contract_settings`]; a test compiles and compares them.
 
 use crate::compile::{
-    code_of, contract_settings, failed, run, CompileError, Compiler, MAX_RUNTIME_BYTES,
+    code_of, contract_settings, failed, input_of, run, CompileError, Compiler, MAX_RUNTIME_BYTES,
 };
 use foundry_compilers::artifacts::{Source, Sources};
 use serde::{Deserialize, Serialize};
@@ -100,7 +100,8 @@ pub fn class_bounty() -> Result<ContractArtefact, serde_json::Error> {
 pub fn build(compiler: &Compiler) -> Result<Vec<ContractArtefact>, CompileError> {
     let sources = SOURCES.map(|(path, text)| (PathBuf::from(path), Source::new(text)));
     let sources = Sources::from(sources);
-    let output = run(compiler, "contracts/", sources, contract_settings())?;
+    let input = input_of(compiler, sources, contract_settings());
+    let output = run(compiler, "contracts/", &input)?;
     let mut artefacts = Vec::with_capacity(CONTRACTS.len());
     for (path, name) in CONTRACTS {
         let missing = |what: &str| failed(compiler, format!("its output has no {what} of {name}"));

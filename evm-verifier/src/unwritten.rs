@@ -1,7 +1,8 @@
 //! Which bytecode reads memory that it never wrote: what advisory [`ADVISORY`] is about, told from the code alone.
 //!
-//! The code is run with no calldata, and led to its verdict: where one side of a branch can only revert, the other is
-//! taken, and every call succeeds. A verifier's path to its pairing does not depend on what it is given, so what it
+//! The code is run on zeros, as many as it wants, and led to its verdict: where one side of a branch can only revert, the
+//! other is taken, and every call succeeds. How many it wants is what it compares the length of calldata with: addresses
+//! may be counted from there. A verifier's path to its pairing does not depend on what it is given, so what it
 //! hashes and calls with lies at the addresses of every run.
 
 use crate::exec::{Chain, ExecError, Fork, MAX_TX_GAS};
@@ -22,6 +23,10 @@ pub const ADVISORY: &str = "ZKML-2026-001";
 const MEMORY: usize = 4 << 20;
 /// Address of the precompiled contract for pairings.
 const PAIRING: usize = 8;
+/// Bytes of calldata that no verifier takes.
+const NO_LENGTH: usize = 7919;
+/// More bytes of calldata than any verifier takes, and less than a transaction can pay for.
+const MAX_CALLDATA: usize = 1 << 19;
 /// Instructions after a branch within which a revert is looked for.
 const LOOK_AHEAD: usize = 64;
 
@@ -36,7 +41,7 @@ pub struct Reads {
     pub pairing: bool,
     /// Memory that is read, and that nothing wrote before.
     pub unwritten: Vec<Unwritten>,
-    /// What each pairing is given. Points of the proof stand in it as the run without calldata has them; what the code
+    /// What each pairing is given. Points of the proof stand in it as the run on zeros has them; what the code
     /// itself puts there is as in every run.
     #[serde(skip)]
     pub pairings: Vec<Vec<u8>>,
@@ -81,19 +86,25 @@ pub fn reads(code: &[u8]) -> Result<Reads, ExecError> {
             fork: Fork::Prague,
         });
     }
-    let tx = TxEnv {
-        kind: TxKind::Call(address),
-        gas_limit: MAX_TX_GAS,
-        ..Default::default()
+    let mut led = |calldata: usize| {
+        let tx = TxEnv {
+            kind: TxKind::Call(address),
+            gas_limit: MAX_TX_GAS,
+            data: vec![0; calldata].into(),
+            ..Default::default()
+        };
+        let guide = Guide {
+            code,
+            entered: false,
+            length: None,
+            written: Vec::new(),
+            reads: Reads::default(),
+        };
+        let (_, guide) = chain.inspect("call", tx, guide)?;
+        Ok::<_, ExecError>(guide)
     };
-    let guide = Guide {
-        code,
-        entered: false,
-        written: Vec::new(),
-        reads: Reads::default(),
-    };
-    let (_, guide) = chain.inspect("call", tx, guide)?;
-    Ok(guide.reads)
+    let length = led(NO_LENGTH)?.length.unwrap_or_default();
+    Ok(led(length)?.reads)
 }
 
 /// Leads a run to its verdict, and follows what is written.
@@ -101,6 +112,8 @@ struct Guide<'a> {
     code: &'a [u8],
     /// Whether the code itself has been called.
     entered: bool,
+    /// What the length of calldata is compared with first, where that is [`NO_LENGTH`].
+    length: Option<usize>,
     /// For each byte of memory, whether something wrote it.
     written: Vec<bool>,
     reads: Reads,
@@ -219,6 +232,15 @@ impl<CTX> Inspector<CTX> for Guide<'_> {
                 }
                 self.read(place, Reader::Call, operand(3), operand(4));
             }
+            opcode::EQ | opcode::SUB | opcode::XOR => {
+                let expected = match (operand(0), operand(1)) {
+                    (NO_LENGTH, other) | (other, NO_LENGTH) => Some(other),
+                    _ => None,
+                };
+                self.length = self
+                    .length
+                    .or(expected.filter(|length| *length <= MAX_CALLDATA));
+            }
             opcode::JUMPI => {
                 let target = operand(0);
                 self.choose(interpreter, target);
@@ -283,5 +305,19 @@ mod tests {
             assert!(found.pairing, "{found:?}");
             assert_eq!(found.unwritten.len(), 1);
         }
+    }
+
+    #[test]
+    fn addresses_may_be_counted_from_the_length_of_calldata() {
+        // If calldatasize is not 32, revert; a store at calldatasize − 32; the pairing of 32 bytes from 0.
+        let check = [0x60, 32, 0x36, 0x14, 0x60, 10, 0x57, 0x5f, 0x5f, 0xfd, 0x5b];
+        let store = |distance| [0x60, 1, 0x60, distance, 0x36, 0x03, 0x52];
+        let pairing = [
+            0x60, 0x20, 0x5f, 0x60, 0x20, 0x5f, 0x60, 8, 0x5a, 0xfa, 0x00,
+        ];
+        let found = |distance| reads(&[&check[..], &store(distance), &pairing].concat()).unwrap();
+        assert!(found(32).pairing);
+        assert!(found(32).unwritten.is_empty());
+        assert_eq!(found(31).unwritten.len(), 1);
     }
 }

@@ -12,15 +12,25 @@ mod onnx;
 
 use blake2b_simd::Params;
 use halo2_proofs::{halo2curves::bn256::Fr, poly::commitment::ParamsProver};
+use revm::primitives::hex;
 use serde_json::{json, Value};
-use std::path::Path;
+use std::{
+    io::Write,
+    path::Path,
+    process::{Command, Stdio},
+};
 use zkml_circuits::{
     import::{self, ImportOptions},
     layout::{Goal, Visibilities},
     prove::{protocol, prove, Architecture, Keys, Opening, Request, Transcript},
     srs::Srs,
 };
-use zkml_evm_verifier::{check::build, codegen::Labels, compile::find_compiler, contracts::SOLC};
+use zkml_evm_verifier::{
+    check::build,
+    codegen::Labels,
+    compile::{find_compiler, standard_json, Compiler},
+    contracts::SOLC,
+};
 
 fn digest(bytes: &[u8]) -> String {
     let hash = Params::new().hash_length(32).hash(bytes);
@@ -68,6 +78,8 @@ fn values() -> Value {
     let compiler = find_compiler(None).unwrap();
     assert_eq!(compiler.version.split('+').next(), Some(SOLC), "{compiler}");
     let (source, code) = build(&compiler, &key, &protocol, &labels).unwrap();
+    let input = standard_json(&compiler, &source).unwrap();
+    assert_eq!(rebuilt(&compiler, &input), hex::encode(&code.runtime));
     json!({
         "config": digest(&serde_json::to_vec(&architecture).unwrap()),
         "verifying_key": keys.digest().to_string(),
@@ -76,6 +88,23 @@ fn values() -> Value {
         "contract_source": digest(source.source.as_bytes()),
         "contract_runtime": digest(&code.runtime),
     })
+}
+
+/// The code that a compiler makes of its input alone.
+fn rebuilt(compiler: &Compiler, input: &str) -> String {
+    let mut child = Command::new(&compiler.path)
+        .arg("--standard-json")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).unwrap();
+    drop(stdin);
+    let output: Value = serde_json::from_slice(&child.wait_with_output().unwrap().stdout).unwrap();
+    let contract = &output["contracts"]["SmallVerifier.sol"]["SmallVerifier"];
+    let code = &contract["evm"]["deployedBytecode"]["object"];
+    code.as_str().unwrap().to_owned()
 }
 
 #[test]

@@ -21,7 +21,7 @@ use zkml_evm_verifier::{
     calldata,
     codegen::Failure,
     compile::find_compiler,
-    exec::{Chain, Fork},
+    exec::{Chain, Fork, Gas},
     front::{
         batch_call, encode, model_id, register_call, verify_call, word,
         IModelVerifier::{self as I, Mode, Model, Tensor, Visibility},
@@ -350,25 +350,26 @@ fn the_proof_to_test_with_is_accepted() {
     assert!(!outcome.returned, "a changed proof is accepted");
 }
 
-/// What the head of a generated file says of settings: with the optimiser off it gives the same verdicts.
+/// What the head of a generated file says of settings: under all of them it gives the same verdicts, and with the
+/// optimiser costs at most 3% more gas than ours.
 #[test]
-fn the_verifier_compiles_with_the_optimiser_off() {
+fn the_verifier_compiles_under_all_settings() {
     let direct = Direct::get();
-    assert!(direct
-        .source
-        .source
-        .contains("Compile it with the optimiser off"));
+    let head = "It compiles with the optimiser on or off";
+    assert!(direct.source.source.contains(head));
     let compiler = find_compiler(None).unwrap();
     let context = Fr::from(7);
     let mut instances = vec![direct.commitment(), context];
     instances.extend(support::circuit(2, 5, context).extra.into_iter().skip(1));
     let good = calldata::encode(&instances, &direct.prove(context));
-    for via_ir in [false, true] {
+    let all = [None, Some(200), Some(10_000)].map(|runs| [(runs, false), (runs, true)]);
+    for (runs, via_ir) in all.concat() {
         let input = json!({
             "language": "Solidity",
             "sources": { "a.sol": { "content": direct.source.source } },
             "settings": {
                 "viaIR": via_ir,
+                "optimizer": { "enabled": runs.is_some(), "runs": runs.unwrap_or(200) },
                 "outputSelection": { "*": { "*": ["evm.bytecode.object"] } },
             },
         });
@@ -386,6 +387,9 @@ fn the_verifier_compiles_with_the_optimiser_off() {
             .unwrap();
         let output = solc.wait_with_output().unwrap();
         let output: Value = serde_json::from_slice(&output.stdout).unwrap();
+        if runs.is_some() {
+            assert_eq!(output["errors"], Value::Null, "{runs:?} {via_ir}");
+        }
         let code = &output["contracts"]["a.sol"][&direct.source.contract];
         let code = code["evm"]["bytecode"]["object"].as_str();
         let code = hex::decode(code.unwrap_or_else(|| panic!("{output}"))).unwrap();
@@ -396,6 +400,10 @@ fn the_verifier_compiles_with_the_optimiser_off() {
             let [ours, theirs] =
                 [ours, theirs].map(|address| chain.call(address, calldata).unwrap());
             assert_eq!(ours.output, theirs.output);
+            let spent = |gas: Gas| gas.execution + gas.precompiles;
+            let most = spent(ours.gas) + spent(ours.gas) * 3 / 100;
+            let cheap = runs.is_none() || !ours.returned || spent(theirs.gas) <= most;
+            assert!(cheap, "{runs:?} {via_ir}: {} {most}", spent(theirs.gas));
             ours.returned
         };
         assert!(verdicts(&good));

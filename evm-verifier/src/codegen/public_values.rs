@@ -90,9 +90,9 @@ impl PublicValues {
              let point := {challenge}\n\
              let numerator := 0\n\
              let denominator := 1\n\
-             for {{ let at := 0 }} lt(at, {:#x}) {{ at := add(at, 0x20) }} {{\n\
+             for {{ let offset := 0 }} lt(offset, {:#x}) {{ offset := add(offset, 0x20) }} {{\n\
              let difference := add(point, {minus_one})\n\
-             numerator := addmod(mulmod(numerator, difference, f_q), mulmod(calldataload(at), denominator, f_q), f_q)\n\
+             numerator := addmod(mulmod(numerator, difference, f_q), mulmod(calldataload(offset), denominator, f_q), f_q)\n\
              denominator := mulmod(denominator, difference, f_q)\n\
              point := mulmod(point, {}, f_q)\n\
              }}\n\

@@ -93,7 +93,7 @@ impl Subject {
             notes: vec![],
         };
         let source = generate(&key, &protocol, &labels, true).unwrap();
-        let text = source.program().unwrap();
+        let text = source.meaning().unwrap();
         let (instances, proof) = two_phase::evm_proof(&params, &pk, circuit);
         let good = encode(&instances, &proof);
         let calls = run(&text, &good).unwrap().calls.len();

@@ -326,7 +326,9 @@ impl Demo<'_> {
         let made = ui.stage("Writing and compiling the contract", None, || {
             contract::make(&Subject::Aggregate(&ready), name, ready.origin, None)
         });
-        let (source, artefact) = made.value?;
+        let contract::Made {
+            source, artefact, ..
+        } = made.value?;
         let contracts = self.folder.join("contract");
         artefact.save(&source, &contracts)?;
         let path = Artefact::files(&contracts, &artefact.contract).1;

@@ -16,7 +16,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{json, Value};
 use std::path::{Path, PathBuf};
 use zkml_circuits::{
-    files::Name,
+    files::{write_atomic, Name},
     gas::{aggregated, direct, ContractCost},
     layout::Goal,
 };
@@ -129,6 +129,8 @@ pub fn run(args: &GenerateArgs, ui: &Ui) -> Result<Value> {
     let reads: Vec<&Path> = reads.collect();
     output::check(&solidity, Content::Solidity, &reads)?;
     output::check(&artefact, Content::Artefact, &reads)?;
+    let input = Artefact::input_file(&args.out, &name);
+    output::check(&input, Content::CompilerInput, &reads)?;
     if direct {
         return write(args, &Subject::Direct(only), origin, json!({}), ui);
     }
@@ -171,8 +173,14 @@ fn write(
     let made = ui.stage("Writing and compiling the contract", None, || {
         contract::make(subject, &args.name, origin, args.solc.as_deref())
     });
-    let (source, artefact) = made.value?;
+    let contract::Made {
+        source,
+        input,
+        artefact,
+    } = made.value?;
     let (solidity, json_path) = artefact.save(&source, &args.out)?;
+    let input_path = Artefact::input_file(&args.out, &artefact.contract);
+    write_atomic(&input_path, &mut |out| writeln!(out, "{input}"))?;
 
     warn(&subject.srs().provenance, ui);
     let runtime = artefact.bytecode()?.runtime.len();
@@ -198,6 +206,10 @@ fn write(
     ))?;
     ui.say(format_args!("wrote {}", solidity.display()))?;
     ui.say(format_args!("wrote {}", json_path.display()))?;
+    ui.say(format_args!(
+        "wrote {} (to verify the source with)",
+        input_path.display()
+    ))?;
     let mut object = json!({
         "contract": artefact.contract,
         "mode": mode,
@@ -211,6 +223,7 @@ fn write(
         "srs_secure": artefact.srs_secure,
         "solidity": solidity,
         "artefact": json_path,
+        "compiler_input": input_path,
     });
     if let (Value::Object(object), Value::Object(more)) = (&mut object, more) {
         object.extend(more);
