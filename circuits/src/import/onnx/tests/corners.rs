@@ -166,3 +166,28 @@ fn what_files_may_not_say() {
         "{text}"
     );
 }
+
+#[test]
+fn computed_indices_are_whole_and_write_once() {
+    let constants = vec![
+        floats("table", &[4], &[1.0, 2.0, 3.0, 4.0]),
+        floats("new", &[2], &[5.0, 6.0]),
+    ];
+    let nodes = vec![
+        node("Cast", &["x"], "i", &[int("to", 7)]),
+        node("ScatterND", &["table", "i", "new"], "y", &[]),
+    ];
+    let scatter = model(&[2, 1], constants, nodes);
+    let written = check(&scatter, &[3.0, 0.0], &[6.0, 2.0, 3.0, 5.0]);
+    let refused = |model: &Model, x: [i64; 2], words: &str| {
+        let error = run(&model.graph, &model.weights, &[x.to_vec()]).unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+    };
+    refused(&written, [SCALE, SCALE], "none of which comes twice");
+
+    let constants = vec![integers("depth", &[3]), floats("values", &[2], &[0.0, 1.0])];
+    let nodes = vec![node("OneHot", &["x", "depth", "values"], "y", &[])];
+    let hot = model(&[1, 2], constants, nodes);
+    let hot = check(&hot, &[1.0, -1.0], &[0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
+    refused(&hot, [SCALE / 2, 0], "an index");
+}
