@@ -49,7 +49,7 @@ fn every_path_of_every_command_is_in_the_table() {
     }
     let commands = commands();
     let defined = commands.iter().map(|(name, command)| {
-        let ids = paths(command)
+        let ids: Vec<&str> = paths(command)
             .iter()
             .map(|arg| arg.get_id().as_str())
             .collect();
