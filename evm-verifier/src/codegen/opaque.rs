@@ -10,6 +10,9 @@
 //!   answers would stay on the stack until the last one;
 //! * the order is loaded from memory, or it would stand in the code 32 bytes long wherever it is needed.
 //!
+//! Word 0 is written before all else: some settings load constants through it, and save what stands there first, which
+//! [`crate::unwritten`] would take for a fault.
+//!
 //! [`reveal`] takes all of it back, and [`super::generate`] compares what is left with what was hidden.
 
 use crate::yul::{Expr, Op, Statement};
@@ -40,7 +43,14 @@ fn hidden(at: usize, length: usize) -> Expr {
 /// Hides what the optimiser should not know, where calldata has so many bytes.
 pub(super) fn conceal(statements: Vec<Statement>, length: usize) -> Vec<Statement> {
     let mut known = Vec::new();
-    concealed(statements, length, &mut known)
+    let mut out = vec![word_written()];
+    out.extend(concealed(statements, length, &mut known));
+    out
+}
+
+/// `mstore(0, 0)`.
+fn word_written() -> Statement {
+    Statement::store(ORDER, Expr::number(0))
 }
 
 /// `known` are the addresses whose words an optimiser knows.
@@ -133,11 +143,18 @@ fn success_through_memory(length: usize) -> [Statement; 2] {
 }
 
 /// Takes back all that [`conceal`] does.
-pub(super) fn reveal(statements: Vec<Statement>, length: usize) -> Vec<Statement> {
+pub(super) fn reveal(mut statements: Vec<Statement>, length: usize) -> Vec<Statement> {
+    if statements.first() == Some(&word_written()) {
+        statements.remove(0);
+    }
+    revealed(statements, length)
+}
+
+fn revealed(statements: Vec<Statement>, length: usize) -> Vec<Statement> {
     let mut out: Vec<Statement> = Vec::with_capacity(statements.len());
     for mut statement in statements {
         for block in statement.blocks_mut() {
-            *block = reveal(std::mem::take(block), length);
+            *block = revealed(std::mem::take(block), length);
         }
         let stored = out.last().and_then(|last| match last {
             Statement::Do(Op::MStore, arguments) => match &arguments[..] {
