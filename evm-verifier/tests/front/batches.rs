@@ -266,3 +266,25 @@ pub fn a_statement_does_not_stand_within_the_proof() {
         refused(&mut scene, &moved, I::CalldataNotCanonical {});
     }
 }
+
+/// Models of one verifier may have other tensors: only what they say of the verifier is compared.
+#[test]
+pub fn a_batch_has_models_of_other_tensors() {
+    let mut scene = Scene::new(Fork::Osaka);
+    let (verifier, code) = (Address::repeat_byte(7), slots::accepting());
+    scene.chain.set_code(verifier, &code);
+    let stated: Vec<Inference> = [-1024, -1000]
+        .into_iter()
+        .map(|lo| {
+            let key = Some(Fr::from(6));
+            let mut model = classifier(verifier, keccak256(&code), key, Fr::from(5));
+            model.inputs[0].lo = lo;
+            model.slots = vec![model.slots[0]; 2];
+            assert!(scene.call(scene.front, &register_call(&model)).returned);
+            inference(&model, Fr::from(CONTEXT))
+        })
+        .collect();
+    assert_ne!(stated[0].model_id, stated[1].model_id);
+    let outcome = scene.call(scene.front, &batch_call(&stated, &[7; 500], false));
+    assert!(outcome.returned, "{}", reason(&outcome));
+}

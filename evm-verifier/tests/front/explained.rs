@@ -217,4 +217,59 @@ pub const EXPLAINED: &[(&str, &str, &str)] = &[
         "uint256 first = HEAD + (count + LANES - 1) / LANES; / if (count == 0 || count > (direct ? 1 : MAX_SLOTS)) revert IModelVerifier.SlotsInvalid(count);",
         "the length of a list that is in the calldata is far from the end of 256 bits",
     ),
+    (
+        "record[first + i] = _encode(tensor, i);",
+        "words += tensor.visibility == IModelVerifier.Visibility.Hashed ? 1 : tensor.words; / record[first + i] = _encode(tensor, i);",
+        "the sum does not leave 256 bits, and nothing of it stays where the other line refuses",
+    ),
+    (
+        "record[HEAD + i / LANES] |= slot_ << (16 * (i % LANES));",
+        "fits = fits || slot_ == words; / record[HEAD + i / LANES] |= slot_ << (16 * (i % LANES));",
+        "neither of the two fails or changes what the other reads",
+    ),
+    (
+        "model.verifier = verifier(record);",
+        "model.codeHash = bytes32(record[1]); / model.verifier = verifier(record);",
+        "reading a record neither fails nor changes anything, and the two fields are apart",
+    ),
+    (
+        "model.codeHash = bytes32(record[1]);",
+        "model.mode = aggregated(record) ? IModelVerifier.Mode.Aggregated : IModelVerifier.Mode.Direct; / model.codeHash = bytes32(record[1]);",
+        "reading a record neither fails nor changes anything, and the two fields are apart",
+    ),
+    (
+        "model.mode = aggregated(record) ? IModelVerifier.Mode.Aggregated : IModelVerifier.Mode.Direct;",
+        "model.slots = new uint16[](slots(record)); / model.mode = aggregated(record) ? IModelVerifier.Mode.Aggregated : IModelVerifier.Mode.Direct;",
+        "reading a record neither fails nor changes anything, and the two fields are apart",
+    ),
+    (
+        "model.commitment = record[3];",
+        "uint256 first = firstTensor(record); / model.commitment = record[3];",
+        "reading a record neither fails nor changes anything, and the two fields are apart",
+    ),
+    (
+        "model.inputs = _decode(record, first, middle - first);",
+        "model.outputs = _decode(record, middle, record.length - middle); / model.inputs = _decode(record, first, middle - first);",
+        "reading a record neither fails nor changes anything, and the two fields are apart",
+    ),
+    (
+        "let size := sub(extcodesize(at), 1)",
+        "let size := add(extcodesize(at), 1)",
+        "two bytes more are read, behind the code, and the number of whole words is the same",
+    ),
+    (
+        "mstore(record, shr(5, size))",
+        "extcodecopy(at, add(record, 0x20), 1, size) / mstore(record, shr(5, size))",
+        "the length is not where the words are",
+    ),
+    (
+        "extcodecopy(at, add(record, 0x20), 1, size)",
+        "mstore(0x40, add(add(record, 0x20), size)) / extcodecopy(at, add(record, 0x20), 1, size)",
+        "what says where memory is free is not where the words are",
+    ),
+    (
+        "mstore(0x40, add(add(record, 0x20), size))",
+        "mstore(0x40, add(add(record, 0x21), size))",
+        "memory a byte further out is as free",
+    ),
 ];

@@ -2,7 +2,7 @@
 //! battery fails, or the line stands in a list with the reason why the contract is the same.
 //!
 //! A mutant costs the compiler two CPU-seconds. In the suite each so-manieth is tried; `ZKML_MUTANTS=1` tries all, and
-//! `ZKML_MUTANTS=N` each Nth, `N:K` from the Kth on: `9999:K` is the one that is printed with that number.
+//! `ZKML_MUTANTS=N` each Nth, `N:K:M` M of them from the Kth on: `1:K:1` is the one that is printed with that number.
 //! `scripts/soundness --contract` prints the table.
 
 use super::*;
@@ -24,7 +24,7 @@ use zkml_evm_verifier::{compile::find_compiler, contracts::SOURCES};
 
 /// The tests, those that fail soonest first. A search for what is out of range that does not end burns all of a call's
 /// gas, and later tests make thousands of such calls.
-const BATTERY: [(&str, fn()); 25] = [
+const BATTERY: [(&str, fn()); 26] = [
     (
         "a proof is accepted",
         statements::a_proof_is_accepted_and_an_event_says_so,
@@ -45,6 +45,10 @@ const BATTERY: [(&str, fn()); 25] = [
     ),
     ("the pinned verifier", registry::the_verifier_is_pinned),
     ("a batch's encoding", batches::a_batch_has_one_encoding),
+    (
+        "other tensors",
+        batches::a_batch_has_models_of_other_tensors,
+    ),
     (
         "statements in a proof",
         batches::a_statement_does_not_stand_within_the_proof,
