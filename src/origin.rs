@@ -2,20 +2,20 @@
 //!
 //! A verifying key says nothing of where it came from: one of a circuit without constraints looks like any other, and
 //! accepts every statement. So `setup`, and whatever makes an aggregation key, leave a mark in the user's cache folder,
-//! named after configuration, key, SRS and the code that made them: a later version that mends a circuit makes another key
-//! of the same configuration. A key without its mark is derived again from its configuration, and compared.
+//! named after configuration, key, SRS and this program: a later version that mends a circuit makes another key of the same
+//! configuration. A key without its mark is derived again from its configuration, and compared.
 
 use crate::keys::hex;
 use anyhow::{Context, Result};
+use blake2b_simd::Params;
 use halo2_proofs::{halo2curves::bn256::G1Affine, plonk::VerifyingKey, SerdeFormat::RawBytes};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::{fs::File, io, path::PathBuf, sync::OnceLock};
 use zkml_circuits::{
     aggregate::AggregationKey,
     files::{read_bounded, write_atomic_new},
     prove::Architecture,
     srs::default_cache_folder,
-    SOURCES,
 };
 
 /// How it is known that keys are those of their configuration.
@@ -46,7 +46,7 @@ impl Origin {
     }
 }
 
-/// Names configuration, key, SRS and code together.
+/// Names configuration, key, SRS and this program together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity(String);
 
@@ -65,7 +65,7 @@ impl Identity {
             &configuration,
             &key,
             srs,
-            SOURCES.as_bytes(),
+            &program()?,
         ]))
     }
 
@@ -77,12 +77,12 @@ impl Identity {
             &configuration,
             &vk,
             srs,
-            SOURCES.as_bytes(),
+            &program()?,
         ]))
     }
 
     fn new(parts: [&[u8]; 5]) -> Self {
-        let mut state = blake2b_simd::Params::new()
+        let mut state = Params::new()
             .hash_length(32)
             .personal(b"zkml made here")
             .to_state();
@@ -119,6 +119,21 @@ impl Identity {
             tracing::warn!(%error, "keys are not marked as made on this machine");
         }
     }
+}
+
+/// A hash of this program, libraries included.
+fn program() -> Result<[u8; 32]> {
+    static PROGRAM: OnceLock<[u8; 32]> = OnceLock::new();
+    if let Some(known) = PROGRAM.get() {
+        return Ok(*known);
+    }
+    let path = std::env::current_exe().context("this program's own file")?;
+    let mut file = File::open(&path).with_context(|| path.display().to_string())?;
+    let mut state = Params::new().hash_length(32).to_state();
+    io::copy(&mut file, &mut state).with_context(|| path.display().to_string())?;
+    let mut hash = [0; 32];
+    hash.copy_from_slice(state.finalize().as_bytes());
+    Ok(*PROGRAM.get_or_init(|| hash))
 }
 
 #[cfg(test)]

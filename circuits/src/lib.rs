@@ -21,8 +21,5 @@ pub mod quantise;
 pub mod sketch;
 pub mod srs;
 
-/// Names the sources that circuits are made by, libraries included: another may make another circuit of a configuration.
-pub const SOURCES: &str = env!("CIRCUITS_HASH");
-
 #[cfg(test)]
 mod testing;

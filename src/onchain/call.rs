@@ -63,7 +63,8 @@ impl CallArgs {
     /// The files and folders that are read.
     pub fn reads(&self) -> impl Iterator<Item = &Path> {
         let contract = [&self.contracts.contract];
-        self.keys.iter().chain(contract).map(PathBuf::as_path)
+        let files = self.keys.iter().chain(&self.srs.files);
+        files.chain(contract).map(PathBuf::as_path)
     }
 }
 

@@ -8,6 +8,7 @@ pub mod contracts;
 pub mod create2;
 pub mod expected;
 pub mod gas;
+pub mod precompiles;
 pub mod record;
 pub mod refusal;
 pub mod send;

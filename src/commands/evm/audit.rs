@@ -7,6 +7,7 @@ use crate::{
     onchain::{
         args::{parse_address, NodeArgs},
         expected::{Expected, FileArgs},
+        precompiles,
         record::Record,
         refusal::refused,
     },
@@ -115,6 +116,7 @@ struct Judged {
 pub fn run(args: &AuditArgs, ui: &Ui) -> Result<Value> {
     let expected = args.files.load(args.model_verifier, ui)?;
     let node = args.node.connect(ui)?;
+    precompiles::check(&node)?;
     let audit = Audit {
         expected: &expected,
         node: &node,

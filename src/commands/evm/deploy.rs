@@ -5,7 +5,7 @@ use crate::{
         args::{parse_address, KeyArgs, NodeArgs, SendArgs},
         call::{ContractArgs, Contracts},
         contracts::{check_srs, Deployable, Standing},
-        create2, gas,
+        create2, gas, precompiles,
         record::Record,
         send::{sent_json, Fate, Sender, Sent},
     },
@@ -64,6 +64,7 @@ pub fn run(args: &DeployArgs, ui: &Ui) -> Result<Value> {
     let contracts = Contracts::load(&args.contracts, &args.trust)?;
     let _claim = Claim::new(&contracts.verifier.folder)?;
     let node = args.node.connect(ui)?;
+    precompiles::check(&node)?;
     check_srs(
         &contracts.srs,
         contracts.relied,
