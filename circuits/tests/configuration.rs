@@ -377,7 +377,7 @@ fn configurations_that_ask_for_too_much_are_refused() {
         for k in [10, 24] {
             architecture.shape.k = k;
             let refused = architecture.plan().unwrap_err().to_string();
-            let said = ["padded pixels", "may ask for"].iter();
+            let said = ["padded pixels", "taps of all outputs"].iter();
             assert!(said.clone().any(|part| refused.contains(part)), "{refused}");
         }
     }

@@ -203,6 +203,13 @@ impl Graph {
                     return Err(shape_error(node, "padding", "less than the kernel", got));
                 }
                 let [h, w] = fit(node, window, [c, height, width])?;
+                // Each tap of a window is laid out for all outputs, and costs as much as some dozens of them.
+                let outputs = c.checked_mul(h).and_then(|n| n.checked_mul(w));
+                let work = outputs.and_then(|n| n.checked_add(TAP)?.checked_mul(window.area()));
+                if work.is_none_or(|work| work > MAX_ELEMENTS) {
+                    let expected = format!("one with at most {MAX_ELEMENTS} taps of all outputs");
+                    return Err(shape_error(node, "window", expected, format!("{window:?}")));
+                }
                 Ok(vec![c, h, w])
             }
             Op::Reshape { x } => Ok(self.shape(*x, node)?.to_vec()),
@@ -475,6 +482,9 @@ fn order(place: &str, tensor: &str, problem: &'static str) -> GraphError {
         problem,
     }
 }
+
+/// What a tap of a pool's windows costs beside the outputs.
+const TAP: usize = 48;
 
 /// The output's height and width, for images of so many channels, in or out.
 fn fit(
