@@ -9,16 +9,14 @@
 #[path = "../../tests/support/onnx.rs"]
 #[allow(dead_code)]
 mod onnx;
+#[path = "support/solc.rs"]
+mod solc;
 
 use blake2b_simd::Params;
 use halo2_proofs::{halo2curves::bn256::Fr, poly::commitment::ParamsProver};
 use revm::primitives::hex;
 use serde_json::{json, Value};
-use std::{
-    io::Write,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::path::Path;
 use zkml_circuits::{
     import::{self, ImportOptions},
     layout::{Goal, Visibilities},
@@ -92,16 +90,7 @@ fn values() -> Value {
 
 /// The code that a compiler makes of its input alone.
 fn rebuilt(compiler: &Compiler, input: &str) -> String {
-    let mut child = Command::new(&compiler.path)
-        .arg("--standard-json")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(input.as_bytes()).unwrap();
-    drop(stdin);
-    let output: Value = serde_json::from_slice(&child.wait_with_output().unwrap().stdout).unwrap();
+    let output = solc::standard_json(&compiler.path, input);
     let contract = &output["contracts"]["SmallVerifier.sol"]["SmallVerifier"];
     let code = &contract["evm"]["deployedBytecode"]["object"];
     code.as_str().unwrap().to_owned()

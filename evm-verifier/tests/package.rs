@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "support/solc.rs"]
+mod solc;
 mod support;
 
 use alloy_sol_types::{SolError, SolEvent};
@@ -11,9 +13,8 @@ use rand::{rngs::StdRng, Rng, SeedableRng};
 use revm::primitives::{hex, Address, B256, U256};
 use serde_json::{json, Value};
 use std::{
-    io::Write,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 use support::{element, fitted, pack, reason, Direct, Scene};
 use zkml_circuits::prove::{Exposure, Statement, Word};
@@ -373,20 +374,7 @@ fn the_verifier_compiles_under_all_settings() {
                 "outputSelection": { "*": { "*": ["evm.bytecode.object"] } },
             },
         });
-        let mut solc = Command::new(&compiler.path)
-            .arg("--standard-json")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let text = input.to_string();
-        solc.stdin
-            .take()
-            .unwrap()
-            .write_all(text.as_bytes())
-            .unwrap();
-        let output = solc.wait_with_output().unwrap();
-        let output: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let output = solc::standard_json(&compiler.path, &input.to_string());
         if runs.is_some() {
             assert_eq!(output["errors"], Value::Null, "{runs:?} {via_ir}");
         }

@@ -15,6 +15,8 @@ mod records;
 mod registry;
 mod rules;
 mod slots;
+#[path = "../support/solc.rs"]
+mod solc;
 mod statements;
 mod verdicts;
 

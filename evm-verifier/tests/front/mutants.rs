@@ -8,12 +8,10 @@
 use super::*;
 use explained::EXPLAINED;
 use rules::Mutant;
-use serde_json::{json, Value};
+use serde_json::json;
 use std::{
     collections::BTreeMap,
-    io::Write,
     panic::{catch_unwind, AssertUnwindSafe},
-    process::{Command, Stdio},
     sync::{
         atomic::{AtomicUsize, Ordering},
         Mutex,
@@ -114,17 +112,8 @@ fn compile(sets: &[&Mutant], optimised: bool) -> Vec<Option<Vec<u8>>> {
         settings["optimizer"] = json!({ "enabled": true, "runs": 1_000_000 });
     }
     let input = json!({ "language": "Solidity", "sources": sources, "settings": settings });
-    let mut solc = Command::new(find_compiler(None).unwrap().path)
-        .arg("--standard-json")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = solc.stdin.take().unwrap();
-    stdin.write_all(input.to_string().as_bytes()).unwrap();
-    drop(stdin);
-    let output = solc.wait_with_output().unwrap();
-    let output: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let compiler = find_compiler(None).unwrap();
+    let output = solc::standard_json(&compiler.path, &input.to_string());
     let codes: Vec<Option<Vec<u8>>> = (0..sets.len())
         .map(|i| {
             let contract =
