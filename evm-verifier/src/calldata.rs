@@ -3,6 +3,8 @@
 //! There is no selector and no length field: the contract knows both lengths from its verifying
 //! key, and rejects calldata of any other length.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 use halo2_proofs::halo2curves::bn256::Fr;
 use snark_verifier::loader::evm::encode_calldata;
 
@@ -21,14 +23,16 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Bytes of the proof.
+    /// Bytes of the proof; the most that 64 bits hold, which no calldata has, where it is more.
     pub fn proof_bytes(&self) -> usize {
-        2 * WORD * self.points + WORD * self.evaluations
+        let words = self.points.saturating_mul(2);
+        words.saturating_add(self.evaluations).saturating_mul(WORD)
     }
 
     /// Bytes of the whole calldata.
     pub fn bytes(&self) -> usize {
-        WORD * self.instances + self.proof_bytes()
+        let instances = self.instances.saturating_mul(WORD);
+        instances.saturating_add(self.proof_bytes())
     }
 }
 
@@ -40,7 +44,7 @@ pub fn encode(instances: &[Fr], proof: &[u8]) -> Vec<u8> {
 /// The two parts that calldata is charged by: zero bytes and other bytes.
 pub fn count_bytes(calldata: &[u8]) -> (usize, usize) {
     let zeros = calldata.iter().filter(|&&byte| byte == 0).count();
-    (zeros, calldata.len() - zeros)
+    (zeros, calldata.len().saturating_sub(zeros))
 }
 
 #[cfg(test)]

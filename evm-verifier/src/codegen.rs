@@ -24,6 +24,8 @@
 //! The header says what the contract verifies (the digest of the verifying key) and which
 //! reference string it trusts.
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 mod assembly;
 mod checks;
 mod opaque;
@@ -186,7 +188,7 @@ pub fn program(source: &str) -> Result<Vec<Statement>, NotUnderstood> {
         ));
     };
     // The contract's brace is gone; those of function and assembly follow.
-    let inner = source.get(before.len() + start.len()..end);
+    let inner = source.get(before.len().saturating_add(start.len())..end);
     let inner = inner.and_then(|inner| inner.strip_suffix('}')?.trim_end().strip_suffix('}'));
     let mut statements = parse(inner.unwrap_or("}"))?;
     let length = before.split_once(LENGTH_IS).and_then(|(_, rest)| {
@@ -277,12 +279,17 @@ pub fn generate(
 /// The calldata that the verifier of `protocol` takes.
 pub fn layout(protocol: &PlonkProtocol<G1Affine>) -> Layout {
     // Two more points for the opening: SHPLONK's W and W'.
-    let points = protocol.num_witness.iter().sum::<usize>() + protocol.quotient.num_chunk() + 2;
+    let points = protocol.num_witness.iter().copied();
+    let points = points.chain([protocol.quotient.num_chunk(), 2]);
     Layout {
-        instances: protocol.num_instance.iter().sum(),
-        points,
+        instances: total(protocol.num_instance.iter().copied()),
+        points: total(points),
         evaluations: protocol.evaluations.len(),
     }
+}
+
+fn total(numbers: impl Iterator<Item = usize>) -> usize {
+    numbers.fold(0, usize::saturating_add)
 }
 
 fn check_name(name: &str) -> Result<(), CodegenError> {
@@ -397,7 +404,7 @@ fn one_line(text: &str) -> String {
 
 /// Indents by depth of braces, so that a reader can follow the blocks.
 fn indent(source: &str) -> String {
-    let mut out = String::with_capacity(source.len() * 2);
+    let mut out = String::with_capacity(source.len());
     let mut depth = 0usize;
     for line in source.lines() {
         if line.starts_with('}') {
@@ -409,8 +416,10 @@ fn indent(source: &str) -> String {
         }
         out.push('\n');
         if !line.starts_with("//") {
-            let opens = line.matches('{').count() + usize::from(line.starts_with('}'));
-            depth = (depth + opens).saturating_sub(line.matches('}').count());
+            let opens = line.matches('{').count();
+            let opens = opens.saturating_add(usize::from(line.starts_with('}')));
+            let closes = line.matches('}').count();
+            depth = depth.saturating_add(opens).saturating_sub(closes);
         }
     }
     out

@@ -14,6 +14,8 @@
 //! All go by what [`crate::yul`] says that a statement reads and writes; what it cannot say is an error. Each
 //! contract that comes of them is compared with the text that they started from ([`crate::validate`]).
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 mod accumulate;
 mod inline;
 mod inversions;

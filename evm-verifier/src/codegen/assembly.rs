@@ -31,7 +31,7 @@ pub(super) fn assembly(
 ) -> Result<Assembly, CodegenError> {
     let refused = |reason: String| CodegenError::Protocol { reason };
     let first = protocol.preprocessed.len();
-    let columns = first..first + protocol.num_instance.len();
+    let columns = first..first.saturating_add(protocol.num_instance.len());
     let used = protocol.quotient.numerator.used_query();
     let mut queries = used
         .into_iter()

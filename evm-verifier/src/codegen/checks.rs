@@ -38,7 +38,10 @@ pub(super) fn entry(lines: &[&str]) -> Result<(Vec<Statement>, Vec<Statement>), 
         let pairs = found.iter().zip(known);
         pairs.filter(|(found, known)| found == known).count()
     };
-    let inner = lines.len().saturating_sub(BEFORE.len() + AFTER.len());
+    let inner = lines
+        .len()
+        .saturating_sub(BEFORE.len())
+        .saturating_sub(AFTER.len());
     let (before, rest) = lines.split_at(BEFORE.len().min(lines.len()));
     let (inner, after) = rest.split_at(inner.min(rest.len()));
     expect(
@@ -68,10 +71,10 @@ struct Count {
 
 impl Count {
     fn check(&self, layout: Layout, accumulators: usize) -> Result<(), CodegenError> {
-        let scalars = layout.instances + layout.evaluations;
+        let scalars = layout.instances.saturating_add(layout.evaluations);
         expect("scalars read from calldata", scalars, self.scalars)?;
         // An accumulator is two points.
-        let points = layout.points + 2 * accumulators;
+        let points = layout.points.saturating_add(accumulators.saturating_mul(2));
         expect("points that are checked", points, self.points)?;
         expect("bytes read from calldata", layout.bytes(), self.bytes)?;
         expect("pairings", 1, self.pairings)?;
@@ -91,12 +94,13 @@ pub(super) fn complete(
     let mut pending: Option<Run> = None;
     for statement in statements {
         if let Some(run) = read(statement) {
-            match run.what {
-                Read::Scalars => count.scalars += 1,
-                Read::Points => count.points += 1,
-            }
+            let of = match run.what {
+                Read::Scalars => &mut count.scalars,
+                Read::Points => &mut count.points,
+            };
+            *of = of.saturating_add(1);
             if run.from == count.bytes {
-                count.bytes += run.length;
+                count.bytes = count.bytes.saturating_add(run.length);
             }
             pending = match pending.as_ref().map(|before| before.extended(&run)) {
                 Some(Some(longer)) => Some(longer),
@@ -112,26 +116,26 @@ pub(super) fn complete(
             checked = out.len();
         }
         if let Some(result) = pairing_result(statement) {
-            count.pairings += 1;
+            count.pairings = count.pairings.saturating_add(1);
             // An account without code succeeds and returns nothing.
             out.extend(parse(&format!(
                 "let paired := and(eq(returndatasize(), 0x20), eq(mload({result:#x}), 1))"
             ))?);
             continue;
         }
-        let mut points = 0;
+        let mut points = 0usize;
         each(std::slice::from_ref(statement), &mut |inner, _| {
-            points += usize::from(checks_point(inner));
+            points = points.saturating_add(usize::from(checks_point(inner)));
             let from_calldata = |part: &Expr| matches!(part, Expr::Call(Op::CallDataLoad, _));
             let reads = inner
                 .expressions()
                 .iter()
                 .any(|expr| expr.any(from_calldata));
-            count.reductions += usize::from(reads);
+            count.reductions = count.reductions.saturating_add(usize::from(reads));
         });
         out.push(statement.clone());
         if points > 0 {
-            count.points += points;
+            count.points = count.points.saturating_add(points);
             checked = out.len();
         }
     }

@@ -34,7 +34,7 @@ const SUCCESS: usize = 0x20;
 fn hidden(at: usize, length: usize) -> Expr {
     let (op, distance) = match at.checked_sub(length) {
         Some(above) => (Op::Add, above),
-        None => (Op::Sub, length - at),
+        None => (Op::Sub, length.saturating_sub(at)),
     };
     let size = Expr::Call(Op::CallDataSize, vec![]);
     Expr::Call(op, vec![size, Expr::number(distance)])
@@ -55,7 +55,7 @@ fn word_written() -> Statement {
 
 /// `known` are the addresses whose words an optimiser knows.
 fn concealed(statements: Vec<Statement>, length: usize, known: &mut Vec<usize>) -> Vec<Statement> {
-    let mut out = Vec::with_capacity(statements.len() + 16);
+    let mut out = Vec::with_capacity(statements.len());
     for mut statement in statements {
         if let Some(order) = order(&statement) {
             out.extend(order_from_memory(order));

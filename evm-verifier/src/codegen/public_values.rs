@@ -11,9 +11,13 @@
 //! only where x = ωⁱ; such an x, a hash, is as unlikely as one that snark-verifier's own code cannot invert.
 
 use super::{expect, CodegenError};
-use crate::yul::{parse, Expr, NotUnderstood, Op, Statement};
+use crate::{
+    calldata::WORD,
+    yul::{parse, Expr, NotUnderstood, Op, Statement},
+};
 use halo2_proofs::halo2curves::{bn256::Fr, ff::PrimeField};
 use revm::primitives::U256;
+use std::ops::Neg;
 
 /// What the loop needs to know.
 pub(super) struct PublicValues {
@@ -34,7 +38,7 @@ fn number(value: Fr) -> U256 {
 impl PublicValues {
     /// Puts loop and inversion into the generator's statements.
     pub(super) fn insert(&self, statements: &[Statement]) -> Result<Vec<Statement>, CodegenError> {
-        let (mut loops, mut inversions) = (0, 0);
+        let (mut loops, mut inversions) = (0usize, 0usize);
         // (xⁿ − 1)/n, which the generator multiplies its Lagrange polynomials by.
         let size_inverse = Expr::Number(number(self.size_inverse));
         let scaled = |value: &Expr| match value.modular(Op::MulMod) {
@@ -50,15 +54,16 @@ impl PublicValues {
             expect("factors of the Lagrange polynomials", 1, factors.len())?;
             return Ok(Vec::new());
         };
-        let mut out: Vec<Statement> = Vec::with_capacity(statements.len() + 30);
+        let mut out: Vec<Statement> = Vec::with_capacity(statements.len());
         for statement in statements {
             let exponentiation = statement.called().filter(|call| call.address == 5);
             if let Some((_, value)) = statement.stored().filter(|(at, _)| *at == self.slot) {
-                loops += 1;
+                loops = loops.saturating_add(1);
                 out.extend(self.evaluate(value)?);
             } else if let (0, Some(call)) = (inversions, exponentiation) {
-                inversions += 1;
-                let (denominator, at) = (self.slot + 0x20, call.input.0 + 0x60);
+                inversions = inversions.saturating_add(1);
+                let at = call.input.0.saturating_add(0x60);
+                let denominator = self.denominator();
                 // The base stands three statements above the call: base, exponent, modulus.
                 let base = out.len().checked_sub(3).and_then(|at| out.get_mut(at));
                 let stored = base.as_ref().and_then(|base| base.stored());
@@ -81,9 +86,14 @@ impl PublicValues {
         Ok(out)
     }
 
+    /// Where the denominator is kept.
+    fn denominator(&self) -> usize {
+        self.slot.saturating_add(WORD)
+    }
+
     /// Leaves numerator and denominator in the two words from the slot on.
     fn evaluate(&self, challenge: &Expr) -> Result<Vec<Statement>, NotUnderstood> {
-        let minus_one = number(-Fr::one());
+        let minus_one = number(Fr::one().neg());
         let text = format!(
             "// The polynomial of the public values at x, as a fraction.\n\
              {{\n\
@@ -99,10 +109,10 @@ impl PublicValues {
              mstore({:#x}, numerator)\n\
              mstore({:#x}, denominator)\n\
              }}",
-            0x20 * self.count,
+            self.count.saturating_mul(WORD),
             number(self.generator_inverse),
             self.slot,
-            self.slot + 0x20
+            self.denominator()
         );
         parse(&text)
     }
@@ -114,7 +124,7 @@ impl PublicValues {
         product: usize,
         factor: usize,
     ) -> Result<Vec<Statement>, NotUnderstood> {
-        let (slot, denominator) = (self.slot, self.slot + 0x20);
+        let (slot, denominator) = (self.slot, self.denominator());
         let text = format!(
             "{{\n\
              let joint := mload({inverse:#x})\n\

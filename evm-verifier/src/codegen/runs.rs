@@ -3,7 +3,10 @@
 //! snark-verifier reads word by word, with code for each. What it reads one after another, to places one after
 //! another, is one stretch here.
 
-use crate::yul::{Expr, Op, Statement};
+use crate::{
+    calldata::WORD,
+    yul::{Expr, Op, Statement},
+};
 
 /// What a stretch of calldata has.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,25 +29,25 @@ pub(super) struct Run {
 impl Run {
     /// The run with the next one at its end, if the two are one.
     pub(super) fn extended(&self, next: &Run) -> Option<Run> {
-        let adjacent = (self.to + self.length, self.from + self.length) == (next.to, next.from);
-        (self.what == next.what && adjacent).then_some(Run {
-            length: self.length + next.length,
+        let ends = [self.to, self.from].map(|start| start.saturating_add(self.length));
+        (self.what == next.what && ends == [next.to, next.from]).then_some(Run {
+            length: self.length.saturating_add(next.length),
             ..*self
         })
     }
 
     pub(super) fn code(&self) -> Vec<Statement> {
-        let (mut start, end) = (self.to, self.to + self.length);
+        let (mut start, end) = (self.to, self.to.saturating_add(self.length));
         let stretch = [self.to, self.from, self.length].map(Expr::number);
         let mut out = vec![Statement::Do(Op::CallDataCopy, stretch.to_vec())];
         let function = match self.what {
             Read::Points => Op::Points,
             Read::Scalars => {
                 // The loop takes four at a time.
-                while (end - start) % 0x80 != 0 {
+                while end.saturating_sub(start) % 0x80 != 0 {
                     let below = Expr::Call(Op::Lt, vec![Expr::load(start), Expr::order()]);
                     out.push(also(below));
-                    start += 0x20;
+                    start = start.saturating_add(WORD);
                 }
                 Op::Scalars
             }
@@ -119,7 +122,8 @@ pub(super) fn read(statement: &Statement) -> Option<Run> {
     };
     let (from, (to, stored_x)) = (offset(from)?, store_x.stored()?);
     let (to_y, stored_y) = store_y.stored()?;
-    let whole = offset(from_y)? == from + 0x20 && to_y == to + 0x20;
+    let next = [from, to].map(|at| at.saturating_add(WORD));
+    let whole = [offset(from_y)?, to_y] == next;
     let named = (x.as_str(), y.as_str()) == ("x", "y")
         && (stored_x, stored_y) == (&Expr::name("x"), &Expr::name("y"));
     (whole && named && checks_point(check)).then_some(Run {

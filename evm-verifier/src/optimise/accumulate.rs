@@ -1,5 +1,6 @@
 //! Terms of sums of points, added in place.
 
+use crate::calldata::WORD;
 use crate::yul::{flow::Flow, retain, Expr, NotUnderstood, Precompile, Statement};
 use std::collections::HashMap;
 
@@ -27,16 +28,18 @@ pub(super) fn accumulate(statements: Vec<Statement>) -> Result<Vec<Statement>, N
         };
         let base = continued(&term, &renamed, &flow).unwrap_or(term.to);
         if base == term.to {
-            for offset in [0, 0x20] {
-                let copy = Statement::store(base + offset, Expr::load(term.sum + offset));
+            for [to, from] in [[base, term.sum], [base, term.sum].map(next)] {
+                let copy = Statement::store(to, Expr::load(from));
                 out.push(rename(copy, &renamed));
             }
         }
-        for (i, value) in term.values.into_iter().enumerate() {
-            let store = Statement::store(base + 0x40 + 0x20 * i, value);
-            out.push(rename(store, &renamed));
+        let factor = next(next(base));
+        let mut at = factor;
+        for value in term.values {
+            out.push(rename(Statement::store(at, value), &renamed));
+            at = next(at);
         }
-        for (address, from, length) in [(7, base + 0x40, 0x60), (6, base, 0x80)] {
+        for (address, from, length) in [(7, factor, 0x60), (6, base, 0x80)] {
             let call = Precompile {
                 address,
                 input: (from, length),
@@ -45,20 +48,25 @@ pub(super) fn accumulate(statements: Vec<Statement>) -> Result<Vec<Statement>, N
             out.push(call.statement());
         }
         renamed.insert(term.to, base);
-        renamed.insert(term.to + 0x20, base + 0x20);
+        renamed.insert(next(term.to), next(base));
         rest = after;
     }
     Ok(out)
+}
+
+/// The next word's address.
+fn next(at: usize) -> usize {
+    at.saturating_add(WORD)
 }
 
 /// Where the sum that a term adds to stands, if the term may be added there: nothing else needs that
 /// sum, and the factor's place behind it is the term's own.
 fn continued(term: &SumTerm, renamed: &HashMap<usize, usize>, flow: &Flow) -> Option<usize> {
     let base = *renamed.get(&term.sum)?;
-    let once = [term.sum, term.sum + 0x20]
+    let once = [term.sum, next(term.sum)]
         .iter()
         .all(|at| flow.loads.get(at) == Some(&1));
-    let behind = term.sum != base || term.from == base + 0x80;
+    let behind = term.sum != base || term.from == base.saturating_add(0x80);
     (once && behind).then_some(base)
 }
 
@@ -85,9 +93,9 @@ fn match_term(statements: &[Statement; TERM], flow: &Flow) -> Option<SumTerm> {
         input: (at, length),
         output: (at, 0x40),
     };
-    let chained = (p1, p2) == (p + 0x20, p + 0x40)
-        && (q1, q2, q3) == (q + 0x20, q + 0x40, q + 0x60)
-        && a1.loaded()? == sum + 0x20
+    let chained = (p1, p2) == (next(p), next(p1))
+        && (q1, q2, q3) == (next(q), next(q1), next(q2))
+        && a1.loaded()? == next(sum)
         && (m.loaded()?, m1.loaded()?) == (p, p1)
         && multiply.called()? == in_place(7, p, 0x60)
         && add.called()? == in_place(6, q, 0x80);
@@ -106,7 +114,7 @@ fn match_term(statements: &[Statement; TERM], flow: &Flow) -> Option<SumTerm> {
             .count()
             == 2
     };
-    (chained && private && outside && alone(p, p + 0x60) && alone(q, q + 0x80)).then(|| SumTerm {
+    (chained && private && outside && alone(p, next(p2)) && alone(q, next(q3))).then(|| SumTerm {
         values: [x, y, s].map(Expr::clone),
         from: p,
         sum,

@@ -41,13 +41,12 @@ pub(super) fn inline(mut statements: Vec<Statement>) -> Result<Vec<Statement>, N
                 pending.insert(at, (i, value.clone()));
             }
         }
-        i += 1;
+        i = i.saturating_add(1);
         true
     });
-    let mut i = 0;
+    let mut all = 0..;
     retain(&mut statements, false, &mut |_, _| {
-        i += 1;
-        !dropped.contains(&(i - 1))
+        all.next().is_none_or(|i| !dropped.contains(&i))
     });
     Ok(statements)
 }
@@ -70,7 +69,7 @@ pub(super) fn stack(value: &Expr) -> usize {
     };
     let parts = arguments.iter().rev().enumerate();
     parts
-        .map(|(held, part)| held + stack(part))
+        .map(|(held, part)| stack(part).saturating_add(held))
         .max()
         .unwrap_or(1)
 }

@@ -4,6 +4,7 @@
 //! anything in between could tell the difference, all stays as it is. Either base is zero for no proof but with
 //! the probability that a hash hits a given value; then both texts go on with zeros, and other ones.
 
+use crate::calldata::WORD;
 use crate::yul::{flow::accesses, parse, Expr, NotUnderstood, Op, Precompile, Statement};
 use std::collections::HashSet;
 
@@ -37,7 +38,7 @@ impl Inversion {
             .zip(inputs)
             .map_while(|(i, input)| {
                 let (at, value) = input.stored()?;
-                (at == from + 0x20 * i).then_some(value)
+                (at == WORD.saturating_mul(i).saturating_add(from)).then_some(value)
             })
             .collect();
         let base = match values[..] {
@@ -99,8 +100,9 @@ fn joined(statements: &[Statement]) -> Result<Option<Vec<Statement>>, NotUnderst
         return Ok(None);
     };
     let part = |range: std::ops::Range<usize>| statements.get(range).unwrap_or_default();
-    let inputs = part(first.at - INPUTS..first.at);
-    let between = units(part(first.at + 1..second.at - INPUTS))?;
+    let [begin, next] = [&first, &second].map(|one| one.at.saturating_sub(INPUTS));
+    let inputs = part(begin..first.at);
+    let between = units(part(first.at.saturating_add(1)..next))?;
     let (Some(between), Some(input_units)) = (between, units(inputs)?) else {
         return Ok(None);
     };
@@ -134,7 +136,7 @@ fn joined(statements: &[Statement]) -> Result<Option<Vec<Statement>>, NotUnderst
             .map(|unit| unit.statement.clone())
             .collect()
     };
-    let mut out = part(0..first.at - INPUTS).to_vec();
+    let mut out = part(0..begin).to_vec();
     out.extend(of(moved));
     for (i, input) in inputs.iter().enumerate() {
         out.push(match input.stored() {
@@ -154,7 +156,7 @@ fn joined(statements: &[Statement]) -> Result<Option<Vec<Statement>>, NotUnderst
         first.output, first.output, second.output, first.base
     ))?);
     out.extend(of(staying));
-    out.extend_from_slice(part(second.at + 1..statements.len()));
+    out.extend_from_slice(part(second.at.saturating_add(1)..statements.len()));
     Ok(Some(out))
 }
 

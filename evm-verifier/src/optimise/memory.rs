@@ -4,6 +4,7 @@
 //! it to the last, and gets the lowest place that is free for so long. Words that an instruction takes together
 //! stay together.
 
+use crate::calldata::WORD;
 use crate::yul::{
     access::relocate,
     flow::{accesses, same},
@@ -33,7 +34,7 @@ pub(super) fn compact(
         .zip(&places)
         .find(|(object, _)| (object.start..object.end).contains(&at))
     {
-        Some((object, place)) => place + at - object.start,
+        Some((object, place)) => at.saturating_sub(object.start).saturating_add(*place),
         None => at,
     };
     let before = statements.clone();
@@ -49,8 +50,9 @@ fn objects(statements: &[Statement], limit: usize) -> Result<Vec<Object>, NotUnd
     let mut regions = Vec::new();
     for (i, accesses) in accesses(statements)?.iter().enumerate() {
         for access in accesses.iter().filter(|access| access.length > 0) {
-            let start = access.at / 0x20 * 0x20;
-            let end = access.bytes().end.next_multiple_of(0x20);
+            let start = access.at.saturating_sub(access.at % WORD);
+            // Addresses are small (`yul::access`).
+            let end = access.bytes().end.next_multiple_of(WORD);
             if end > limit && start < limit {
                 let what = "an access on both sides of the limit";
                 return Err(NotUnderstood::new(what, &format!("{start:#x} to {end:#x}")));
@@ -93,14 +95,14 @@ fn places(objects: &[Object], limit: usize) -> Vec<usize> {
         };
         taken.retain(|(_, _, last)| *last >= object.first);
         taken.sort_unstable();
-        let length = object.end - object.start;
+        let length = object.end.saturating_sub(object.start);
         let mut place = limit;
         for (start, end, _) in &taken {
-            if place + length > *start {
+            if place.saturating_add(length) > *start {
                 place = place.max(*end);
             }
         }
-        taken.push((place, place + length, object.last));
+        taken.push((place, place.saturating_add(length), object.last));
         if let Some(at) = places.get_mut(i) {
             *at = place;
         }

@@ -126,7 +126,7 @@ pub fn relocate(statement: &mut Statement, moved: &impl Fn(usize) -> usize) {
                 // The end is not in the region; it moves with the start.
                 if let Some(to) = arguments.get_mut(*end) {
                     let length = to.as_usize().unwrap_or(at).saturating_sub(at);
-                    *to = Expr::number(moved(at) + length);
+                    *to = Expr::number(moved(at).saturating_add(length));
                 }
             }
             if let Some(argument) = arguments.get_mut(*address) {

@@ -25,13 +25,14 @@ impl Flow {
     pub fn of(statements: &[Statement]) -> Result<Self, NotUnderstood> {
         let mut flow = Flow::default();
         let all = accesses(statements)?;
-        let mut at = 0;
+        let mut at = 0usize;
         each(statements, &mut |statement, _| {
             let expressions = statement.expressions();
             for expr in &expressions {
                 expr.walk(&mut |part| {
                     if let Some(at) = part.loaded() {
-                        *flow.loads.entry(at).or_insert(0) += 1;
+                        let loads: &mut usize = flow.loads.entry(at).or_insert(0);
+                        *loads = loads.saturating_add(1);
                     }
                 });
             }
@@ -45,7 +46,7 @@ impl Flow {
                     flow.hidden.push(access.bytes());
                 }
             }
-            at += 1;
+            at = at.saturating_add(1);
         });
         Ok(flow)
     }
@@ -64,7 +65,7 @@ impl Flow {
 impl Access {
     /// Its bytes.
     pub fn bytes(&self) -> Range<usize> {
-        self.at..self.at + self.length
+        self.at..self.at.saturating_add(self.length)
     }
 
     /// The words that it touches, by their addresses.
@@ -96,7 +97,7 @@ pub fn accesses(statements: &[Statement]) -> Result<Vec<Vec<Access>>, NotUnderst
                     inner(block, true, out)?;
                 }
                 Statement::For(..) => {
-                    let first = out.len() - 1;
+                    let first = out.len().saturating_sub(1);
                     for block in statement.blocks() {
                         inner(block, leaving, out)?;
                     }

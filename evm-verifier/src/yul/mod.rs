@@ -4,6 +4,8 @@
 //! and the tree is printed once (`Display`). An instruction that [`Op`] does not have is an error. What each
 //! one reads and writes is said in one place ([`access`]), and what each one does in another ([`run`]).
 
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
+
 pub mod access;
 pub mod flow;
 pub mod parse;

@@ -51,12 +51,18 @@ struct Parser {
 
 impl Parser {
     fn peek(&self, ahead: usize) -> &str {
-        self.tokens.get(self.at + ahead).map_or("", String::as_str)
+        self.tokens
+            .get(self.at.saturating_add(ahead))
+            .map_or("", String::as_str)
+    }
+
+    fn skip(&mut self) {
+        self.at = self.at.saturating_add(1);
     }
 
     fn next(&mut self) -> Result<String, NotUnderstood> {
         let token = self.tokens.get(self.at).cloned();
-        self.at += 1;
+        self.skip();
         token.ok_or_else(|| NotUnderstood::new("the text ends", &"expected more"))
     }
 
@@ -83,7 +89,7 @@ impl Parser {
 
     fn block(&mut self, depth: usize) -> Result<Vec<Statement>, NotUnderstood> {
         self.take("{")?;
-        let statements = self.statements(depth + 1)?;
+        let statements = self.statements(depth.saturating_add(1))?;
         self.take("}")?;
         Ok(statements)
     }
@@ -102,17 +108,17 @@ impl Parser {
     fn statement(&mut self, depth: usize) -> Result<Statement, NotUnderstood> {
         if let Some(comment) = self.peek(0).strip_prefix("//") {
             let comment = comment.trim().to_string();
-            self.at += 1;
+            self.skip();
             return Ok(Statement::Comment(comment));
         }
         match self.peek(0) {
             "{" => Ok(Statement::Block(self.block(depth)?)),
             "let" => {
-                self.at += 1;
+                self.skip();
                 let name = self.name()?;
                 let value = match self.peek(0) {
                     ":=" => {
-                        self.at += 1;
+                        self.skip();
                         Some(self.expression(depth)?)
                     }
                     _ => None,
@@ -120,12 +126,12 @@ impl Parser {
                 Ok(Statement::Let(name, value))
             }
             "if" => {
-                self.at += 1;
+                self.skip();
                 let condition = self.expression(depth)?;
                 Ok(Statement::If(condition, self.block(depth)?))
             }
             "for" => {
-                self.at += 1;
+                self.skip();
                 let start = self.block(depth)?;
                 let condition = self.expression(depth)?;
                 let step = self.block(depth)?;
@@ -135,7 +141,7 @@ impl Parser {
             "function" => self.function(depth),
             _ if self.peek(1) == ":=" => {
                 let name = self.name()?;
-                self.at += 1;
+                self.skip();
                 Ok(Statement::Set(name, self.expression(depth)?))
             }
             _ => match self.expression(depth)? {
@@ -146,7 +152,7 @@ impl Parser {
     }
 
     fn function(&mut self, depth: usize) -> Result<Statement, NotUnderstood> {
-        self.at += 1;
+        self.skip();
         let name = self.next()?;
         let op = match Op::named(&name) {
             Some(op @ (Op::Points | Op::Scalars | Op::ValidatePoint)) => op,
@@ -155,7 +161,7 @@ impl Parser {
         self.take("(")?;
         let mut parameters = vec![self.name()?];
         while self.peek(0) == "," {
-            self.at += 1;
+            self.skip();
             parameters.push(self.name()?);
         }
         self.take(")")?;
@@ -188,7 +194,7 @@ impl Parser {
                 .ok_or_else(|| NotUnderstood::new("no number of 256 bits", &text));
         }
         if self.peek(0) == "true" {
-            self.at += 1;
+            self.skip();
             return Ok(Expr::number(1));
         }
         if self.peek(1) != "(" {
@@ -203,7 +209,7 @@ impl Parser {
             if !arguments.is_empty() {
                 self.take(",")?;
             }
-            arguments.push(self.expression(depth + 1)?);
+            arguments.push(self.expression(depth.saturating_add(1))?);
         }
         self.take(")")?;
         if arguments.len() == op.signature().1 {

@@ -163,7 +163,7 @@ impl<'a> Machine<'a> {
 
     /// Counts a statement or a turn of a loop.
     fn step(&mut self, statement: &Statement) -> Result<(), Stop> {
-        self.steps += 1;
+        self.steps = self.steps.saturating_add(1);
         if self.steps > MAX_STEPS {
             return Err(stuck("it does not end", statement));
         }
@@ -249,10 +249,10 @@ impl<'a> Machine<'a> {
             Op::Sub => Some(a.wrapping_sub(b)),
             Op::AddMod => Some(a.add_mod(b, c)),
             Op::MulMod => Some(a.mul_mod(b, c)),
-            Op::Mod => Some(if b.is_zero() { b } else { a % b }),
+            Op::Mod => Some(a.checked_rem(b).unwrap_or(b)),
             Op::And => Some(a & b),
             Op::Shl => Some(match usize::try_from(a) {
-                Ok(bits) if bits < 256 => b << bits,
+                Ok(bits) if bits < 256 => b.wrapping_shl(bits),
                 _ => U256::ZERO,
             }),
             Op::Eq => truth(a == b),
@@ -357,11 +357,12 @@ impl<'a> Machine<'a> {
         let (Some(at), Some(length)) = (small(at), small(length)) else {
             return Err(stuck("memory far out", &place()));
         };
-        if self.memory.len() < at + length {
-            self.memory.resize(at + length, 0);
-            self.written.resize(at + length, false);
+        let end = at.saturating_add(length);
+        if self.memory.len() < end {
+            self.memory.resize(end, 0);
+            self.written.resize(end, false);
         }
-        Ok(at..at + length)
+        Ok(at..end)
     }
 
     fn read(&mut self, at: U256, length: U256, place: &impl Fn() -> Expr) -> Result<Vec<u8>, Stop> {
@@ -370,7 +371,7 @@ impl<'a> Machine<'a> {
         match written.iter().position(|written| self.strict && !written) {
             None => Ok(self.memory.get(region).unwrap_or_default().to_vec()),
             Some(offset) => Err(Stop::Error(RunError::Unwritten {
-                at: region.start + offset,
+                at: region.start.saturating_add(offset),
                 statement: place().to_string(),
             })),
         }
