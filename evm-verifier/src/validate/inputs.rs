@@ -104,9 +104,25 @@ pub fn inputs(
             let what = format!("too large a limb in word {row}");
             let bit = U256::from(1) << BITS;
             hostile(what, malformed(), &|data| add(data, 0x20 * row, bit));
-            let what = format!("another limb in word {row}");
+            // The upper limb has bits to spare above the modulus.
+            for bit in [0, BITS - 2] {
+                let what = format!("another limb in word {row}: 2^{bit} more");
+                let bit = U256::from(1) << bit;
+                hostile(what, malformed(), &|data| add(data, 0x20 * row, bit));
+            }
+        }
+        for coordinate in accumulator.chunks(LIMBS) {
+            let what = format!("q more in the limbs {coordinate:?}");
             hostile(what, malformed(), &|data| {
-                add(data, 0x20 * row, U256::from(1));
+                let rows = coordinate.iter().map(|(_, row)| 0x20 * row);
+                let limbs = rows.clone().rev().map(|at| word_at(data, at));
+                let value = limbs.fold(U256::ZERO, |value, limb| (value << BITS) + limb);
+                let mut rest = value + modulus();
+                for at in rows {
+                    let limb: U256 = rest & ((U256::from(1) << BITS) - U256::from(1));
+                    put(data, at, &limb.to_be_bytes::<32>());
+                    rest >>= BITS;
+                }
             });
         }
         for side in accumulator.chunks(2 * LIMBS) {
@@ -237,12 +253,16 @@ fn put(data: &mut [u8], at: usize, bytes: &[u8]) {
     }
 }
 
+/// A word; 0 beyond the end.
+fn word_at(data: &[u8], at: usize) -> U256 {
+    let word = data.get(at..at + 0x20);
+    word.map_or(U256::ZERO, U256::from_be_slice)
+}
+
 /// Adds to a word.
 fn add(data: &mut [u8], at: usize, more: U256) {
-    let word = data.get(at..at + 0x20).map(U256::from_be_slice);
-    if let Some(word) = word {
-        put(data, at, &word.wrapping_add(more).to_be_bytes::<32>());
-    }
+    let sum = word_at(data, at).wrapping_add(more);
+    put(data, at, &sum.to_be_bytes::<32>());
 }
 
 /// Where the scalars of public values and proof stand.
