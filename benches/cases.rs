@@ -249,11 +249,13 @@ fn prove_case(case: &str, folder: &Path) -> Result<Value> {
 /// The check of a loaded proof with a loaded key.
 fn verify_case(case: &str, folder: &Path) -> Result<Value> {
     let architecture = Architecture::load(&folder.join("config.json"))?;
-    let plan = architecture.plan()?;
-    let srs = cached(plan.shape.k)?;
+    let form = architecture.form()?;
+    let srs = cached(architecture.shape.k)?;
     let key = Verifier::load(&folder.join("verifying.key"), &architecture)?;
     let proof = Proof::load(&folder.join("proof.zkml"))?;
-    let (measured, ()) = measure(|| Ok(proof.verify(&architecture, &plan, &srs, &key.vk)?))?;
+    let (measured, ()) = measure(|| Ok(proof.verify(&form, &srs, &key.vk)?))?;
+    // The figures of its layout, which verifying does without.
+    let plan = architecture.plan()?;
     let more = with(shape(&plan), "proof_bytes", json!(proof.argument.len()));
     Ok(measured.line(case, more))
 }
@@ -261,11 +263,10 @@ fn verify_case(case: &str, folder: &Path) -> Result<Value> {
 /// A proof of a folder as an aggregation takes it.
 pub fn inner_proof(inner: &Path) -> Result<Snark> {
     let architecture = Architecture::load(&inner.join("config.json"))?;
-    let plan = architecture.plan()?;
-    let inner_srs = cached(plan.shape.k)?;
+    let inner_srs = cached(architecture.shape.k)?;
     let verifier = Verifier::load(&inner.join("verifying.key"), &architecture)?;
     let proof = Proof::load(&inner.join("proof.zkml"))?;
-    Ok(proof.snark(&architecture, &plan, &inner_srs, &verifier.vk)?)
+    Ok(proof.snark(&architecture.form()?, &inner_srs, &verifier.vk)?)
 }
 
 /// The SRS and the key that aggregate proofs.

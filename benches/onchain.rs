@@ -74,20 +74,20 @@ fn through_front(
     bytecode: &Bytecode,
     proof: &[u8],
 ) -> Result<Value> {
-    let plan = architecture.plan()?;
+    let form = architecture.form()?;
     let mut of = Vec::new();
     for fork in Fork::ALL {
         let mut chain = Chain::new(fork);
         let verifier = chain.deploy(&bytecode.creation)?.address;
         let place = chain.deploy(&model_verifier()?.creation())?.address;
-        let (graph, commitment) = (&architecture.graph, statement.commitment.0);
+        let commitment = statement.commitment.0;
         let digest = usize::from(mode != Mode::Direct);
         let contract = Contract {
             address: verifier,
             code: &bytecode.runtime,
-            slots: &[u16::try_from(plan.statement.instances + digest)?],
+            slots: &[u16::try_from(form.instances + digest)?],
         };
-        let model = front::model(graph, &plan, commitment, mode, &contract)?;
+        let model = front::model(&form, commitment, mode, &contract)?;
         let (input, output) = front::encode(&model, statement)?;
         let inference = Inference {
             model_id: front::model_id(&model),
@@ -136,8 +136,8 @@ pub fn direct_case(case: &str, folder: &Path) -> Result<Value> {
         let proven = prove::prove(&architecture, &plan, &srs, &keys, &opening, &request)?;
         Ok(proven.0)
     })?;
-    let instances = proof.direct_instances(&architecture, &plan)?;
-    let protocol = prove::protocol(&srs.params, keys.pk.get_vk(), instances.len());
+    let instances = proof.direct_instances(&plan.statement.form)?;
+    let protocol = prove::protocol(&srs.params, keys.pk.get_vk(), instances.len())?;
     let (source, bytecode) = contract(&srs, &protocol)?;
     let front = through_front(
         &architecture,
@@ -209,14 +209,13 @@ pub fn false_proofs_case(case: &str) -> Result<Value> {
 pub fn translation_case(case: &str, folder: &Path) -> Result<Value> {
     let place = folder.join("direct");
     let architecture = Architecture::load(&place.join("config.json"))?;
-    let plan = architecture.plan()?;
     let (keys, srs) = (
         Keys::load(&place.join("proving.key"), &architecture)?,
-        cached(plan.shape.k)?,
+        cached(architecture.shape.k)?,
     );
     let proof = Proof::load(&place.join("proof.zkml"))?;
-    let count = proof.direct_instances(&architecture, &plan)?.len();
-    let protocol = prove::protocol(&srs.params, keys.pk.get_vk(), count);
+    let count = proof.direct_instances(&architecture.form()?)?.len();
+    let protocol = prove::protocol(&srs.params, keys.pk.get_vk(), count)?;
     let mut contracts = vec![texts(deciding(&srs)?, &protocol)?];
     let snarks = [inner_proof(&folder.join("onchain"))?];
     let (srs, key) = outer(&snarks)?;

@@ -84,7 +84,7 @@ fn prove_network(network: &Path) -> Result<()> {
     let inputs = support::in_units(&inputs, &model);
     let (made, opening) = set_up(model, Visibilities::default(), Goal::Prove)?;
     let proof = proven(&made, &opening, inputs)?;
-    let (architecture, plan) = (&made.architecture, &made.plan);
-    proof.verify(architecture, plan, &made.srs, made.keys.pk.get_vk())?;
+    let plan = &made.plan;
+    proof.verify(&plan.statement.form, &made.srs, made.keys.pk.get_vk())?;
     Ok(())
 }

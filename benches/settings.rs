@@ -51,12 +51,11 @@ fn labels(contract: &str) -> Labels {
 /// Writes the verifier of a model's own proof; the calldata of the proof.
 fn direct(keys: &Path, place: &Path) -> Result<Vec<u8>> {
     let architecture = Architecture::load(&keys.join("config.json"))?;
-    let plan = architecture.plan()?;
-    let srs = cached(plan.shape.k)?;
+    let srs = cached(architecture.shape.k)?;
     let loaded = Keys::load(&keys.join("proving.key"), &architecture)?;
     let proof = Proof::load(&keys.join("proof.zkml"))?;
-    let instances = proof.direct_instances(&architecture, &plan)?;
-    let protocol = prove::protocol(&srs.params, loaded.pk.get_vk(), instances.len());
+    let instances = proof.direct_instances(&architecture.form()?)?;
+    let protocol = prove::protocol(&srs.params, loaded.pk.get_vk(), instances.len())?;
     let source = generate(&deciding(&srs)?, &protocol, &labels("Direct"), true)?;
     std::fs::write(place.join("Direct.sol"), source.source)?;
     Ok(encode(&instances, &proof.argument))

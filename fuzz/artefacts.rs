@@ -94,7 +94,10 @@ pub fn artefacts(work: &Path, small: &Arc<Small>) -> Result<Vec<Target>> {
             JSON,
             with(small, |_, path| {
                 let architecture = Architecture::load(path).map_err(text)?;
-                architecture.plan().map(drop).map_err(text)
+                let form = architecture.form().map_err(text)?;
+                let laid = architecture.plan().map_err(text)?;
+                assert_eq!(form, laid.statement.form);
+                Ok(())
             }),
         ),
         target(
@@ -143,7 +146,7 @@ pub fn artefacts(work: &Path, small: &Arc<Small>) -> Result<Vec<Target>> {
                 let proof = Proof::load(path).map_err(text)?;
                 let vk = small.keys.pk.get_vk();
                 proof
-                    .verify(&small.architecture, &small.plan, &small.srs, vk)
+                    .verify(&small.plan.statement.form, &small.srs, vk)
                     .map_err(text)
             }),
         ),

@@ -110,7 +110,7 @@ pub fn data(work: &Path, small: &Arc<Small>) -> Result<Vec<Target>> {
         let proof = Proof::load(path).map_err(text)?;
         let vk = inner.keys.pk.get_vk();
         let snark = proof
-            .snark(&inner.architecture, &inner.plan, &inner.srs, vk)
+            .snark(&inner.plan.statement.form, &inner.srs, vk)
             .map_err(text)?;
         check_snark(&inner.srs.params, 0, &snark).map_err(text)
     });

@@ -106,14 +106,8 @@ pub fn ready_key(
     let path = &place.path;
     let protocols: Vec<_> = inner
         .iter()
-        .map(|set| {
-            protocol(
-                &set.srs.params,
-                &set.verifier.vk,
-                set.plan.statement.instances,
-            )
-        })
-        .collect();
+        .map(|set| protocol(&set.srs.params, &set.verifier.vk, set.form.instances))
+        .collect::<Result<_, _>>()?;
     let structures = protocols
         .iter()
         .map(Structure::of)
@@ -239,7 +233,7 @@ fn outer_srs(inner: &[&Verifying], k: u32, args: &SrsArgs, ui: &Ui) -> Result<Sr
 pub fn contract_cost(shape: AggregationShape, inner: &[&Verifying]) -> ContractCost {
     let inner: Vec<Work> = inner
         .iter()
-        .map(|set| gas::direct_work(&set.plan.shape, set.plan.statement.instances))
+        .map(|set| gas::direct_work(&set.architecture.shape, set.form.instances))
         .collect();
     shape.work(&inner).cost()
 }
@@ -272,7 +266,7 @@ pub fn aggregate(ready: &ReadyKey, proofs: &[(&Verifying, Proof)], ui: &Ui) -> R
     let mut snarks = Vec::with_capacity(proofs.len());
     let mut inner = Vec::with_capacity(proofs.len());
     for (set, proof) in proofs {
-        snarks.push(proof.snark(&set.architecture, &set.plan, &set.srs, &set.verifier.vk)?);
+        snarks.push(proof.snark(&set.form, &set.srs, &set.verifier.vk)?);
         inner.push(Inner::new(set, proof)?);
     }
     let estimate = seconds(ready.key.shape());

@@ -53,8 +53,8 @@ impl Inner {
 
 /// A verifying key as aggregations name it.
 pub fn key_digest(set: &Verifying) -> Result<Word> {
-    let instances = set.plan.statement.instances;
-    let protocol = protocol(&set.srs.params, &set.verifier.vk, instances);
+    let instances = set.form.instances;
+    let protocol = protocol(&set.srs.params, &set.verifier.vk, instances)?;
     Ok(Word(vk_digest(&protocol)?))
 }
 
@@ -71,7 +71,7 @@ impl Slot {
     pub fn new(set: &Verifying, statement: &Statement) -> Result<Self> {
         Ok(Self {
             key_digest: key_digest(set)?,
-            instances: statement.instances(&set.architecture, &set.plan)?,
+            instances: statement.instances(&set.form)?,
         })
     }
 }

@@ -157,8 +157,8 @@ impl Subject<'_> {
 
 /// The structure of a model's circuit.
 pub fn structure(set: &Verifying) -> Result<Structure> {
-    let instances = set.plan.statement.instances;
-    let protocol = protocol(&set.srs.params, &set.verifier.vk, instances);
+    let instances = set.form.instances;
+    let protocol = protocol(&set.srs.params, &set.verifier.vk, instances)?;
     Ok(Structure::of(&protocol)?)
 }
 
@@ -187,8 +187,8 @@ pub fn make(subject: &Subject<'_>, name: &str, keys: Origin, solc: Option<&Path>
     let protocol = match subject {
         Subject::Aggregate(ready) => ready.key.protocol(&srs.params)?,
         Subject::Direct(set) => {
-            let instances = set.plan.statement.instances;
-            protocol(&srs.params, &set.verifier.vk, instances)
+            let instances = set.form.instances;
+            protocol(&srs.params, &set.verifier.vk, instances)?
         }
     };
     let generator = srs

@@ -1,6 +1,7 @@
 //! The folder that `zkml setup` writes, and the keys in it.
 
 use crate::{
+    memory,
     origin::{Identity, Origin},
     outcome::Refused,
     srs::{verifying_at, SrsArgs},
@@ -12,8 +13,8 @@ use std::{
     sync::Arc,
 };
 use zkml_circuits::{
-    layout::Plan,
-    prove::{Architecture, Keys, Verifier},
+    layout::{Cost, Form, Plan, Shape},
+    prove::{Architecture, Verifier},
     srs::{Check, Srs},
 };
 
@@ -25,8 +26,8 @@ pub struct KeyFolder(pub PathBuf);
 pub struct Verifying {
     /// The model without its weights.
     pub architecture: Architecture,
-    /// Its layout.
-    pub plan: Arc<Plan>,
+    /// What its statements consist of.
+    pub form: Form,
     /// Its verifying key.
     pub verifier: Verifier,
     /// The SRS: enough of it to verify, not to prove.
@@ -99,20 +100,31 @@ impl KeyFolder {
         }
     }
 
-    /// Reads the architecture and lays it out.
-    pub fn architecture(&self) -> Result<(Architecture, Arc<Plan>)> {
+    /// Reads the architecture, and what its statements consist of.
+    pub fn architecture(&self) -> Result<(Architecture, Form)> {
         let path = self.config();
         let architecture = Architecture::load(&path)?;
-        let plan = architecture.plan().with_context(|| {
-            format!("{}: not an architecture that can be proven", path.display())
-        })?;
-        Ok((architecture, plan))
+        let form = architecture.form().with_context(|| self.not_provable())?;
+        Ok((architecture, form))
+    }
+
+    /// Lays the architecture out.
+    pub fn plan(&self, architecture: &Architecture) -> Result<Arc<Plan>> {
+        architecture.plan().with_context(|| self.not_provable())
+    }
+
+    fn not_provable(&self) -> String {
+        format!(
+            "{}: not an architecture that can be proven",
+            self.config().display()
+        )
     }
 
     /// Reads what verifying needs. Of an SRS it takes: the one asked for, the folder's, or the
     /// development SRS.
     pub fn verifying(&self, srs: &SrsArgs, ui: &Ui) -> Result<Verifying> {
-        let (architecture, plan) = self.architecture()?;
+        let (architecture, form) = self.architecture()?;
+        let k = architecture.shape.k;
         let mut verifier = Verifier::load(&self.verifying_key(), &architecture)?;
         srs.trust.judge(&mut verifier.provenance);
         let own = self.verifying_srs();
@@ -128,14 +140,14 @@ impl KeyFolder {
                     small.provenance
                 );
             }
-            (verifying_at(&small, plan.shape.k), own)
+            (verifying_at(&small, k), own)
         } else {
-            (srs.of_size(plan.shape.k, ui)?, PathBuf::from("the SRS"))
+            (srs.to_verify(k, ui)?, PathBuf::from("the SRS"))
         };
         self.check_srs(&verifier.srs, &srs, &origin)?;
         Ok(Verifying {
             architecture,
-            plan,
+            form,
             verifier,
             srs,
         })
@@ -161,15 +173,17 @@ impl KeyFolder {
 
     /// Derives the verifying key again from the configuration and the SRS, and compares.
     pub fn rederive(&self, set: &Verifying, srs: &SrsArgs, ui: &Ui) -> Result<()> {
-        let srs = srs.of_size(set.plan.shape.k, ui)?;
+        let shape = &set.architecture.shape;
+        check_memory(shape, memory::available())?;
+        let srs = srs.of_size(shape.k, ui)?;
         self.check_srs(&set.verifier.srs, &srs, Path::new("the SRS"))?;
+        let plan = self.plan(&set.architecture)?;
         let keys = ui
             .stage("Deriving the verifying key", None, || {
-                Keys::new(&set.plan, &srs)
+                Verifier::new(&plan, &srs)
             })
             .value?;
-        let vk = keys.pk.get_vk();
-        let derived = Identity::of_model(&set.architecture, vk, &set.verifier.srs)?;
+        let derived = Identity::of_model(&set.architecture, &keys.vk, &set.verifier.srs)?;
         if derived != set.identity()? {
             return Err(Refused(format!(
                 "{} is not the key of {}: derived {}, got {}",
@@ -196,6 +210,24 @@ impl KeyFolder {
             );
         }
         Ok(())
+    }
+}
+
+/// Fails where the keys of a circuit of this shape cannot fit into memory.
+pub fn check_memory(shape: &Shape, available: Option<u64>) -> Result<()> {
+    let needed = Cost::of(shape).keygen_bytes;
+    match available {
+        Some(available) if needed > available => {
+            let gigabytes = |bytes: u64| bytes as f64 / 1e9;
+            bail!(
+                "keys of 2^{} rows and {} data columns take at least {:.1} GB, {:.1} GB are available: use a machine with more memory",
+                shape.k,
+                shape.data,
+                gigabytes(needed),
+                gigabytes(available)
+            )
+        }
+        _ => Ok(()),
     }
 }
 

@@ -133,8 +133,13 @@ fn computed(folder: &KeyFolder, set: &Verifying) -> Result<Option<Word>> {
         return Ok(None);
     }
     let opening = Opening::load(&path)?;
-    let commitment = opening.commitment(&set.architecture, &set.plan);
-    commitment
+    let commitment = || {
+        // Before a layout: the file has to hold as much as the configuration asks for.
+        opening.fits(&set.architecture.graph)?;
+        let plan = set.architecture.plan()?;
+        opening.commitment(&set.architecture, &plan)
+    };
+    commitment()
         .map(Some)
         .with_context(|| format!("{}: not an opening of this model", path.display()))
 }

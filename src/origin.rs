@@ -41,7 +41,7 @@ impl Origin {
     pub fn word(self) -> &'static str {
         match self {
             Origin::Own => "made on this machine",
-            Origin::Rederived => "derived again from their configuration",
+            Origin::Rederived => "derived again from its configuration",
         }
     }
 }

@@ -87,6 +87,15 @@ impl TrustArgs {
 }
 
 impl SrsArgs {
+    /// Enough of an SRS to verify proofs of 2^k rows: the given file of that size, or of a development SRS, whose sizes
+    /// have one secret, what any of them has.
+    pub fn to_verify(&self, k: u32, ui: &Ui) -> Result<Srs> {
+        match self.files.is_empty() {
+            true => Ok(verifying_at(&development(SMALLEST, ui)?, k)),
+            false => self.of_size(k, ui),
+        }
+    }
+
     /// The SRS of size 2^k: the given file of that size, or the cached development SRS.
     pub fn of_size(&self, k: u32, ui: &Ui) -> Result<Srs> {
         if self.files.is_empty() {
@@ -102,6 +111,10 @@ impl SrsArgs {
             let mut srs = ui
                 .stage("Checking the SRS", None, || Srs::load(file))
                 .value?;
+            // A file may be another one when it is opened again.
+            if srs.k() != k {
+                bail!("{}: changed while it was read", file.display());
+            }
             self.trust.judge(&mut srs.provenance);
             return Ok(srs);
         }
@@ -111,6 +124,9 @@ impl SrsArgs {
         )
     }
 }
+
+/// The k of the development SRS that is verified with.
+const SMALLEST: u32 = 6;
 
 /// The development SRS of size 2^k of the user's cache.
 pub fn development(k: u32, ui: &Ui) -> Result<Srs> {

@@ -133,7 +133,7 @@ impl Submission {
             Said::One(proof) => {
                 let of_keys = |claim: &Claim<'_>| {
                     let set = &claim.model.set;
-                    proof.direct_instances(&set.architecture, &set.plan)
+                    proof.direct_instances(&set.form)
                 };
                 let same = claims.first().map(of_keys).transpose()?;
                 if same.as_ref() != Some(&self.instances) {
@@ -231,9 +231,8 @@ impl Submission {
                     );
                     return Err(Refused(reason).into());
                 }
-                let plan = architecture.plan()?;
                 let instances = proof
-                    .direct_instances(architecture, &plan)
+                    .direct_instances(&architecture.form()?)
                     .with_context(|| name.clone())?;
                 Ok(Self {
                     instances,

@@ -184,7 +184,7 @@ fn public_values_are_packed_as_documented() {
         }
         let config = PathBuf::from(&keys).join("config.json");
         let architecture = Architecture::load(&config).expect("an architecture");
-        let plan = architecture.plan().expect("a plan");
+        let form = architecture.form().expect("a form");
         let statement = Proof::load(proof.as_ref()).expect("a proof").statement;
 
         let graph = &architecture.graph;
@@ -205,11 +205,6 @@ fn public_values_are_packed_as_documented() {
             expected.extend(words(values, range.lo, bits, m));
         }
         assert_eq!(expected.len(), count);
-        assert_eq!(
-            statement
-                .instances(&architecture, &plan)
-                .expect("instances"),
-            expected
-        );
+        assert_eq!(statement.instances(&form).expect("instances"), expected);
     }
 }

@@ -46,7 +46,7 @@ fn a_contract_accepts_the_proof_and_nothing_else() {
     let opening = Opening::new(model.weights);
     let (proof, _) = prove(&architecture, &plan, &srs, &keys, &opening, &request).unwrap();
     let snark = proof
-        .snark(&architecture, &plan, &srs, keys.pk.get_vk())
+        .snark(&plan.statement.form, &srs, keys.pk.get_vk())
         .unwrap();
     let protocols = [snark.protocol.clone()];
     let inner = snark.instances[0].clone();
@@ -93,7 +93,7 @@ fn a_contract_accepts_the_proof_and_nothing_else() {
     .unwrap();
     println!("{}", serde_json::to_string(&report).unwrap());
     // What `zkml inspect` predicted of it.
-    let predicted = gas::aggregated(&[&plan], 4).unwrap();
+    let predicted = gas::aggregated(&plan.shape, &plan.statement.form, 4).unwrap();
     println!("predicted {predicted:?}");
     let near = |predicted: u64, got: u64| predicted.abs_diff(got) * 20 <= got;
     assert!(near(

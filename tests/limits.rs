@@ -17,28 +17,40 @@ mod support;
 mod tflite;
 
 use serde_json::{json, Value};
-use std::{fs, process::Command};
+use std::{fs, path::Path, process::Command};
 use support::{Folder, Zkml};
+use zkml_circuits::{
+    files::{read_container, write_container, Kind},
+    prove::Architecture,
+};
 
 /// CPU time: twice the five seconds that a file may take, for machines that are slower and busy.
 const SECONDS: usize = 10;
 const KILOBYTES: usize = 1 << 20;
 
-/// Inspects a file within the limits, and returns the exit code and the message.
+/// Runs the program within the limits, and returns the exit code and the message.
+fn limited(arguments: &[&str]) -> (i32, String) {
+    let limits = format!("ulimit -v {KILOBYTES}; ulimit -t {SECONDS}; exec \"$0\" \"$@\"");
+    let mut command = Command::new("sh");
+    command.args(["-c", &limits, env!("CARGO_BIN_EXE_zkml")]);
+    command.args(arguments).env("RAYON_NUM_THREADS", "2");
+    command.env("ZKML_CACHE", concat!(env!("CARGO_TARGET_TMPDIR"), "/cache"));
+    let out = command.output().unwrap();
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    let code = out.status.code();
+    let code = code.unwrap_or_else(|| panic!("{arguments:?}: {}: {said}", out.status));
+    assert!(!said.contains("internal"), "{arguments:?}: {said}");
+    assert!(said.len() < 10_000, "{arguments:?}: {}", said.len());
+    (code, said)
+}
+
+/// Inspects a file within the limits.
 fn inspect(folder: &Folder, name: &str, bytes: &[u8]) -> (i32, String) {
     assert!(bytes.len() < 1 << 20, "{name}: {} bytes", bytes.len());
     let path = folder.path(name);
     fs::write(&path, bytes).unwrap();
-    let limits = format!("ulimit -v {KILOBYTES}; ulimit -t {SECONDS}; exec \"$0\" \"$@\"");
-    let mut command = Command::new("sh");
-    command.args(["-c", &limits, env!("CARGO_BIN_EXE_zkml"), "inspect", &path]);
-    command.env("RAYON_NUM_THREADS", "2");
-    let out = command.output().unwrap();
-    let said = String::from_utf8_lossy(&out.stderr).into_owned();
-    let code = out.status.code();
-    let code = code.unwrap_or_else(|| panic!("{name}: {}: {said}", out.status));
-    assert!(code < 2 && !said.contains("internal"), "{name}: {said}");
-    assert!(said.len() < 10_000, "{name}: {}", said.len());
+    let (code, said) = limited(&["inspect", &path]);
+    assert!(code < 2, "{name}: {said}");
     (code, said)
 }
 
@@ -222,4 +234,78 @@ fn pipes_are_refused() {
         fs::remove_file(&path).unwrap();
         fs::rename(&kept, &path).unwrap();
     }
+}
+
+/// What a kilobyte declares, whoever wrote it: an honest configuration of a model of 2^26 weights looks the same. A
+/// verifier needs what its statements consist of, and lays nothing out.
+#[test]
+fn configurations_of_large_models() {
+    let folder = Folder::new();
+    let row = |name| onnx::value(name, &[1, 2]);
+    let weights = onnx::tensor("W", &[2, 2], &[0.3, -0.2, 0.1, 0.4]);
+    let layer = onnx::node("Gemm", "layer", &["x", "W"], "y");
+    let model = folder.path("layer.onnx");
+    let bytes = onnx::model(&[layer], &[weights], row("x"), row("y"));
+    fs::write(&model, bytes).unwrap();
+    let (keys, input, proof) = (
+        folder.path("keys"),
+        folder.path("input.json"),
+        folder.path("proof.zkml"),
+    );
+    fs::write(&input, "[[0.25, 0.5]]").unwrap();
+    for command in [
+        &["setup", &model, "--out", &keys][..],
+        &["prove", &input, "--keys", &keys, "--out", &proof],
+    ] {
+        let made = Zkml::new().args(command).run();
+        assert_eq!(made.code, 0, "{}", made.stderr);
+    }
+
+    // The same layer, 2^12 times as wide and as high.
+    let side = 1usize << 13;
+    let config = Path::new(&keys).join("config.json");
+    let mut large = Architecture::load(&config).unwrap();
+    large.shape.k = 24;
+    for tensor in &mut large.graph.tensors {
+        for size in tensor.shape.iter_mut().filter(|size| **size == 2) {
+            *size = side;
+        }
+    }
+    for port in large
+        .source
+        .inputs
+        .iter_mut()
+        .chain(&mut large.source.outputs)
+    {
+        port.shape = vec![1, side];
+    }
+    let words = &mut large.words;
+    for encoding in words.inputs.iter_mut().chain(&mut words.outputs).flatten() {
+        let columns = large.shape.data;
+        encoding.words = columns * side.div_ceil(columns * (253 / encoding.bits as usize));
+    }
+    large.form().unwrap();
+    large.save(&config).unwrap();
+    assert!(fs::metadata(&config).unwrap().len() < 10_000);
+
+    // With a key that says it is of as many rows, and without.
+    let key = Path::new(&keys).join("verifying.key");
+    let honest = read_container(&key, Kind::VerifyingKey, 2).unwrap();
+    let mut claimed = honest.clone();
+    let head = 36 + u32::from_le_bytes(honest[32..36].try_into().unwrap()) as usize;
+    let k = claimed[head..].iter_mut().take(4).find(|byte| **byte != 0);
+    *k.expect("k of the key") = 24;
+    for key_of in [honest, claimed] {
+        write_container(&key, Kind::VerifyingKey, 2, &mut |out| {
+            out.write_all(&key_of)
+        })
+        .unwrap();
+        let verify = ["verify", &proof, "--keys", &keys];
+        let (code, said) = limited(&verify);
+        assert!([1, 3].contains(&code), "{code}: {said}");
+    }
+    // A prover's files are as large as the circuit, or refused before it is laid out.
+    let out = folder.path("other.zkml");
+    let (code, said) = limited(&["prove", &input, "--keys", &keys, "--out", &out]);
+    assert!(code == 1 && said.contains("proving key"), "{said}");
 }

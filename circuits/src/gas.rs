@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use crate::{
     aggregate::AggregationShape,
     circuit::ModelCircuit,
-    layout::{Plan, Shape},
+    layout::{Form, Shape},
 };
 
 /// What a contract does to check a proof of one circuit.
@@ -140,18 +140,15 @@ pub fn direct_work(shape: &Shape, instances: usize) -> Work {
     Work::of(&ModelCircuit::constraint_system(shape), instances, false)
 }
 
-/// A direct verification of a plan's proofs.
-pub fn direct(plan: &Plan) -> ContractCost {
-    direct_work(&plan.shape, plan.statement.instances).cost()
+/// A direct verification of proofs of a circuit whose statements have this form.
+pub fn direct(shape: &Shape, form: &Form) -> ContractCost {
+    direct_work(shape, form.instances).cost()
 }
 
-/// A verification of one aggregated proof of these plans' proofs, in an aggregation circuit of at most
-/// so many gate columns; `None` if none is large enough.
-pub fn aggregated(plans: &[&Plan], columns: usize) -> Option<ContractCost> {
-    let inner: Vec<Work> = plans
-        .iter()
-        .map(|plan| direct_work(&plan.shape, plan.statement.instances))
-        .collect();
+/// A verification of an aggregated proof of one such proof, in an aggregation circuit of at most so many gate
+/// columns; `None` if none is large enough.
+pub fn aggregated(shape: &Shape, form: &Form, columns: usize) -> Option<ContractCost> {
+    let inner = [direct_work(shape, form.instances)];
     let (shape, _) = AggregationShape::predict(&inner, columns)?;
     Some(shape.work(&inner).cost())
 }

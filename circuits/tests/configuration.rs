@@ -91,7 +91,7 @@ impl Case {
         for key in [self.keys.digest(), keys.digest()] {
             let mut proof = self.proof.clone();
             proof.verifying_key = key;
-            match proof.verify(&architecture, &plan, &self.srs, keys.pk.get_vk()) {
+            match proof.verify(&plan.statement.form, &self.srs, keys.pk.get_vk()) {
                 Err(ProveError::Rejected(_) | ProveError::Invalid(_)) => {}
                 other => panic!("{what}: {other:?}"),
             }

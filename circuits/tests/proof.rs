@@ -74,12 +74,7 @@ impl Case {
     }
 
     fn verify(&self, proof: &Proof) -> Result<(), ProveError> {
-        proof.verify(
-            &self.architecture,
-            &self.plan,
-            &self.srs,
-            self.keys.pk.get_vk(),
-        )
+        proof.verify(&self.plan.statement.form, &self.srs, self.keys.pk.get_vk())
     }
 
     fn rejects(&self, what: &str, change: impl FnOnce(&mut Proof)) {
@@ -294,8 +289,7 @@ fn hashed_and_private_tensors_and_other_keys() {
     });
     let other = Case::shared();
     let result = other.proof.verify(
-        &other.architecture,
-        &other.plan,
+        &other.plan.statement.form,
         &other.srs,
         case.keys.pk.get_vk(),
     );
@@ -333,7 +327,7 @@ fn artefacts_on_disk() {
     .unwrap();
     assert_eq!(proof.statement, case.proof.statement);
     proof
-        .verify(&architecture, &plan, &case.srs, &verifier.vk)
+        .verify(&plan.statement.form, &case.srs, &verifier.vk)
         .unwrap();
 
     let damage = |name: &str, load: &dyn Fn(&Path) -> Option<String>| {

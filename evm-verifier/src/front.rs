@@ -9,8 +9,8 @@ use halo2_proofs::halo2curves::{bn256::Fr, ff::PrimeField};
 use revm::primitives::{keccak256, Address, B256, U256};
 use zkml_circuits::{
     aggregate::ACCUMULATOR_LIMBS,
-    graph::{Graph, Visibility},
-    layout::{Exposed, Plan, WORD_BITS},
+    graph::Visibility,
+    layout::{Exposed, Form},
     prove::{Exposure, Statement},
 };
 
@@ -86,8 +86,7 @@ pub struct Contract<'a> {
 
 /// What is registered for a model.
 pub fn model(
-    graph: &Graph,
-    plan: &Plan,
+    form: &Form,
     commitment: Fr,
     mode: Mode,
     contract: &Contract<'_>,
@@ -95,7 +94,7 @@ pub fn model(
     let tensors = |kind: &str, exposed: &[Exposed]| {
         let numbered = exposed.iter().enumerate();
         numbered
-            .map(|(i, exposed)| tensor(graph, plan, exposed, &format!("{kind} {i}")))
+            .map(|(i, exposed)| tensor(exposed, &format!("{kind} {i}")))
             .collect::<Result<Vec<_>, _>>()
     };
     let (mode, key_digest) = match mode {
@@ -109,8 +108,8 @@ pub fn model(
         slots: contract.slots.to_vec(),
         keyDigest: word(key_digest),
         commitment: word(commitment),
-        inputs: tensors("input", &plan.statement.inputs)?,
-        outputs: tensors("output", &plan.statement.outputs)?,
+        inputs: tensors("input", &form.inputs)?,
+        outputs: tensors("output", &form.outputs)?,
     };
     let words = words(&model);
     if contract
@@ -152,18 +151,13 @@ pub fn encode_model(model: &Model) -> Vec<u8> {
     model.abi_encode()
 }
 
-fn tensor(
-    graph: &Graph,
-    plan: &Plan,
-    exposed: &Exposed,
-    place: &str,
-) -> Result<Tensor, FrontError> {
+fn tensor(exposed: &Exposed, place: &str) -> Result<Tensor, FrontError> {
     let visibility = match exposed.visibility {
         Visibility::Public => IModelVerifier::Visibility::Public,
         Visibility::Hashed => IModelVerifier::Visibility::Hashed,
         Visibility::Private => IModelVerifier::Visibility::Private,
     };
-    if exposed.visibility != Visibility::Public {
+    let (Visibility::Public, Some(encoding)) = (exposed.visibility, exposed.encoding) else {
         return Ok(Tensor {
             visibility,
             elements: 0,
@@ -171,67 +165,28 @@ fn tensor(
             bits: 0,
             words: 0,
         });
-    }
-    let unusual = |what, expected: String, got: String| FrontError::Packing {
+    };
+    let unusual = |what, expected: String, got: usize| FrontError::Packing {
         place: place.to_string(),
         what,
         expected,
-        got,
+        got: got.to_string(),
     };
-    let packing = exposed.packing.and_then(|p| plan.statement.packings.get(p));
-    let lanes = packing.map_or(&[][..], |packing| &packing.lanes);
-    let bits = lanes.first().map_or(0, |lane| lane.bits);
-    let rows = packing.map_or(0, |packing| packing.rows);
-    let words = rows * plan.shape.data;
-    let elements: usize = graph.tensors[exposed.tensor.0].shape.iter().product();
-    let same = |condition: bool, what, expected: String, got: String| {
-        condition
-            .then_some(())
-            .ok_or_else(|| unusual(what, expected, got))
-    };
-    let segments = elements.div_ceil(words.max(1));
-    same(
-        (1..=64).contains(&bits) && lanes.iter().all(|lane| lane.bits == bits),
-        "bits of an element",
-        "1 to 64, the same for all".to_string(),
-        format!(
-            "{:?}",
-            lanes.iter().map(|lane| lane.bits).collect::<Vec<_>>()
-        ),
-    )?;
-    same(
-        lanes.len() == segments && lanes.iter().enumerate().all(|(i, lane)| lane.segment == i),
-        "segments",
-        format!("{segments} of {words}, in order"),
-        format!(
-            "{:?}",
-            lanes.iter().map(|lane| lane.segment).collect::<Vec<_>>()
-        ),
-    )?;
-    let group = (WORD_BITS / bits.max(1)) as usize;
-    same(
-        segments <= group,
-        "elements a word",
-        format!("at most {group}"),
-        segments.to_string(),
-    )?;
-    let (Ok(count), Ok(m), Ok(small)) = (
-        u32::try_from(elements),
-        u32::try_from(words),
-        u8::try_from(bits),
-    ) else {
-        return Err(unusual(
-            "elements",
-            format!("at most {}", u32::MAX),
-            elements.to_string(),
-        ));
+    let bits = u8::try_from(encoding.bits).ok().filter(|bits| *bits <= 64);
+    let bits = bits.ok_or_else(|| {
+        let most = "at most 64".to_string();
+        unusual("bits of an element", most, encoding.bits as usize)
+    })?;
+    let small = |number: usize| {
+        u32::try_from(number)
+            .map_err(|_| unusual("elements", format!("at most {}", u32::MAX), number))
     };
     Ok(Tensor {
         visibility,
-        elements: count,
-        lo: exposed.offset,
-        bits: small,
-        words: m,
+        elements: small(exposed.elements)?,
+        lo: encoding.lo,
+        bits,
+        words: small(encoding.words)?,
     })
 }
 

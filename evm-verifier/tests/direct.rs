@@ -39,7 +39,6 @@ use zkml_evm_verifier::{
 };
 
 struct Fixture {
-    architecture: Architecture,
     plan: Arc<Plan>,
     srs: Srs,
     vk: VerifyingKey<G1Affine>,
@@ -76,9 +75,9 @@ fn fixture() -> &'static Fixture {
         };
         let opening = Opening::new(model.weights);
         let (proof, _) = prove(&architecture, &plan, &srs, &keys, &opening, &request).unwrap();
-        let instances = proof.direct_instances(&architecture, &plan).unwrap();
+        let instances = proof.direct_instances(&plan.statement.form).unwrap();
         let vk = keys.pk.get_vk().clone();
-        let protocol = protocol(&srs.params, &vk, instances.len());
+        let protocol = protocol(&srs.params, &vk, instances.len()).unwrap();
         let key = (srs.params.get_g()[0], srs.params.g2(), srs.params.s_g2()).into();
         let labels = Labels {
             contract: "DigitsVerifier".into(),
@@ -94,7 +93,6 @@ fn fixture() -> &'static Fixture {
                 instances,
                 proof: proof.argument.clone(),
             },
-            architecture,
             plan,
             srs,
             vk,
@@ -115,7 +113,7 @@ fn the_contract_accepts_the_proof_at_the_predicted_cost() {
         plan, subject: s, ..
     } = fixture();
     let report = check_contract(&s.bytecode, s.layout, &s.instances, &s.proof, &Fork::ALL).unwrap();
-    let predicted = gas::direct(plan);
+    let predicted = gas::direct(&plan.shape, &plan.statement.form);
     println!("{:?} {report:?}\npredicted {predicted:?}", plan.shape);
     assert_eq!(report.calldata_bytes, predicted.calldata_bytes);
     assert_near(
@@ -203,7 +201,7 @@ fn contract_and_native_verifier_agree() {
 #[test]
 fn a_proof_of_one_kind_is_none_of_the_other() {
     let f = fixture();
-    let verify = |proof: &Proof| proof.verify(&f.architecture, &f.plan, &f.srs, &f.vk);
+    let verify = |proof: &Proof| proof.verify(&f.plan.statement.form, &f.srs, &f.vk);
     verify(&f.proof).unwrap();
     let mut other = f.proof.clone();
     other.transcript = Transcript::Poseidon;
@@ -215,10 +213,10 @@ fn a_proof_of_one_kind_is_none_of_the_other() {
     );
     other.argument = points;
     assert!(matches!(verify(&other), Err(ProveError::Rejected(_))));
-    let refused = f.proof.snark(&f.architecture, &f.plan, &f.srs, &f.vk);
+    let refused = f.proof.snark(&f.plan.statement.form, &f.srs, &f.vk);
     let error = refused.err().unwrap().to_string();
     assert!(error.contains("--transcript poseidon"), "{error}");
-    let refused = other.direct_instances(&f.architecture, &f.plan);
+    let refused = other.direct_instances(&f.plan.statement.form);
     let error = refused.err().unwrap().to_string();
     assert!(error.contains("--transcript keccak"), "{error}");
 }

@@ -65,8 +65,8 @@ fn values() -> Value {
         proof.unwrap().0
     };
     let (poseidon, keccak) = (proof(Transcript::Poseidon), proof(Transcript::Keccak));
-    let instances = keccak.direct_instances(&architecture, &plan).unwrap();
-    let protocol = protocol(&srs.params, keys.pk.get_vk(), instances.len());
+    let instances = keccak.direct_instances(&plan.statement.form).unwrap();
+    let protocol = protocol(&srs.params, keys.pk.get_vk(), instances.len()).unwrap();
     let key = (srs.params.get_g()[0], srs.params.g2(), srs.params.s_g2()).into();
     let labels = Labels {
         contract: "SmallVerifier".into(),

@@ -68,8 +68,9 @@ pub fn run(args: &InspectArgs, ui: &Ui) -> Result<Value> {
     let cost = Cost::of(&plan.shape);
     let rows = plan.shape.usable_rows();
     let usage = &plan.usage;
-    let own = direct(&plan);
-    let other = aggregated(&[&plan], gate_columns(None, 1));
+    let form = &plan.statement.form;
+    let own = direct(&plan.shape, form);
+    let other = aggregated(&plan.shape, form, gate_columns(None, 1));
     ui.say("")?;
     for (name, value) in [
         ("scale", graph.scale.to_string()),
@@ -84,7 +85,7 @@ pub fn run(args: &InspectArgs, ui: &Ui) -> Result<Value> {
         ("scalar cells", of(usage.scalar_cells, rows)),
         ("hash rows", of(usage.hash_rows, rows)),
         ("table rows", of(usage.table_rows, rows)),
-        ("public values", plan.statement.instances.to_string()),
+        ("public values", plan.statement.form.instances.to_string()),
         (
             "proof",
             format!("about {} bytes", grouped(cost.proof_bytes as u64)),
@@ -112,7 +113,7 @@ pub fn run(args: &InspectArgs, ui: &Ui) -> Result<Value> {
         "layers": layers.iter().map(Layer::json).collect::<Value>(),
         "shape": plan.shape,
         "usage": plan.usage,
-        "instances": plan.statement.instances,
+        "instances": plan.statement.form.instances,
         "cost": cost,
         "contract": { "direct": own, "aggregated": other },
     }))

@@ -135,7 +135,7 @@ pub fn run(args: &ProveArgs, ui: &Ui) -> Result<Value> {
 
 impl Prover {
     fn load(folder: &KeyFolder, srs: &SrsArgs, ui: &Ui) -> Result<Self> {
-        let (architecture, plan) = folder.architecture()?;
+        let (architecture, _) = folder.architecture()?;
         let mut keys = ui
             .stage("Loading the proving key", None, || {
                 Keys::load(&folder.proving_key(), &architecture)
@@ -143,7 +143,9 @@ impl Prover {
             .value?;
         srs.trust.judge(&mut keys.provenance);
         let opening = Opening::load(&folder.opening())?;
-        let srs = srs.of_size(plan.shape.k, ui)?;
+        let srs = srs.of_size(architecture.shape.k, ui)?;
+        // After the files, which are as large as it is.
+        let plan = folder.plan(&architecture)?;
         Ok(Self {
             architecture,
             plan,

@@ -2,7 +2,8 @@
 
 use crate::{
     cli::{Goal, ModelArgs, PublicArgs, Sight},
-    keys::{make_folder, KeyFolder},
+    keys::{check_memory, make_folder, KeyFolder},
+    memory,
     origin::{Identity, Origin},
     output::{check_reads, replaceable, set_aside, Content, NewFolder},
     srs::{verifying_part, warn, SrsArgs},
@@ -140,7 +141,7 @@ pub fn run(args: &SetupArgs, ui: &Ui) -> Result<Value> {
     ui.say(format_args!("verifying key       {}", made.keys.digest()))?;
     ui.say(format_args!(
         "circuit             2^{} rows, {} data columns, {} public values",
-        made.plan.shape.k, made.plan.shape.data, made.plan.statement.instances
+        made.plan.shape.k, made.plan.shape.data, made.plan.statement.form.instances
     ))?;
     ui.say(format_args!("keys made in        {:.2} s", made.seconds))?;
     say_fates(&initialisers, ui)?;
@@ -157,7 +158,7 @@ pub fn run(args: &SetupArgs, ui: &Ui) -> Result<Value> {
         "names": names_json(&made.architecture.graph, &made.architecture.source),
         "verifying_key": made.keys.digest(),
         "shape": made.plan.shape,
-        "instances": made.plan.statement.instances,
+        "instances": made.plan.statement.form.instances,
         "srs": made.keys.provenance.to_string(),
         "srs_secure": made.keys.provenance.is_secure(),
         "srs_trust": made.keys.provenance.trust().word(),
@@ -199,6 +200,7 @@ pub fn make(
             Architecture::new(model.graph, model.source, visibilities, goal.into())
         })
         .value?;
+    check_memory(&plan.shape, memory::available())?;
     let srs = srs.of_size(plan.shape.k, ui)?;
     let keys = ui.stage("Making the keys", None, || Keys::new(&plan, &srs));
     let opening = Opening::new(model.weights);

@@ -3,6 +3,7 @@
 use crate::{
     keys::{KeyFolder, Verifying},
     models::Pinned,
+    origin::Origin,
     outcome::{Refused, Untrusted},
     srs::{warn, SrsArgs},
     ui::Ui,
@@ -16,7 +17,6 @@ use std::{
     path::{Path, PathBuf},
 };
 use zkml_circuits::{
-    circuit::pack_values,
     files::read_bounded,
     graph::Graph,
     hash::Poseidon,
@@ -71,9 +71,13 @@ pub fn run(args: &VerifyArgs, ui: &Ui) -> Result<Value> {
     let folder = KeyFolder(args.keys.clone());
     let set = folder.verifying(&args.srs, ui)?;
     let proof = Proof::load(&args.proof)?;
-    if args.rederive {
-        folder.rederive(&set, &args.srs, ui)?;
-    }
+    let origin = match args.rederive {
+        true => {
+            folder.rederive(&set, &args.srs, ui)?;
+            Some(Origin::Rederived)
+        }
+        false => set.identity()?.origin(),
+    };
     let timed = ui.stage("Verifying", None, || check(&set, &proof));
     timed
         .value
@@ -108,6 +112,11 @@ pub fn run(args: &VerifyArgs, ui: &Ui) -> Result<Value> {
         ))?;
     }
     ui.say(format_args!("verifying key       {}", proof.verifying_key))?;
+    let derived = origin.map_or(
+        "NOT DERIVED: whoever made the folder is believed that it is of config.json (--rederive)",
+        Origin::word,
+    );
+    ui.say(format_args!("                    {derived}"))?;
     ui.say(format_args!("SRS                 {provenance}"))?;
     ui.say(format_args!(
         "proof               {} bytes",
@@ -125,6 +134,7 @@ pub fn run(args: &VerifyArgs, ui: &Ui) -> Result<Value> {
         "input_rounding": args.input.as_ref().map(|_| &rounding),
         "verifying_key": proof.verifying_key,
         "key_rederived": args.rederive,
+        "key_origin": origin,
         "proof_bytes": proof.argument.len(),
         "seconds": timed.seconds,
         "srs": provenance.to_string(),
@@ -143,7 +153,7 @@ pub fn run(args: &VerifyArgs, ui: &Ui) -> Result<Value> {
 /// was made for this very key, so it is not a mix-up.
 pub fn check(set: &Verifying, proof: &Proof) -> Result<()> {
     let vk = &set.verifier.vk;
-    match proof.verify(&set.architecture, &set.plan, &set.srs, vk) {
+    match proof.verify(&set.form, &set.srs, vk) {
         Err(ProveError::Invalid(reason)) => Err(Refused(reason).into()),
         other => Ok(other?),
     }
@@ -240,15 +250,13 @@ fn compare_values(
 
 /// The digest that a statement shows of a hashed input.
 fn digest(set: &Verifying, index: usize, salt: Word, values: &[i64]) -> Result<Word> {
-    let plan = &set.plan;
-    let exposed = plan.statement.inputs.get(index).context("no such input")?;
-    let mut messages = plan.statement.messages.iter();
-    let message = messages.find(|message| Some(message.digest) == exposed.instance);
-    let message = message.context("the input has no digest")?;
-    let poseidon = Poseidon::new(plan.shape.hash_width).context("no such hash")?;
+    let exposed = set.form.inputs.get(index).context("no such input")?;
+    let domain = exposed.domain().context("the input has no digest")?;
+    let width = set.architecture.shape.hash_width;
+    let poseidon = Poseidon::new(width).context("no such hash")?;
     let mut content = vec![salt.0];
-    content.extend(pack_values(plan, exposed, values));
-    Ok(Word(poseidon.hash(message.domain, &content)))
+    content.extend(exposed.pack(values));
+    Ok(Word(poseidon.hash(domain, &content)))
 }
 
 /// Largest file of salts that is read.

@@ -199,13 +199,12 @@ impl Contracts {
         commitment: Word,
     ) -> Result<Model> {
         self.artefact.check_structure(set)?;
-        let (graph, plan) = (&set.architecture.graph, &set.plan);
         let contract = Contract {
             address: verifier,
             code: &self.verifier.bytecode.runtime,
             slots: &self.artefact.slots()?,
         };
-        Ok(model(graph, plan, commitment.0, mode, &contract)?)
+        Ok(model(&set.form, commitment.0, mode, &contract)?)
     }
 }
 

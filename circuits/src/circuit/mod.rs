@@ -10,7 +10,7 @@ mod synthesis;
 mod witness;
 
 pub use columns::Columns;
-pub use witness::{pack_values, pad, Values, Witness, WitnessError};
+pub use witness::{Values, Witness, WitnessError};
 
 use std::sync::Arc;
 

@@ -9,7 +9,7 @@ use super::compute;
 use crate::{
     graph::TensorId,
     hash::{Poseidon, Trace},
-    layout::{builder_signed, Exposed, Lane, Limb, Packing, Place, Plan, Statement, Step},
+    layout::{Form, Lane, Limb, Packing, Place, Plan, Step},
 };
 
 /// Errors while filling the witness. None of them shows a value of the weights.
@@ -98,8 +98,8 @@ impl Witness {
         if salts.len() != plan.statement.messages.len() {
             return Err(WitnessError::Layout("one salt per message".into()));
         }
-        let mut instances = vec![Fr::zero(); plan.statement.instances];
-        instances[Statement::CONTEXT] = context;
+        let mut instances = vec![Fr::zero(); plan.statement.form.instances];
+        instances[Form::CONTEXT] = context;
         for (word, place) in words.iter().zip(&plan.statement.words) {
             if let Place::Instance(row) = place {
                 instances[*row] = *word;
@@ -274,32 +274,4 @@ fn join(packing: &Packing, cell: impl Fn(&Lane) -> Fr) -> Fr {
     packing.lanes.iter().rev().fold(Fr::zero(), |higher, lane| {
         higher * Fr::from(2).pow_vartime([u64::from(lane.bits)]) + cell(lane)
     })
-}
-
-/// The element that fills up the words of a tensor whose elements are `bits` bits from `lo` on: 0 where that is one of
-/// them, else the least. The contract has the same (`contracts/src/lib/Packing.sol`).
-pub fn pad(lo: i64, bits: u32) -> i64 {
-    let end = i128::from(lo) + (1i128 << bits.min(64));
-    if lo <= 0 && end > 0 {
-        0
-    } else {
-        lo
-    }
-}
-
-/// The words that a public or hashed tensor's values pack to (docs/statement.md).
-pub fn pack_values(plan: &Plan, exposed: &Exposed, values: &[i64]) -> Vec<Fr> {
-    let packing = exposed.packing.and_then(|p| plan.statement.packings.get(p));
-    let Some(packing) = packing else {
-        return Vec::new();
-    };
-    let (offset, segments) = (builder_signed(exposed.offset), packing.lanes.len());
-    (0..packing.words)
-        .map(|i| {
-            join(packing, |lane| {
-                let value = values.get((i + 1) * segments - 1 - lane.segment).copied();
-                builder_signed(value.unwrap_or(pad(exposed.offset, lane.bits))) - offset
-            })
-        })
-        .collect()
 }

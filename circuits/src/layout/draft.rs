@@ -120,12 +120,12 @@ impl Builder<'_> {
         };
         let rows = Rows::new(&shape, &usage, constants)?;
         let available = shape.usable_rows().saturating_sub(1);
-        if self.statement.instances > available {
+        if self.statement.form.instances > available {
             return Err(LayoutError::TooSmall {
                 k: shape.k,
                 data: shape.data,
                 resource: "instances",
-                needed: self.statement.instances,
+                needed: self.statement.form.instances,
                 available,
             });
         }

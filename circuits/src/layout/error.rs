@@ -93,6 +93,16 @@ pub enum LayoutError {
         /// Shapes that were tried.
         tried: usize,
     },
+    /// Words that a file declares for an input or output, and that no layout has.
+    #[error("{place}: expected {expected}, got {got}")]
+    Words {
+        /// Which.
+        place: String,
+        /// What a layout has.
+        expected: String,
+        /// What is declared.
+        got: String,
+    },
     /// A graph that breaks its own invariants.
     #[error("invalid graph: {0}")]
     Graph(String),

@@ -14,6 +14,7 @@ mod builder;
 mod draft;
 mod emit;
 mod error;
+mod form;
 mod home;
 mod lower;
 mod needed;
@@ -31,8 +32,9 @@ pub use block::{Block, BlockId, Cell, FunctionRange, Gate, Geometry, Range, Vari
 pub use builder::permutation_rows;
 pub use emit::{Accumulator, Axis, Emit, Excess, Shift, Tap, Term};
 pub use error::LayoutError;
+pub use form::{Encoding, Encodings, Exposed, Form};
 pub use home::{Home, Limb};
-pub use pack::{Exposed, Lane, Message, Packing, Place, Statement, WORD_BITS};
+pub use pack::{Lane, Message, Packing, Place, Statement, WORD_BITS};
 pub use planner::{candidates, choose, within_reach, Cost, Goal, DATA_COLUMNS, MAX_K};
 pub use rows::Rows;
 pub use tables::Tables;

@@ -19,6 +19,7 @@ use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr};
 use super::{
     block::{BlockId, Geometry, Variable},
     builder::Builder,
+    form::{Encoding, Exposed, Form},
     home::Limb,
     program::Operand,
     repairs::{undone, Repair},
@@ -107,21 +108,6 @@ pub struct Message {
     pub digest: usize,
 }
 
-/// How an input or output appears in the statement.
-#[derive(Clone, Debug)]
-pub struct Exposed {
-    /// The tensor.
-    pub tensor: TensorId,
-    /// Its visibility.
-    pub visibility: Visibility,
-    /// Index of its packing, if it is public or hashed.
-    pub packing: Option<usize>,
-    /// Value is this plus the packed one.
-    pub offset: i64,
-    /// First instance, if any.
-    pub instance: Option<usize>,
-}
-
 /// Words, messages and instances of a layout.
 #[derive(Clone, Debug, Default)]
 pub struct Statement {
@@ -131,30 +117,21 @@ pub struct Statement {
     pub packings: Vec<Packing>,
     /// Messages; the first is the model's.
     pub messages: Vec<Message>,
-    /// Number of instances.
-    pub instances: usize,
-    /// Inputs, in order.
-    pub inputs: Vec<Exposed>,
-    /// Outputs, in order.
-    pub outputs: Vec<Exposed>,
+    /// Instances, inputs and outputs.
+    pub form: Form,
 }
 
 impl Statement {
-    /// Instance of the model commitment.
-    pub const COMMITMENT: usize = 0;
-    /// Instance of the context word.
-    pub const CONTEXT: usize = 1;
     /// The model's message.
     pub const MODEL: usize = 0;
 
     /// An empty statement: commitment and context.
     pub fn new() -> Self {
         Self {
-            instances: 2,
             messages: vec![Message {
                 domain: Domain::Model,
                 words: 1,
-                digest: Self::COMMITMENT,
+                digest: Form::COMMITMENT,
             }],
             ..Self::default()
         }
@@ -202,14 +179,13 @@ impl Builder<'_> {
         }))
     }
 
-    /// Packs lanes of `rows` rows each into instances (`None`) or a message, as many to a word
-    /// as fit.
+    /// Packs lanes of `rows` rows each into a message, as many to a word as fit.
     pub fn pack(
         &mut self,
         lanes: Vec<Lane>,
         rows: usize,
         variable: Variable,
-        message: Option<usize>,
+        message: usize,
     ) -> Result<(), LayoutError> {
         let mut group: Vec<Lane> = Vec::new();
         for lane in lanes {
@@ -217,22 +193,31 @@ impl Builder<'_> {
             // A sum that saturates is more than a word has.
             if bits.fold(0, u32::saturating_add) > WORD_BITS && !group.is_empty() {
                 let full = std::mem::take(&mut group);
-                self.pack_group(full, rows, variable, message)?;
+                let end = self.end_of(message);
+                self.pack_group(full, rows, variable, end)?;
             }
             group.push(lane);
         }
         if !group.is_empty() {
-            self.pack_group(group, rows, variable, message)?;
+            let end = self.end_of(message);
+            self.pack_group(group, rows, variable, end)?;
         }
         Ok(())
     }
 
+    /// The place after the last word of a message.
+    fn end_of(&self, message: usize) -> Place {
+        let index = self.statement.messages[message].words;
+        Place::Message { message, index }
+    }
+
+    /// Packs lanes into words, the first of them at this place.
     fn pack_group(
         &mut self,
         lanes: Vec<Lane>,
         rows: usize,
         variable: Variable,
-        message: Option<usize>,
+        first: Place,
     ) -> Result<(), LayoutError> {
         let width = (size(rows) * self.shape.data).get()?;
         // Beyond that a word would have two decodings.
@@ -245,21 +230,19 @@ impl Builder<'_> {
             ));
         }
         let words = lanes.iter().map(|lane| lane.cells).max().unwrap_or(0);
-        let Statement {
-            words: places,
-            messages,
-            instances,
-            ..
-        } = &mut self.statement;
-        let first_word = places.len();
-        let next = match message {
-            None => instances,
-            Some(message) => &mut messages[message].words,
+        let first_word = self.statement.words.len();
+        let from = match first {
+            Place::Instance(first) => first,
+            Place::Message { index, .. } => index,
         };
-        let first = std::mem::replace(next, (size(*next) + words).get()?);
-        places.extend((first..*next).map(|index| match message {
-            None => Place::Instance(index),
-            Some(message) => Place::Message { message, index },
+        let end = (size(from) + words).get()?;
+        if let Place::Message { message, .. } = first {
+            self.statement.messages[message].words = end;
+        }
+        let places = &mut self.statement.words;
+        places.extend((from..end).map(|index| match first {
+            Place::Instance(_) => Place::Instance(index),
+            Place::Message { message, .. } => Place::Message { message, index },
         }));
         let all = first_word..places.len();
         let challenge = self.challenge(variable);
@@ -328,32 +311,33 @@ impl Builder<'_> {
                 "declare a range that its words hold",
             ));
         }
-        let first = self.statement.instances;
-        let shown = (visibility != Visibility::Private).then_some(first);
-        let packing = shown.map(|_| self.statement.packings.len());
+        let encoding = Encoding {
+            lo: offset,
+            bits: self.packed_bits(limbs)?,
+            words: geometry.width(),
+        };
+        let encoding = stated.then_some(encoding);
+        let form = &mut self.statement.form;
+        let exposed = form.next(self.graph, tensor, visibility, encoding)?;
+        let Some(instance) = exposed.instance else {
+            return Ok(exposed);
+        };
+        let first = match (exposed.message, exposed.domain()) {
+            (Some(message), Some(domain)) => {
+                // The salt is before the words.
+                self.statement.messages.push(Message {
+                    domain,
+                    words: 1,
+                    digest: instance,
+                });
+                Place::Message { message, index: 1 }
+            }
+            _ => Place::Instance(instance),
+        };
         let lanes = self.lanes(limbs, geometry.segments, geometry.width(), 0)?;
         let lanes = lanes.collect();
-        match visibility {
-            Visibility::Private => {}
-            Visibility::Public => self.pack_group(lanes, geometry.rows, geometry.variable, None)?,
-            Visibility::Hashed => {
-                let message = self.statement.messages.len();
-                self.statement.instances = (size(first) + 1).get()?;
-                self.statement.messages.push(Message {
-                    domain: Domain::Tensor(message as u32),
-                    words: 1,
-                    digest: first,
-                });
-                self.pack_group(lanes, geometry.rows, geometry.variable, Some(message))?;
-            }
-        }
-        Ok(Exposed {
-            tensor,
-            visibility,
-            packing,
-            offset,
-            instance: shown,
-        })
+        self.pack_group(lanes, geometry.rows, geometry.variable, first)?;
+        Ok(exposed)
     }
 
     /// Whether all of a range, and the zero or the offset that stands for no element, is in the bits that

@@ -40,6 +40,8 @@ pub struct Cost {
     pub proof_bytes: usize,
     /// Commitments that a verifier handles: witness, fixed, permutation.
     pub commitments: usize,
+    /// Bytes of memory that its verifying key takes to make, at least.
+    pub keygen_bytes: u64,
 }
 
 const QUOTIENT_PIECES: i128 = crate::circuit::DEGREE as i128 - 1;
@@ -87,6 +89,11 @@ impl Cost {
             prove_cpu_s,
             proof_bytes: bounded(32 * (points + evaluations)),
             commitments: bounded(points + fixed + permuted),
+            keygen_bytes: (1u64 << shape.k).saturating_mul(
+                KEYGEN_ROW.saturating_add(
+                    KEYGEN_CELL.saturating_mul(bounded(fixed + t + permuted) as u64),
+                ),
+            ),
         }
     }
 
@@ -108,6 +115,9 @@ impl Cost {
     }
 }
 
+/// Bytes that a row of the SRS, and a cell of a fixed or permuted column, take while keys are made.
+const KEYGEN_ROW: u64 = 128;
+const KEYGEN_CELL: u64 = 48;
 /// Bytes of a proof that [`Goal::Prove`] may take: so many, or more for each CPU second of a proof
 /// that takes long anyway, as those of batches do.
 const PROOF_LIMIT: f64 = 3_360.0;

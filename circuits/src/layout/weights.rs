@@ -159,7 +159,7 @@ impl Builder<'_> {
     pub fn commit_weights(&mut self) -> Result<(), LayoutError> {
         for (rows, mut lanes) in std::mem::take(&mut self.committed) {
             lanes.sort_by_key(|lane| std::cmp::Reverse(lane.cells));
-            self.pack(lanes, rows, Variable::Channel, Some(Statement::MODEL))?;
+            self.pack(lanes, rows, Variable::Channel, Statement::MODEL)?;
         }
         Ok(())
     }

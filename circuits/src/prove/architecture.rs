@@ -14,11 +14,11 @@ use crate::{
         Graph,
     },
     import::{without_values, Source},
-    layout::{self, Goal, Plan, Shape, Visibilities},
+    layout::{self, Encodings, Form, Goal, Plan, Shape, Visibilities},
 };
 
 /// Version of the file format.
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 /// Largest architecture file that is read.
 const MAX_FILE: u64 = 64 << 20;
 
@@ -37,6 +37,8 @@ pub struct Architecture {
     pub shape: Shape,
     /// What of inputs and outputs is seen.
     pub visibilities: Visibilities,
+    /// How inputs and outputs stand in the words of statements.
+    pub words: Encodings,
     /// The model's ports as its file declares them.
     pub source: Source,
     /// The integer graph.
@@ -58,6 +60,7 @@ impl Architecture {
             optimised_for: goal,
             shape: plan.shape,
             visibilities,
+            words: plan.statement.form.encodings(),
             source,
             graph,
         };
@@ -65,8 +68,9 @@ impl Architecture {
         Ok((architecture, Arc::new(plan)))
     }
 
-    /// The layout.
-    pub fn plan(&self) -> Result<Arc<Plan>, ProveError> {
+    /// What its statements consist of: all that verifying needs beside the key, so that it costs no more than the file
+    /// and the statement are large. Whether a layout has it so is asked where keys are made ([`Self::plan`]).
+    pub fn form(&self) -> Result<Form, ProveError> {
         self.graph
             .validate()
             .and_then(|()| self.graph.check_ranges())
@@ -74,8 +78,26 @@ impl Architecture {
         check_ports(&self.source, &self.graph)?;
         check_visibilities(&self.graph, &self.visibilities)?;
         check_shape(&self.shape)?;
+        let form = Form::of(&self.graph, &self.visibilities, &self.words, &self.shape)?;
+        Ok(form)
+    }
+
+    /// The layout.
+    ///
+    /// # Errors
+    /// Where the file is not one that keys can be made of, or its statements are not those of the layout.
+    pub fn plan(&self) -> Result<Arc<Plan>, ProveError> {
+        let declared = self.form()?;
         layout::within_reach(&self.graph)?;
         let mut plan = Plan::new(&self.graph, &self.visibilities, self.shape)?;
+        let own = &plan.statement.form;
+        if declared != *own {
+            return Err(ProveError::Invalid(format!(
+                "words: expected {:?}, as the layout has them, got {:?}",
+                own.encodings(),
+                self.words
+            )));
+        }
         plan.configuration = self.digest()?;
         Ok(Arc::new(plan))
     }

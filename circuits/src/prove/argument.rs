@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use halo2_proofs::{
     halo2curves::bn256::{Bn256, Fr, G1Affine},
-    plonk::{keygen_pk2, verify_proof, ProvingKey, VerifyingKey},
+    plonk::{keygen_pk2, keygen_vk_custom, verify_proof, ProvingKey, VerifyingKey},
     poly::{
-        commitment::ParamsProver,
+        commitment::{Params as _, ParamsProver},
         kzg::{
             commitment::{KZGCommitmentScheme, ParamsKZG},
             multiopen::VerifierSHPLONK,
@@ -46,6 +46,16 @@ pub fn keygen(
 ) -> Result<ProvingKey<G1Affine>, ProveError> {
     let circuit = ModelCircuit::for_keys(plan.clone());
     keygen_pk2(params, &circuit, false).map_err(|error| ProveError::Backend(error.to_string()))
+}
+
+/// Makes the verifying key of a plan alone.
+pub fn keygen_verifier(
+    params: &ParamsKZG<Bn256>,
+    plan: &Arc<Plan>,
+) -> Result<VerifyingKey<G1Affine>, ProveError> {
+    let circuit = ModelCircuit::for_keys(plan.clone());
+    keygen_vk_custom(params, &circuit, false)
+        .map_err(|error| ProveError::Backend(error.to_string()))
 }
 
 type Poseidon<S> = PoseidonTranscript<NativeLoader, S>;
@@ -101,6 +111,18 @@ where
     .map_err(|error| ProveError::Backend(error.to_string()))
 }
 
+/// Fails unless the SRS says that it is of as many rows as the key. halo2's verifier takes the rows' number from the one and
+/// their root of unity from the other: where they differ, constraints hold on a few rows only.
+fn same_rows(params: &ParamsKZG<Bn256>, vk: &VerifyingKey<G1Affine>) -> Result<(), ProveError> {
+    let [srs, key] = [params.k(), vk.get_domain().k()];
+    if srs == key {
+        return Ok(());
+    }
+    Err(ProveError::Invalid(format!(
+        "the verifying key is of 2^{key} rows, the SRS of 2^{srs}: an SRS of k = {key} is needed"
+    )))
+}
+
 /// Checks an argument, which must be exactly `proof`: no byte more.
 pub fn verify(
     params: &ParamsKZG<Bn256>,
@@ -108,7 +130,8 @@ pub fn verify(
     instances: &[Fr],
     proof: &[u8],
     kind: Transcript,
-) -> Result<(), Rejected> {
+) -> Result<(), ProveError> {
+    same_rows(params, vk)?;
     let mut unread = proof;
     match kind {
         Transcript::Poseidon => {
@@ -120,7 +143,7 @@ pub fn verify(
     if unread.is_empty() {
         Ok(())
     } else {
-        Err(rejected("bytes after the end of the proof"))
+        Err(rejected("bytes after the end of the proof").into())
     }
 }
 
@@ -156,10 +179,15 @@ fn rejected(reason: &str) -> Rejected {
 }
 
 /// The verifier's protocol, as aggregation and code generation read it.
+///
+/// # Errors
+/// If the SRS is not of the key's size.
 pub fn protocol(
     params: &ParamsKZG<Bn256>,
     vk: &VerifyingKey<G1Affine>,
     instances: usize,
-) -> PlonkProtocol<G1Affine> {
-    compile(params, vk, Config::kzg().with_num_instance(vec![instances]))
+) -> Result<PlonkProtocol<G1Affine>, ProveError> {
+    same_rows(params, vk)?;
+    let config = Config::kzg().with_num_instance(vec![instances]);
+    Ok(compile(params, vk, config))
 }

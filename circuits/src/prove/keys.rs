@@ -50,13 +50,7 @@ pub fn digest(vk: &VerifyingKey<G1Affine>) -> Word {
 impl Keys {
     /// Derives the keys of a layout.
     pub fn new(plan: &Arc<Plan>, srs: &Srs) -> Result<Self, ProveError> {
-        if srs.k() != plan.shape.k {
-            return Err(ProveError::Invalid(format!(
-                "the circuit needs an SRS of k = {}, this one has k = {}",
-                plan.shape.k,
-                srs.k()
-            )));
-        }
+        check_size(plan, srs)?;
         let pk = argument::keygen(&srs.params, plan)?;
         Ok(Self {
             prepared: Prepared::new(&pk),
@@ -114,7 +108,28 @@ impl Keys {
     }
 }
 
+fn check_size(plan: &Plan, srs: &Srs) -> Result<(), ProveError> {
+    if srs.k() == plan.shape.k {
+        return Ok(());
+    }
+    Err(ProveError::Invalid(format!(
+        "the circuit needs an SRS of k = {}, this one has k = {}",
+        plan.shape.k,
+        srs.k()
+    )))
+}
+
 impl Verifier {
+    /// Derives the verifying key of a layout alone.
+    pub fn new(plan: &Arc<Plan>, srs: &Srs) -> Result<Self, ProveError> {
+        check_size(plan, srs)?;
+        Ok(Self {
+            vk: argument::keygen_verifier(&srs.params, plan)?,
+            srs: srs.fingerprint(),
+            provenance: srs.provenance.clone(),
+        })
+    }
+
     /// Reads a verifying key of `architecture`.
     pub fn load(path: &Path, architecture: &Architecture) -> Result<Self, ProveError> {
         let payload = read_container(path, Kind::VerifyingKey, VERSION)?;

@@ -15,10 +15,10 @@ use crate::{
     graph::{
         exec::{self, ExecError},
         ops::GraphError,
-        TensorId, Weights,
+        Graph, TensorId, Weights,
     },
     import::without_values,
-    layout::{Plan, Statement},
+    layout::{Form, Plan},
 };
 
 const VERSION: u32 = 1;
@@ -48,6 +48,18 @@ impl Opening {
         }
     }
 
+    /// Fails unless it has the weights that the graph reads: their number, within their ranges.
+    pub fn fits(&self, graph: &Graph) -> Result<(), ProveError> {
+        let read = graph
+            .nodes
+            .iter()
+            .flat_map(|node| node.op.weight_operands());
+        for id in read {
+            exec::checked_weights(graph, &self.weights, id)?;
+        }
+        Ok(())
+    }
+
     /// The commitment C that every proof with this opening states. It does not depend on the input, so any input
     /// will do.
     ///
@@ -72,13 +84,7 @@ impl Opening {
             Ok(_) | Err(ExecError::Undefined(_)) => {}
             Err(error) => return Err(error.into()),
         }
-        for id in graph
-            .nodes
-            .iter()
-            .flat_map(|node| node.op.weight_operands())
-        {
-            exec::checked_weights(graph, &self.weights, id)?;
-        }
+        self.fits(graph)?;
         let values = |id: TensorId| {
             let input = graph.inputs.iter().position(|input| *input == id);
             input
@@ -89,7 +95,7 @@ impl Opening {
         let mut salts = vec![self.salt];
         salts.resize_with(plan.statement.messages.len(), Default::default);
         let witness = Witness::of_given(plan, &values, salts, Fr::zero())?;
-        let word = witness.instances.get(Statement::COMMITMENT).copied();
+        let word = witness.instances.get(Form::COMMITMENT).copied();
         Ok(Word(word.ok_or_else(|| {
             WitnessError::Layout("the circuit states no commitment".into())
         })?))

@@ -21,7 +21,7 @@ use crate::{
     circuit::{Witness, WitnessError},
     files::{read_container, write_container, Kind},
     graph::{exec, TensorId, Visibility},
-    layout::{self, Plan},
+    layout::{Exposed, Form, Plan},
     srs::Srs,
 };
 
@@ -90,10 +90,10 @@ pub fn prove(
     check_outputs(plan, &witness, &trace, graph)?;
 
     let statement = Statement {
-        commitment: Word(witness.instances[layout::Statement::COMMITMENT]),
+        commitment: Word(witness.instances[Form::COMMITMENT]),
         context: Word(request.context),
-        inputs: exposures(&plan.statement.inputs, &witness, &trace),
-        outputs: exposures(&plan.statement.outputs, &witness, &trace),
+        inputs: exposures(&plan.statement.form.inputs, &witness, &trace),
+        outputs: exposures(&plan.statement.form.outputs, &witness, &trace),
     };
     let proof = Proof {
         verifying_key: keys.digest(),
@@ -109,7 +109,7 @@ pub fn prove(
         statement,
     };
     // A fault of this machine must not be published as a proof.
-    proof.verify(architecture, plan, srs, keys.pk.get_vk())?;
+    proof.verify(&plan.statement.form, srs, keys.pk.get_vk())?;
     Ok((proof, salts.split_off(1).into_iter().map(Word).collect()))
 }
 
@@ -150,11 +150,7 @@ fn check_outputs(
     Ok(())
 }
 
-fn exposures(
-    exposed: &[layout::Exposed],
-    witness: &Witness,
-    trace: &[Option<Vec<i64>>],
-) -> Vec<Exposure> {
+fn exposures(exposed: &[Exposed], witness: &Witness, trace: &[Option<Vec<i64>>]) -> Vec<Exposure> {
     exposed
         .iter()
         .map(|exposed| match (exposed.visibility, exposed.instance) {
@@ -187,7 +183,7 @@ fn check_srs(what: &str, expected: [u8; 32], srs: &Srs) -> Result<(), ProveError
 }
 
 impl Proof {
-    /// Checks the proof against a verifying key of `architecture`.
+    /// Checks the proof against the verifying key of a model whose statements have this form.
     ///
     /// 1. The proof names this key.
     /// 2. The statement, in the clear, is encoded into the instances.
@@ -198,8 +194,7 @@ impl Proof {
     /// else means that it could not be checked.
     pub fn verify(
         &self,
-        architecture: &Architecture,
-        plan: &Plan,
+        form: &Form,
         srs: &Srs,
         vk: &VerifyingKey<G1Affine>,
     ) -> Result<(), ProveError> {
@@ -213,38 +208,27 @@ impl Proof {
             }
             .into());
         }
-        let instances = self.statement.instances(architecture, plan)?;
-        Ok(argument::verify(
-            &srs.params,
-            vk,
-            &instances,
-            &self.argument,
-            self.transcript,
-        )?)
+        let instances = self.statement.instances(form)?;
+        argument::verify(&srs.params, vk, &instances, &self.argument, self.transcript)
     }
 
     /// The proof as the aggregation takes it.
     pub fn snark(
         &self,
-        architecture: &Architecture,
-        plan: &Plan,
+        form: &Form,
         srs: &Srs,
         vk: &VerifyingKey<G1Affine>,
     ) -> Result<Snark, ProveError> {
         self.expect(Transcript::Poseidon, "aggregated")?;
-        let instances = self.statement.instances(architecture, plan)?;
-        let protocol = argument::protocol(&srs.params, vk, instances.len());
+        let instances = self.statement.instances(form)?;
+        let protocol = argument::protocol(&srs.params, vk, instances.len())?;
         Ok(Snark::new(protocol, vec![instances], self.argument.clone()))
     }
 
     /// The proof's public values, as a contract of its verifying key takes them before the argument.
-    pub fn direct_instances(
-        &self,
-        architecture: &Architecture,
-        plan: &Plan,
-    ) -> Result<Vec<Fr>, ProveError> {
+    pub fn direct_instances(&self, form: &Form) -> Result<Vec<Fr>, ProveError> {
         self.expect(Transcript::Keccak, "checked by a contract as it is")?;
-        self.statement.instances(architecture, plan)
+        self.statement.instances(form)
     }
 
     fn expect(&self, transcript: Transcript, purpose: &str) -> Result<(), ProveError> {

@@ -5,11 +5,10 @@
 use halo2_proofs::halo2curves::{bn256::Fr, ff::PrimeField};
 use serde::{de::Error as _, Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Architecture, ProveError};
+use super::ProveError;
 use crate::{
-    circuit::pack_values,
-    graph::{TensorId, Visibility},
-    layout::{self, Exposed, Plan},
+    graph::{Interval, Visibility},
+    layout::{Exposed, Form},
 };
 
 /// A field element, as 0x and 64 hexadecimal digits, big-endian.
@@ -95,64 +94,37 @@ pub struct Statement {
 impl Statement {
     /// The statement's instances. Every value must have its declared shape and range, so that
     /// a statement has one encoding only.
-    pub fn instances(
-        &self,
-        architecture: &Architecture,
-        plan: &Plan,
-    ) -> Result<Vec<Fr>, ProveError> {
-        let layout = &plan.statement;
-        let mut instances = vec![Fr::zero(); layout.instances];
-        instances[layout::Statement::COMMITMENT] = self.commitment.0;
-        instances[layout::Statement::CONTEXT] = self.context.0;
-        for (kind, exposures, layouts) in [
-            ("input", &self.inputs, &layout.inputs),
-            ("output", &self.outputs, &layout.outputs),
+    pub fn instances(&self, form: &Form) -> Result<Vec<Fr>, ProveError> {
+        let mut instances = vec![self.commitment.0, self.context.0];
+        for (kind, exposures, all) in [
+            ("input", &self.inputs, &form.inputs),
+            ("output", &self.outputs, &form.outputs),
         ] {
-            if exposures.len() != layouts.len() {
+            if exposures.len() != all.len() {
                 return Err(ProveError::Invalid(format!(
                     "the statement has {} {kind}s, the model has {}",
                     exposures.len(),
-                    layouts.len()
+                    all.len()
                 )));
             }
-            for (index, (exposure, exposed)) in exposures.iter().zip(layouts).enumerate() {
+            for (index, (exposure, exposed)) in exposures.iter().zip(all).enumerate() {
                 let place = format!("{kind} {index}");
-                expose(
-                    architecture,
-                    plan,
-                    &place,
-                    exposure,
-                    exposed,
-                    &mut instances,
-                )?;
+                instances.extend(words(&place, exposure, exposed)?);
             }
         }
         Ok(instances)
     }
 }
 
-fn expose(
-    architecture: &Architecture,
-    plan: &Plan,
-    place: &str,
-    exposure: &Exposure,
-    exposed: &Exposed,
-    instances: &mut [Fr],
-) -> Result<(), ProveError> {
-    match (exposure, exposed.visibility, exposed.instance) {
-        (Exposure::Public(values), Visibility::Public, Some(first)) => {
-            check_values(architecture, place, exposed.tensor, values)?;
-            let words = pack_values(plan, exposed, values);
-            for (instance, word) in instances[first..].iter_mut().zip(words) {
-                *instance = word;
-            }
-            Ok(())
+/// The instances of an input or output.
+fn words(place: &str, exposure: &Exposure, exposed: &Exposed) -> Result<Vec<Fr>, ProveError> {
+    match (exposure, exposed.visibility) {
+        (Exposure::Public(values), Visibility::Public) => {
+            check_values(place, exposed, values)?;
+            Ok(exposed.pack(values))
         }
-        (Exposure::Hashed(digest), Visibility::Hashed, Some(first)) => {
-            instances[first] = digest.0;
-            Ok(())
-        }
-        (Exposure::Private, Visibility::Private, _) => Ok(()),
+        (Exposure::Hashed(digest), Visibility::Hashed) => Ok(vec![digest.0]),
+        (Exposure::Private, Visibility::Private) => Ok(Vec::new()),
         _ => Err(ProveError::Invalid(format!(
             "statement, {place}: expected it {}, got it {}",
             name(exposed.visibility),
@@ -173,30 +145,20 @@ fn name(visibility: Visibility) -> &'static str {
     }
 }
 
-fn check_values(
-    architecture: &Architecture,
-    place: &str,
-    id: TensorId,
-    values: &[i64],
-) -> Result<(), ProveError> {
-    let tensor = &architecture.graph.tensors[id.0];
-    let expected: usize = tensor.shape.iter().product();
-    if values.len() != expected {
+fn check_values(place: &str, exposed: &Exposed, values: &[i64]) -> Result<(), ProveError> {
+    let Interval { lo, hi } = exposed.range;
+    if values.len() != exposed.elements {
         return Err(ProveError::Invalid(format!(
-            "statement, {place}: expected {expected} values (shape {:?}), got {}",
-            tensor.shape,
+            "statement, {place}: expected {} values, got {}",
+            exposed.elements,
             values.len()
         )));
     }
-    let range = tensor.range;
-    match values
-        .iter()
-        .position(|value| !(range.lo..=range.hi).contains(value))
-    {
+    let outside = |value: &i64| !(lo..=hi).contains(value);
+    match values.iter().enumerate().find(|(_, value)| outside(value)) {
         None => Ok(()),
-        Some(index) => Err(ProveError::Invalid(format!(
-            "statement, {place}, element {index}: {} is outside [{}, {}]",
-            values[index], range.lo, range.hi
+        Some((index, value)) => Err(ProveError::Invalid(format!(
+            "statement, {place}, element {index}: {value} is outside [{lo}, {hi}]"
         ))),
     }
 }

@@ -21,6 +21,7 @@ use snark_verifier::{
 };
 use std::{cell::RefCell, sync::OnceLock};
 use two_phase::TwoPhase;
+use zkml_circuits::layout::Encoding;
 use zkml_evm_verifier::{
     check::build,
     codegen::{Labels, VerifierSource},
@@ -88,10 +89,12 @@ pub fn pack(tensor: &Tensor, values: &[i64]) -> Vec<U256> {
     } else {
         lo
     };
-    assert_eq!(
-        pad,
-        i128::from(zkml_circuits::circuit::pad(tensor.lo, tensor.bits.into()))
-    );
+    let encoding = Encoding {
+        lo: tensor.lo,
+        bits: tensor.bits.into(),
+        words: m,
+    };
+    assert_eq!(pad, i128::from(encoding.pad()));
     let element = |e: usize| values.get(e).map_or(pad, |x| i128::from(*x));
     let shifted = |e, t| U256::from((element(e) - lo) as u128) << (bits * (s - 1 - t));
     (0..m)

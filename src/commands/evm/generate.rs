@@ -144,8 +144,9 @@ pub fn run(args: &GenerateArgs, ui: &Ui) -> Result<Value> {
 
 /// Whether the model's own contract is predicted to be the better one.
 fn direct_is_better(set: &Verifying, columns: usize, ui: &Ui) -> Result<bool> {
-    let own = direct(&set.plan);
-    let other = aggregated(&[&set.plan], columns);
+    let shape = &set.architecture.shape;
+    let own = direct(shape, &set.form);
+    let other = aggregated(shape, &set.form, columns);
     let gas = |cost: &ContractCost| cost.fits().then_some(cost.gas_osaka);
     let (own, other) = (gas(&own), other.as_ref().and_then(gas));
     let text = |gas: Option<u64>| gas.map_or("too large".to_owned(), grouped);

@@ -113,7 +113,9 @@ fn verifies(
     let derived = architecture.plan().unwrap();
     let again = Keys::new(&derived, &srs).unwrap();
     let vk = again.pk.get_vk();
-    proof.verify(architecture, &derived, &srs, vk).is_ok()
+    proof
+        .verify(&architecture.form().unwrap(), &srs, vk)
+        .is_ok()
 }
 
 /// An attack that works without a rule, and with it does not.

@@ -25,7 +25,7 @@ use aggregated::aggregated;
 use check::Checker;
 use game::{Game, Outcome};
 pub use prover::give;
-pub use statement::{architecture, stated, Attack};
+pub use statement::{architecture, packing, stated, Attack};
 
 /// How many graphs are tried unless asked otherwise.
 const GRAPHS: u64 = 300;

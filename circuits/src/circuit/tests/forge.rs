@@ -214,7 +214,7 @@ pub fn real_cheats(mut model: Model, shape: Shape) {
     assert!(accepts(honest.clone(), &honest.instances));
     // Another context: only the transcript reads it.
     let mut other = honest.instances.clone();
-    other[crate::layout::Statement::CONTEXT] += Fr::ONE;
+    other[crate::layout::Form::CONTEXT] += Fr::ONE;
     assert!(!accepts(honest.clone(), &other));
     // A cell of each step, one unit off, words and digests made to match.
     for step in &plan.steps {

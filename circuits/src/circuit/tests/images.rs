@@ -5,10 +5,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 
 use super::fixtures::*;
-use crate::{
-    circuit::pack_values,
-    graph::{exec, Clamp, Op, TensorId, Window},
-};
+use crate::graph::{exec, Clamp, Op, TensorId, Window};
 
 const CLAMPS: [Option<Clamp>; 5] = [
     None,
@@ -235,8 +232,8 @@ fn outputs_below_zero() {
             let inputs = model.random_input();
             let trace = exec::run(&model.graph, &model.weights, &inputs).unwrap();
             let values = &exec::outputs(&model.graph, &trace)[0];
-            let exposed = &plan.statement.outputs[0];
-            let words = pack_values(&plan, exposed, values);
+            let exposed = &plan.statement.form.outputs[0];
+            let words = exposed.pack(values);
             let from = exposed.instance.unwrap();
             let instances = model.witness(&plan, &inputs).instances.clone();
             assert_eq!(instances[from..from + words.len()], words);

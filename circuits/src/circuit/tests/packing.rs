@@ -10,12 +10,15 @@ use halo2_proofs::halo2curves::{bn256::Fr, ff::PrimeField};
 
 use super::{
     cheats::{forged, Blocks},
-    enemy::graphs::{self, Declared},
+    enemy::{
+        graphs::{self, Declared},
+        packing,
+    },
     fixtures::*,
     reject::failures,
 };
 use crate::{
-    circuit::{pack_values, witness::plan_words, ModelCircuit, Purpose, Witness},
+    circuit::{witness::plan_words, ModelCircuit, Purpose, Witness},
     graph::Op,
     layout::{Plan, Step, WORD_BITS},
 };
@@ -68,18 +71,19 @@ fn words_hold_consecutive_elements() {
     let statement = &plan.statement;
     let mut expected = witness.instances[..2].to_vec();
     for (exposed, values) in [
-        (&statement.inputs[0], &inputs[0]),
-        (&statement.outputs[0], &outputs),
+        (&statement.form.inputs[0], &inputs[0]),
+        (&statement.form.outputs[0], &outputs),
     ] {
-        let packing = &statement.packings[exposed.packing.unwrap()];
+        let packing = packing(&plan, exposed).unwrap();
         let m = packing.rows * plan.shape.data;
-        let packed = words(values, exposed.offset, packing.lanes[0].bits, m);
-        assert_eq!(pack_values(&plan, exposed, values), packed);
+        let lo = exposed.encoding.unwrap().lo;
+        let packed = words(values, lo, packing.lanes[0].bits, m);
+        assert_eq!(exposed.pack(values), packed);
         expected.extend(packed);
     }
     assert_eq!(witness.instances, expected);
     // The output is exposed where it was computed.
-    let packing = &statement.packings[statement.outputs[0].packing.unwrap()];
+    let packing = packing(&plan, &statement.form.outputs[0]).unwrap();
     assert_eq!(packing.lanes[0].limbs, home.limbs);
 }
 
@@ -146,36 +150,36 @@ fn words_and_tensors_are_one_to_one() {
         };
         plans += 1;
         changed += usize::from(declared != Declared::Honest);
-        let exposed = plan.statement.inputs.iter().chain(&plan.statement.outputs);
-        for exposed in exposed.filter(|exposed| exposed.packing.is_some()) {
+        let form = &plan.statement.form;
+        let exposed = form.inputs.iter().chain(&form.outputs);
+        for exposed in exposed.filter(|exposed| exposed.encoding.is_some()) {
+            let lo = exposed.encoding.unwrap().lo;
             let tensor = &model.graph.tensors[exposed.tensor.0];
-            let (lo, hi) = (tensor.range.lo, tensor.range.hi);
+            let range = tensor.range;
             let draw = |_| match rng.gen_range(0..3) {
-                0 => lo,
-                1 => hi,
-                _ => rng.gen_range(lo..=hi),
+                0 => range.lo,
+                1 => range.hi,
+                _ => rng.gen_range(range.lo..=range.hi),
             };
             let count = tensor.shape.iter().product::<usize>();
             let values: Vec<i64> = (0..count).map(draw).collect();
-            let packing = &plan.statement.packings[exposed.packing.unwrap()];
+            let packing = packing(&plan, exposed).unwrap();
             let bits = packing.lanes[0].bits;
             assert!(packing.lanes.len() as u32 * bits <= WORD_BITS);
-            let decoded = pack_values(&plan, exposed, &values)
-                .into_iter()
-                .flat_map(|word| {
-                    let word = BigUint::from_bytes_le(word.to_repr().as_ref());
-                    let lanes = (0..packing.lanes.len() as u32).rev();
-                    let mask = (BigUint::from(1u8) << bits) - 1u8;
-                    lanes.map(move |t| i128::try_from((&word >> (bits * t)) & &mask).unwrap())
-                });
-            let decoded: Vec<i128> = decoded.map(|v| v + i128::from(exposed.offset)).collect();
+            let decoded = exposed.pack(&values).into_iter().flat_map(|word| {
+                let word = BigUint::from_bytes_le(word.to_repr().as_ref());
+                let lanes = (0..packing.lanes.len() as u32).rev();
+                let mask = (BigUint::from(1u8) << bits) - 1u8;
+                lanes.map(move |t| i128::try_from((&word >> (bits * t)) & &mask).unwrap())
+            });
+            let decoded: Vec<i128> = decoded.map(|v| v + i128::from(lo)).collect();
             let (own, pads) = decoded.split_at(count);
             assert!(own.iter().eq(values
                 .iter()
                 .map(|v| i128::from(*v))
                 .collect::<Vec<_>>()
                 .iter()));
-            let pad = i128::from(exposed.offset.max(0));
+            let pad = i128::from(lo.max(0));
             assert!(pads.iter().all(|v| *v == pad), "seed {seed}: {pads:?}");
         }
     }

@@ -172,12 +172,12 @@ fn right_output_under_a_wrong_statement() {
     let plan = model.plan(the_shape());
     let inputs = model.random_input();
     let witness = model.witness(&plan, &inputs);
-    for row in 0..plan.statement.instances {
+    for row in 0..plan.statement.form.instances {
         let mut instances = witness.instances.clone();
         instances[row] += Fr::one();
         let circuit =
             ModelCircuit::with_witness(plan.clone(), witness.clone(), Purpose::Constraints);
-        let expected = if row == crate::layout::Statement::CONTEXT {
+        let expected = if row == crate::layout::Form::CONTEXT {
             // Bound by the transcript only: see the real prover's tests.
             set(&[])
         } else {

@@ -178,7 +178,7 @@ impl Builder<'_> {
             self.fix_zero(&limbs, range.lo.min(0), &pads)?;
         }
         let exposed = self.expose(id, visibility, &limbs, range.lo, geometry)?;
-        self.statement.inputs.push(exposed);
+        self.statement.form.inputs.push(exposed);
         self.homes[id.0] = Some(Home {
             limbs,
             offset: range.lo,
@@ -208,7 +208,7 @@ impl Builder<'_> {
             }
         }
         let exposed = self.expose(id, visibility, &home.limbs, home.offset, home.geometry)?;
-        self.statement.outputs.push(exposed);
+        self.statement.form.outputs.push(exposed);
         Ok(())
     }
 

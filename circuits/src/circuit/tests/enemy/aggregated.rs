@@ -22,7 +22,7 @@ fn public(slots: &[Slot<'_>]) -> Option<Vec<Fr>> {
     let mut values = Vec::new();
     for (attack, statement) in slots {
         values.push(attack.plan.configuration);
-        values.extend(statement.instances(attack.architecture, attack.plan).ok()?);
+        values.extend(statement.instances(&attack.plan.statement.form).ok()?);
     }
     Some(values)
 }

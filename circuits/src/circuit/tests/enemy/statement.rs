@@ -8,10 +8,10 @@ use num_bigint::BigInt;
 use super::super::fixtures::Model;
 use super::{check::Checker, evaluator, prover::read};
 use crate::{
-    circuit::{pack_values, Witness},
+    circuit::Witness,
     graph::{Graph, Role, TensorId, Visibility},
     import::{Format, Layout, Port, Source},
-    layout::{Exposed, Goal, Home, Place, Plan, Shape, Step},
+    layout::{Exposed, Goal, Home, Packing, Place, Plan, Shape, Step},
     prove::{Architecture, Exposure, Statement, Word},
 };
 
@@ -31,14 +31,28 @@ pub fn architecture(model: &Model, shape: Shape) -> Architecture {
         inputs: ports(&model.graph.inputs),
         outputs: ports(&model.graph.outputs),
     };
+    // Whoever writes the file has the words of the layout in it, if there is one.
+    let plan = Plan::new(&model.graph, &model.visibilities, shape);
+    let words = plan.map(|plan| plan.statement.form.encodings());
     Architecture {
-        version: 4,
+        version: 6,
         optimised_for: Goal::Prove,
         shape,
         visibilities: model.visibilities.clone(),
+        words: words.unwrap_or_default(),
         source,
         graph: model.graph.clone(),
     }
+}
+
+/// The packing of an input or output.
+pub fn packing<'a>(plan: &'a Plan, exposed: &Exposed) -> Option<&'a Packing> {
+    let first = match (exposed.message, exposed.instance) {
+        (Some(message), _) => Place::Message { message, index: 1 },
+        (None, instance) => Place::Instance(instance?),
+    };
+    let at = |packing: &&Packing| plan.statement.words.get(packing.first_word) == Some(&first);
+    plan.statement.packings.iter().find(at)
 }
 
 /// What a home's cells say.
@@ -117,8 +131,8 @@ impl<'a> Attack<'a> {
     }
 
     fn exposed(&self) -> impl Iterator<Item = &'a Exposed> {
-        let statement = &self.plan.statement;
-        statement.inputs.iter().chain(&statement.outputs)
+        let form = &self.plan.statement.form;
+        form.inputs.iter().chain(&form.outputs)
     }
 
     fn values(&self, witness: &Witness, exposed: &Exposed) -> Option<Vec<i128>> {
@@ -138,7 +152,7 @@ impl<'a> Attack<'a> {
             })
         });
         let mut exposures = exposures.collect::<Option<Vec<_>>>()?;
-        let outputs = exposures.split_off(self.plan.statement.inputs.len());
+        let outputs = exposures.split_off(self.plan.statement.form.inputs.len());
         Some(Statement {
             commitment: Word(witness.instances[0]),
             context: Word(Fr::from(9)),
@@ -155,7 +169,7 @@ impl<'a> Attack<'a> {
     /// Whether a verifier takes these values for what is public of a witness's statement.
     fn states(&self, witness: &Witness, values: &[Vec<i128>]) -> bool {
         let statement = self.statement(witness, values);
-        let instances = statement.map(|s| s.instances(self.architecture, self.plan));
+        let instances = statement.map(|s| s.instances(&self.plan.statement.form));
         instances.is_some_and(|i| i.is_ok_and(|instances| instances == witness.instances))
     }
 
@@ -166,7 +180,7 @@ impl<'a> Attack<'a> {
             return false;
         };
         let wide = |v: &Vec<i128>| v.iter().map(|v| BigInt::from(*v)).collect::<Vec<_>>();
-        let (inputs, outputs) = values.split_at(self.plan.statement.inputs.len());
+        let (inputs, outputs) = values.split_at(self.plan.statement.form.inputs.len());
         let inputs: Vec<_> = inputs.iter().map(wide).collect();
         let outputs: Vec<_> = outputs.iter().map(wide).collect();
         // Each inference of a batch is one of its own.
@@ -191,13 +205,13 @@ impl<'a> Attack<'a> {
             .zip(values)
             .filter(|(e, _)| hashed(e))
             .all(|(exposed, values)| {
-                let packing = exposed.packing.map(|p| &self.plan.statement.packings[p]);
+                let packing = packing(self.plan, exposed);
                 let values: Option<Vec<i64>> =
                     values.iter().map(|v| i64::try_from(*v).ok()).collect();
                 match (packing, values) {
                     (Some(packing), Some(values)) => {
                         let words = &witness.words[packing.first_word..][..packing.words];
-                        pack_values(self.plan, exposed, &values) == words
+                        exposed.pack(&values) == words
                     }
                     _ => false,
                 }
@@ -220,20 +234,19 @@ impl<'a> Attack<'a> {
         }
         // Other values with the same words: a unit of one is all of the bits of the next.
         for (i, exposed) in self.exposed().enumerate() {
-            let Some(packing) = exposed
-                .packing
+            let Some(encoding) = exposed
+                .encoding
                 .filter(|_| exposed.visibility == Visibility::Public)
             else {
                 continue;
             };
-            let lane = &self.plan.statement.packings[packing].lanes[0];
             for e in 0..values[i].len() {
                 for by in [1, -1] {
                     let mut other = values.clone();
                     other[i][e] += by;
                     let mut others = vec![other.clone()];
                     if let Some(next) = other[i].get_mut(e + 1) {
-                        *next -= by << lane.bits;
+                        *next -= by << encoding.bits;
                         others.push(other);
                     }
                     let mut read = others.into_iter().filter(|v| self.states(witness, v));
