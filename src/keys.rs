@@ -241,3 +241,27 @@ pub fn make_folder(folder: &Path) -> Result<()> {
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zkml_circuits::layout::Clamps;
+
+    /// Not every machine has the hundred gigabytes that a file of a kilobyte can ask for.
+    #[test]
+    fn keys_that_do_not_fit_are_refused() {
+        let shape = |k, data| Shape {
+            k,
+            data,
+            hash_width: 9,
+            limb_bits: 5,
+            clamps: Clamps::ALL,
+            stacked: false,
+        };
+        let large = check_memory(&shape(24, 64), Some(20_000_000_000));
+        let text = large.unwrap_err().to_string();
+        assert!(text.contains("2^24 rows and 64 data columns"), "{text}");
+        assert!(check_memory(&shape(24, 64), None).is_ok());
+        assert!(check_memory(&shape(20, 12), Some(20_000_000_000)).is_ok());
+    }
+}

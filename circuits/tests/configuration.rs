@@ -14,7 +14,7 @@ use zkml_circuits::{
     files::{read_container, write_container, Kind},
     graph::{Interval, Node, Op, Role, Tensor, TensorId, Window},
     import::{self, ImportOptions},
-    layout::{Goal, Plan, Visibilities},
+    layout::{Encoding, Goal, Plan, Visibilities},
     prove::{prove, Architecture, Keys, Opening, Proof, ProveError, Request, Transcript, Verifier},
     srs::Srs,
 };
@@ -283,10 +283,10 @@ fn files_of_earlier_versions_are_refused() {
     assert_eq!(load(&case.value()).unwrap(), case.architecture);
     for (version, expected) in [
         (
-            4,
+            5,
             "made by an earlier version of zkml, run `zkml setup` again",
         ),
-        (6, "made by a later version of zkml"),
+        (7, "made by a later version of zkml"),
     ] {
         let mut config = case.value();
         config["version"] = json!(version);
@@ -315,6 +315,40 @@ fn files_of_earlier_versions_are_refused() {
     refused(Keys::load(&path, &case.architecture).err(), &path);
     let path = older("verifying.key", Kind::VerifyingKey);
     refused(Verifier::load(&path, &case.architecture).err(), &path);
+}
+
+/// Verifying takes the encodings of public values from the file: no key is made of a file that has others than the layout.
+#[test]
+fn words_are_those_of_the_layout() {
+    for goal in [Goal::Prove, Goal::Direct] {
+        let case = Case::new(goal);
+        assert_eq!(case.architecture.form().unwrap(), case.plan.statement.form);
+        let changes: [fn(&mut Encoding); 5] = [
+            |word| word.bits += 1,
+            |word| (word.lo, word.bits) = (word.lo - 1, word.bits + 1),
+            |word| word.words += 1,
+            |word| word.bits -= 1,
+            |word| word.words = usize::MAX,
+        ];
+        for change in changes {
+            for output in [false, true] {
+                let mut architecture = case.architecture.clone();
+                let words = &mut architecture.words;
+                let words = match output {
+                    false => &mut words.inputs,
+                    true => &mut words.outputs,
+                };
+                change(words[0].as_mut().unwrap());
+                let error = architecture.plan().unwrap_err().to_string();
+                assert!(error.contains("words"), "{error}");
+            }
+        }
+        let mut architecture = case.architecture.clone();
+        architecture.words.inputs.push(None);
+        assert!(architecture.form().is_err());
+        architecture.words.inputs = vec![None];
+        assert!(architecture.form().is_err());
+    }
 }
 
 /// A few bytes of a configuration, made by nobody's `setup`, ask for planes of 2^40 cells and for 2^34 steps: it is

@@ -133,7 +133,7 @@ impl Builder<'_> {
     }
 
     /// The layout; an error if the shape has too few rows of a kind, or lacks a gate.
-    fn finish(mut self) -> Result<Plan, LayoutError> {
+    pub(super) fn finish(mut self) -> Result<Plan, LayoutError> {
         let shape = self.shape;
         let tables = self.tables()?;
         let unknown = |block: &&Block| tables.tag(block.range).is_none();

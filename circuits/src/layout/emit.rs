@@ -279,7 +279,7 @@ impl Builder<'_> {
         })
     }
 
-    fn two_sided(
+    pub(super) fn two_sided(
         &mut self,
         values: u64,
         excess: u64,

@@ -25,6 +25,8 @@ pub(crate) mod repairs;
 mod rows;
 mod size;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod weights;
 
 pub use arithmetic::signed as builder_signed;
