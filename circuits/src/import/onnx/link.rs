@@ -18,7 +18,7 @@ use std::collections::{HashMap, HashSet};
 const DEEPEST: usize = 64;
 
 /// Bytes of nodes and names that functions and branches may be expanded to: so many, and this often the file's.
-const EXPANDED: (usize, usize) = (1 << 24, 4);
+const EXPANDED: (usize, usize) = (1 << 22, 4);
 
 /// What a name, a list or a node's other strings take beside their letters.
 const OVERHEAD: usize = 64;

@@ -231,8 +231,8 @@ fn read(bytes: &[u8]) -> Result<Linked, ImportError> {
 
 /// The operator set of the standard domain, if it is named.
 fn standard_opset(sets: &[OperatorSetIdProto]) -> Result<Option<i64>, ImportError> {
-    let standard = sets.iter().filter(|set| link::is_standard(&set.domain));
-    let opset = standard.map(|set| set.version).last();
+    let mut standard = sets.iter().filter(|set| link::is_standard(&set.domain));
+    let opset = standard.next_back().map(|set| set.version);
     if let Some(newer) = opset.filter(|opset| *opset > NEWEST_OPSET) {
         let expected = format!("an operator set up to {NEWEST_OPSET} (export for an older one)");
         return Err(ImportError::malformed("opset_import", expected, newer));
