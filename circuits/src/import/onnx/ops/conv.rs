@@ -114,7 +114,7 @@ fn matmul(importer: &mut Importer, node: &OnnxNode) -> Results {
 
 fn gemm(importer: &mut Importer, node: &OnnxNode) -> Results {
     let (a, b) = (importer.input(node, 0)?, importer.input(node, 1)?);
-    let (a, mut b) = importer.matrices(node, a, b)?;
+    let (a, mut b) = importer.matrices(node, "inputs 0 and 1", a, b)?;
     let (alpha, beta) = (node.float("alpha", 1.0), node.float("beta", 1.0));
     // Into what is known, if it is; else into the product.
     let known = matches!(b, Value::Constant(_));
@@ -164,12 +164,13 @@ impl Importer {
     pub(super) fn matrices(
         &mut self,
         node: &OnnxNode,
+        what: &str,
         mut a: Value,
         mut b: Value,
     ) -> Result<(Value, Value), ImportError> {
         if a.rank() != 2 || b.rank() != 2 {
             let got = format!("{:?} and {:?}", a.shape(), b.shape());
-            return Err(node.bad("operands", "two dimensions", got));
+            return Err(node.bad(what, "two dimensions", got));
         }
         if node.int("transA", 0) != 0 {
             a = self.swapped(&a)?;

@@ -113,7 +113,7 @@ fn gemm(importer: &mut Importer, node: &OnnxNode) -> Results {
     let across = node.int("transB", 0) != 0;
     let a = importer.steps(node, 0, whole)?;
     let b = importer.steps(node, 3, if across { first } else { column })?;
-    let (left, right) = importer.matrices(node, a.x, b.x)?;
+    let (left, right) = importer.matrices(node, "inputs 0 and 3", a.x, b.x)?;
     let mut sum = importer.matmul_of(&left, &right)?;
     if let Some(bias) = importer.maybe(node, 6)? {
         let shape = sum.shape().to_vec();
