@@ -202,12 +202,14 @@ fn fold_scale(draft: &mut Draft<f64>, before: &Op, scale: &Node, counts: &[usize
     let (Op::Conv {
         w,
         bias,
+        div,
         clamp: clamp @ None,
         ..
     }
     | Op::Linear {
         w,
         bias,
+        div,
         clamp: clamp @ None,
         ..
     }) = &mut op
@@ -223,6 +225,10 @@ fn fold_scale(draft: &mut Draft<f64>, before: &Op, scale: &Node, counts: &[usize
     else {
         return None;
     };
+    // Integer weights are exact, and would be none after a factor.
+    if *div == 1 && factors.is_some() {
+        return None;
+    }
     let own = |id: TensorId| counts.get(id.0).is_none_or(|&n| n == 1);
     if !own(*w) || bias.is_some_and(|b| !own(b)) {
         return None;

@@ -10,6 +10,10 @@ use crate::quantise::quantise;
 
 type One = Result<Value, ImportError>;
 
+/// What the scale has fewer bits than is kept of what sums of quantised numbers are multiplied by, beside those that
+/// factors have anyway.
+const STEP_BITS: u32 = 18;
+
 /// Stands for −∞ as a lower bound: below every activation.
 pub(super) const UNBOUNDED: i64 = -(1 << 42);
 
@@ -191,9 +195,9 @@ impl Importer {
     }
 
     /// The scale, or the least power-of-two multiple of it at which the factors keep about as many
-    /// bits as a factor of 1/4 has at the scale: small factors would round to nothing. It follows from the
-    /// declared bound of the largest.
-    pub(super) fn precise_divisor(&mut self, factors: &[f64]) -> i64 {
+    /// bits as a factor of 1/4 has at the scale, or `more`: small factors would round to nothing. It follows from
+    /// the declared bound of the largest.
+    pub(super) fn precise_divisor(&mut self, factors: &[f64], more: u32) -> i64 {
         const FINE: u32 = 40;
         let top = factors.iter().fold(0.0f64, |top, v| top.max(v.abs()));
         let fine = (top * (1u64 << FINE) as f64) as i128;
@@ -201,7 +205,7 @@ impl Importer {
         let declared = self.bounds.declare(&mut self.draft, declared);
         // The largest factor has the highest bit of its bound.
         let highest = (64 - declared.hi.leading_zeros()).saturating_sub(1);
-        let bits = (FINE - 2).saturating_sub(highest).min(20);
+        let bits = (FINE - 2 + more).saturating_sub(highest).min(20);
         self.scale() << bits
     }
 
@@ -227,6 +231,27 @@ impl Importer {
             return Ok(self.mul(&data.clone().into(), &wide.into())?.typed(ty));
         }
         let x = self.expanded(data, &shape)?;
+        Ok(self.weighted_by(&x, array, 0)?.typed(ty))
+    }
+
+    /// `x·factors` for integers and what one of them is, of which more bits are kept than of weights: sums are large,
+    /// and what they are multiplied by is one number for all of them.
+    pub(super) fn rescaled(&mut self, x: &Value, factors: &Value) -> One {
+        match (x, factors) {
+            (Value::Data(data), Value::Constant(array))
+                if !(array.is_public() && array.values.len() == 1) =>
+            {
+                let shape = self.common_shape(&[x, factors])?;
+                let x = self.expanded(data, &shape)?;
+                let more = STEP_BITS.saturating_sub(self.scale().max(1).ilog2());
+                Ok(self.weighted_by(&x, array, more)?.typed(Type::Real))
+            }
+            _ => self.mul(x, factors),
+        }
+    }
+
+    /// Weights as factors, of which `more` bits are kept than of weights.
+    fn weighted_by(&mut self, x: &Data, array: &Array, more: u32) -> One {
         let integer = !array.ty.is_real();
         // At the scale of x where the factors are integers; else at least at the graph's.
         let scale = if integer {
@@ -238,14 +263,14 @@ impl Importer {
         let factors: Vec<f64> = array.values.iter().map(|v| v * ratio).collect();
         let div = match integer {
             true => 1,
-            false => self.precise_divisor(&factors),
+            false => self.precise_divisor(&factors, more),
         };
         let name = self.name.clone();
         let w = (array.shape.clone(), factors);
         let id = self
             .draft
             .broadcast_scale(&name, x.id, Some(&w), None, div, None)?;
-        Ok(self.wrap(id, shape, ty, scale)?.into())
+        Ok(self.wrap(id, x.shape.clone(), x.ty, scale)?.into())
     }
 
     /// The larger, or the smaller.

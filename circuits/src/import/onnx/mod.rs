@@ -7,6 +7,7 @@
 mod arith;
 mod attributes;
 mod bounds;
+mod branches;
 mod build;
 mod curve;
 mod dense;
@@ -14,6 +15,7 @@ mod division;
 mod far;
 mod geometry;
 mod indices;
+mod link;
 mod logic;
 mod moves;
 mod operands;
@@ -39,9 +41,10 @@ use super::{
 use crate::graph::ops::elements;
 use crate::graph::Interval;
 use attributes::OnnxNode;
+use link::Linked;
 use prost::Message;
-use schema::{GraphProto, ModelProto, TensorProto, ValueInfoProto};
-use std::collections::{HashMap, HashSet};
+use schema::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto};
+use std::collections::{BTreeSet, HashMap};
 use value::{inner, Array, Data, Type, Value};
 
 /// The newest operator set whose definitions are known here.
@@ -53,7 +56,10 @@ struct Importer {
     /// Node under import, and its operator: for messages and for names in the graph.
     name: String,
     operator: String,
+    /// The operator set of the node under import.
     opset: i64,
+    /// That of the model, and those of nodes that have another one.
+    opsets: (i64, HashMap<String, i64>),
     /// Tables by name, first argument, length, and scales of argument and value.
     tables: HashMap<(String, i64, i64, (i64, i64)), usize>,
     /// Elements made so far.
@@ -63,8 +69,8 @@ struct Importer {
     bounds: bounds::Bounds,
     /// Types of the draft's initialisers.
     types: Vec<Type>,
-    /// What nodes and outputs read.
-    read: HashSet<String>,
+    /// What nodes and outputs read, as far as branches are taken.
+    read: BTreeSet<String>,
     /// What is known of the signs of values, by name.
     signs: HashMap<String, signs::Sign>,
     /// Whether the operands of the node under import are checked.
@@ -95,10 +101,10 @@ pub(super) fn load_declared(
     options: &ImportOptions,
     declared: Vec<Interval>,
 ) -> Result<FloatModel, ImportError> {
-    let (mut graph, opset) = read(bytes)?;
-    let before = readable(&graph);
-    patterns::name_spellings(&mut graph);
-    let mut draft = import((graph, opset), options, declared)?;
+    let mut linked = read(bytes)?;
+    let before = readable(&linked.graph);
+    patterns::name_spellings(&mut linked.graph);
+    let mut draft = import(linked, options, declared)?;
     for one in &mut draft.initialisers {
         if one.fate == Fate::Unused && before.contains(&one.name) {
             let what = "it spells an activation or a normalisation";
@@ -108,19 +114,22 @@ pub(super) fn load_declared(
     Ok(draft)
 }
 
-/// The names that nodes and outputs read.
-fn readable(graph: &GraphProto) -> HashSet<String> {
-    let inputs = graph.node.iter().flat_map(|node| &node.input);
+/// The names that nodes and outputs read, whichever branches are taken.
+fn readable(graph: &GraphProto) -> BTreeSet<String> {
+    let inputs = graph.node.iter().flat_map(|node| match link::is_if(node) {
+        true => node.input.get(..1).unwrap_or_default(),
+        false => &node.input,
+    });
     let outputs = graph.output.iter().map(|info| &info.name);
     inputs.chain(outputs).cloned().collect()
 }
 
 fn import(
-    graph: (GraphProto, i64),
+    linked: Linked,
     options: &ImportOptions,
     declared: Vec<Interval>,
 ) -> Result<FloatModel, ImportError> {
-    let (mut importer, graph) = Importer::new(graph, options)?;
+    let (mut importer, graph) = Importer::new(linked, options)?;
     importer.bounds.given = declared.into_iter();
     let indices = indices::bounds(&graph);
     let interval = |name: &str, ty: Type, scale: i64| match ty {
@@ -162,26 +171,25 @@ fn import(
 
 /// A model in 64-bit floating point: what its integers approximate.
 pub struct Exact {
-    graph: GraphProto,
-    opset: i64,
+    linked: Linked,
 }
 
 impl Exact {
     /// From the bytes of a file.
     pub fn read(bytes: &[u8]) -> Result<Self, ImportError> {
-        let (graph, opset) = read(bytes)?;
-        Ok(Exact { graph, opset })
+        let linked = read(bytes)?;
+        Ok(Exact { linked })
     }
 
     /// The outputs, for inputs in the model's order: every operator folds when all that it reads is
     /// known.
     pub fn run(&self, inputs: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, ImportError> {
-        evaluate((self.graph.clone(), self.opset), inputs)
+        evaluate(self.linked.clone(), inputs)
     }
 }
 
-fn evaluate(graph: (GraphProto, i64), inputs: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, ImportError> {
-    let (mut importer, graph) = Importer::new(graph, &ImportOptions::default())?;
+fn evaluate(linked: Linked, inputs: &[Vec<f64>]) -> Result<Vec<Vec<f64>>, ImportError> {
+    let (mut importer, graph) = Importer::new(linked, &ImportOptions::default())?;
     let mut given = inputs.iter();
     for info in &graph.input {
         if importer.values.contains_key(&info.name) {
@@ -205,19 +213,10 @@ fn evaluate(graph: (GraphProto, i64), inputs: &[Vec<f64>]) -> Result<Vec<Vec<f64
     graph.output.iter().map(output).collect()
 }
 
-fn read(bytes: &[u8]) -> Result<(GraphProto, i64), ImportError> {
+fn read(bytes: &[u8]) -> Result<Linked, ImportError> {
     let model = ModelProto::decode(bytes)
         .map_err(|error| ImportError::malformed("protobuf", "an ONNX model", error))?;
-    let mut opset = NEWEST_OPSET;
-    for set in &model.opset_import {
-        if matches!(set.domain.as_str(), "" | "ai.onnx") {
-            opset = set.version;
-        }
-    }
-    if opset > NEWEST_OPSET {
-        let expected = format!("an operator set up to {NEWEST_OPSET} (export for an older one)");
-        return Err(ImportError::malformed("opset_import", expected, opset));
-    }
+    let opset = standard_opset(&model.opset_import)?.unwrap_or(NEWEST_OPSET);
     let graph = model
         .graph
         .ok_or_else(|| ImportError::malformed("model", "a graph", "none"))?;
@@ -225,18 +224,30 @@ fn read(bytes: &[u8]) -> Result<(GraphProto, i64), ImportError> {
         let place = "graph outputs";
         return Err(ImportError::malformed(place, "at least one", "none"));
     }
-    check_supported(&graph)?;
-    Ok((graph, opset))
+    let linked = link::link(graph, &model.functions, opset, bytes.len())?;
+    check_supported(&linked.graph)?;
+    Ok(linked)
 }
 
+/// The operator set of the standard domain, if it is named.
+fn standard_opset(sets: &[OperatorSetIdProto]) -> Result<Option<i64>, ImportError> {
+    let mut standard = sets.iter().filter(|set| link::is_standard(&set.domain));
+    let opset = standard.next_back().map(|set| set.version);
+    if let Some(newer) = opset.filter(|opset| *opset > NEWEST_OPSET) {
+        let expected = format!("an operator set up to {NEWEST_OPSET} (export for an older one)");
+        return Err(ImportError::malformed("opset_import", expected, newer));
+    }
+    Ok(opset)
+}
+
+/// All operators of a graph are supported; those of branches are asked for when they are taken.
 fn check_supported(graph: &GraphProto) -> Result<(), ImportError> {
-    let unknown = |node: &schema::NodeProto| {
-        let standard = matches!(node.domain.as_str(), "" | "ai.onnx");
-        let operator = match standard {
+    let unknown = |node: &NodeProto| {
+        let operator = match link::is_standard(&node.domain) {
             true => node.op_type.clone(),
             false => format!("{}.{}", node.domain, node.op_type),
         };
-        let known = standard && ops::handler(&node.op_type).is_some();
+        let known = link::is_if(node) || ops::handler(&node.domain, &node.op_type).is_some();
         (!known).then(|| (operator, OnnxNode::new(node.clone()).name))
     };
     let found: Vec<_> = graph.node.iter().filter_map(unknown).collect();
@@ -322,17 +333,20 @@ fn input_shape(info: &ValueInfoProto) -> Result<(Vec<usize>, Type), ImportError>
 
 impl Importer {
     /// An importer that knows the initialisers, and what is left of the graph.
-    fn new(
-        (graph, opset): (GraphProto, i64),
-        options: &ImportOptions,
-    ) -> Result<(Self, GraphProto), ImportError> {
+    fn new(linked: Linked, options: &ImportOptions) -> Result<(Self, GraphProto), ImportError> {
         let scale = options.scale_or(DEFAULT_SCALE)?;
+        let Linked {
+            graph,
+            opset,
+            others,
+        } = linked;
         let mut importer = Importer {
             draft: Draft::new(scale, Format::Onnx),
             values: HashMap::new(),
             name: String::new(),
             operator: String::new(),
             opset,
+            opsets: (opset, others),
             tables: HashMap::new(),
             spent: 0,
             most: most_expanded(graph.encoded_len()),
@@ -353,35 +367,58 @@ impl Importer {
         Ok((importer, graph))
     }
 
-    fn lower_all(&mut self, nodes: Vec<schema::NodeProto>) -> Result<(), ImportError> {
+    fn lower_all(&mut self, nodes: Vec<NodeProto>) -> Result<(), ImportError> {
         for proto in nodes {
             let node = OnnxNode::new(proto);
-            (self.name, self.operator) = (node.name.clone(), node.kind().to_owned());
-            let handler = ops::handler(node.kind()).ok_or_else(|| {
-                ImportError::unsupported(&[(node.kind().into(), node.name.clone())])
-            })?;
-            if node.proto.output.is_empty() {
-                return Err(node.bad("outputs", "at least one", "none"));
+            match link::is_if(&node.proto) {
+                true => self.conditional(node)?,
+                false => self.lower(&node)?,
             }
-            self.note_read(&node);
-            self.strict = !self.is_defined(&node);
-            let far = self.far_before(&node)?;
-            let values = handler(self, &node)?;
-            self.note_signs(&node);
-            for (at, name) in node.proto.output.iter().enumerate() {
-                if name.is_empty() {
-                    continue;
-                }
-                let Some(value) = values.get(at) else {
-                    let expected = format!("at most {}", values.len());
-                    return Err(node.bad("outputs", expected, format!("'{name}' as well")));
-                };
-                let value = self.settled(&node, value.clone())?;
-                if self.values.insert(name.clone(), value).is_some() {
-                    return Err(node.bad("output", "a new name", format!("'{name}'")));
-                }
+        }
+        Ok(())
+    }
+
+    /// Notes the node under import.
+    fn enter(&mut self, node: &OnnxNode) -> Result<(), ImportError> {
+        (self.name, self.operator) = (node.name.clone(), node.kind().to_owned());
+        if node.proto.output.is_empty() {
+            return Err(node.bad("outputs", "at least one", "none"));
+        }
+        let mut outputs = node.proto.output.iter().filter(|name| !name.is_empty());
+        let (own, others) = &self.opsets;
+        let other = outputs.next().and_then(|first| others.get(first));
+        self.opset = other.copied().unwrap_or(*own);
+        Ok(())
+    }
+
+    fn lower(&mut self, node: &OnnxNode) -> Result<(), ImportError> {
+        self.enter(node)?;
+        let handler = ops::handler(&node.proto.domain, node.kind())
+            .ok_or_else(|| ImportError::unsupported(&[(node.kind().into(), node.name.clone())]))?;
+        self.note_read(node);
+        self.strict = !self.is_defined(node);
+        let far = self.far_before(node)?;
+        let values = handler(self, node)?;
+        self.note_signs(node);
+        for (at, name) in node.proto.output.iter().enumerate() {
+            if name.is_empty() {
+                continue;
             }
-            self.note_far(&node, far);
+            let Some(value) = values.get(at) else {
+                let expected = format!("at most {}", values.len());
+                return Err(node.bad("outputs", expected, format!("'{name}' as well")));
+            };
+            self.assign(node, name, value.clone())?;
+        }
+        self.note_far(node, far);
+        Ok(())
+    }
+
+    /// Gives a name to a node's result.
+    fn assign(&mut self, node: &OnnxNode, name: &str, value: Value) -> Result<(), ImportError> {
+        let value = self.settled(node, value)?;
+        if self.values.insert(name.to_owned(), value).is_some() {
+            return Err(node.bad("output", "a new name", format!("'{name}'")));
         }
         Ok(())
     }

@@ -40,44 +40,59 @@ impl Origins {
 }
 
 impl Importer {
-    /// Numbers of the file that may be weights. Of a file's own numbers none is NaN.
+    /// Numbers of the file that may be weights.
     pub(super) fn initialiser(&mut self, name: &str, array: Array) -> Result<Array, ImportError> {
         let all = &mut self.draft.initialisers;
-        let used = self.read.contains(name);
-        let mut one = Initialiser {
+        all.push(Initialiser {
             name: name.to_owned(),
             fate: Fate::Unused,
-        };
-        if used && array.ty.is_real() {
-            one.commit(array.values.iter().copied());
-        } else if used {
-            one.fate = Fate::Committed;
-        }
-        all.push(one);
+        });
         self.types.push(array.ty);
         let array = Array {
             origins: Origins::of(all.len() - 1),
             ..array
         };
-        let at = |at: usize| {
-            let steps = strides(&array.shape);
-            let sizes = steps.iter().zip(&array.shape);
-            let index: Vec<usize> = sizes
-                .map(|(step, size)| at / step.max(&1) % size.max(&1))
-                .collect();
-            format!("initialiser '{name}', index {index:?}")
-        };
-        let nan = array.values.iter().position(|v| v.is_nan());
-        if let Some(nan) = nan.filter(|_| used) {
-            return Err(ImportError::malformed(at(nan), "a number", "NaN"));
+        if self.read.contains(name) {
+            self.commit(name, &array)?;
         }
         // Masks have them: an error only where they are weights.
         let most = (1u64 << 40) as f64 / self.scale() as f64;
         if let Some(large) = array.values.iter().position(|v| v.abs() > most) {
-            let place = at(large);
+            let place = place(name, &array, large);
             self.draft.large.push(place);
         }
         Ok(array)
+    }
+
+    /// Notes that an initialiser is read. Of a file's own numbers that are, none is NaN.
+    fn commit(&mut self, name: &str, array: &Array) -> Result<(), ImportError> {
+        let at = array.origins.iter().next();
+        let Some(one) = at.and_then(|at| self.draft.initialisers.get_mut(at)) else {
+            return Ok(());
+        };
+        if one.name != name || one.fate != Fate::Unused {
+            return Ok(());
+        }
+        if let Some(nan) = array.values.iter().position(|v| v.is_nan()) {
+            let place = place(name, array, nan);
+            return Err(ImportError::malformed(place, "a number", "NaN"));
+        }
+        match array.ty.is_real() {
+            true => one.commit(array.values.iter().copied()),
+            false => one.fate = Fate::Committed,
+        }
+        Ok(())
+    }
+
+    /// Notes what a branch reads, now that it is taken.
+    pub(super) fn read_too(&mut self, names: BTreeSet<String>) -> Result<(), ImportError> {
+        for name in &names {
+            if let Some(Value::Constant(array)) = self.values.get(name).cloned() {
+                self.commit(name, &array)?;
+            }
+        }
+        self.read.extend(names);
+        Ok(())
     }
 
     /// Notes the initialisers that a node reads.
@@ -120,4 +135,14 @@ impl Importer {
         let structural = types.all(index);
         self.disclose(array, what, structural);
     }
+}
+
+/// Where an element of an initialiser is.
+fn place(name: &str, array: &Array, element: usize) -> String {
+    let steps = strides(&array.shape);
+    let sizes = steps.iter().zip(&array.shape);
+    let index: Vec<usize> = sizes
+        .map(|(step, size)| element / step.max(&1) % size.max(&1))
+        .collect();
+    format!("initialiser '{name}', index {index:?}")
 }

@@ -1,11 +1,14 @@
 //! Models built from the schema itself: what operators compute, and what is refused.
 
+mod branches;
+mod calls;
 mod corners;
 mod functions;
 mod groups;
 mod held;
 mod hostile;
 mod integers;
+mod qlinear;
 mod refused;
 mod undefined;
 mod vanished;
@@ -113,7 +116,7 @@ pub(super) fn model(x: &[i64], initializer: Vec<TensorProto>, node: Vec<NodeProt
             input,
             output,
         }),
-        opset_import: Vec::new(),
+        ..Default::default()
     }
 }
 

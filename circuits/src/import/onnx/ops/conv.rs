@@ -2,25 +2,18 @@
 
 use super::{Handler, Importer, OnnxNode, Results};
 use crate::import::onnx::geometry::Geometry;
-use crate::import::onnx::value::{Type, Value};
+use crate::import::onnx::value::Value;
 use crate::import::ImportError;
 
 pub(super) fn handler(operator: &str) -> Option<Handler> {
     Some(match operator {
         "Conv" => conv,
-        "ConvInteger" => conv_integer,
         "ConvTranspose" => transposed,
-        "MatMul" | "MatMulInteger" => matmul,
+        "MatMul" => matmul,
         "Gemm" => gemm,
         _ => return None,
     })
 }
-
-/// What products of bytes are summed in.
-const SUM: Type = Type::Int {
-    bits: 32,
-    signed: true,
-};
 
 /// `[N, C, …]`, its sizes after these two dimensions.
 fn image(node: &OnnxNode, x: &Value) -> Result<Vec<usize>, ImportError> {
@@ -42,11 +35,6 @@ fn conv(importer: &mut Importer, node: &OnnxNode) -> Results {
     let (x, w) = (importer.input(node, 0)?, importer.input(node, 1)?);
     let bias = importer.maybe(node, 2)?;
     Ok(vec![importer.convolved(node, &x, &w, bias.as_ref())?])
-}
-
-fn conv_integer(importer: &mut Importer, node: &OnnxNode) -> Results {
-    let (x, w) = (importer.shifted(node, 0, 2)?, importer.shifted(node, 1, 3)?);
-    Ok(vec![importer.convolved(node, &x, &w, None)?.typed(SUM)])
 }
 
 /// Zeros between the elements, then a convolution with the kernels turned round.
@@ -120,29 +108,13 @@ fn transposed(importer: &mut Importer, node: &OnnxNode) -> Results {
 }
 
 fn matmul(importer: &mut Importer, node: &OnnxNode) -> Results {
-    let (a, b) = match node.kind() {
-        "MatMul" => (importer.input(node, 0)?, importer.input(node, 1)?),
-        _ => (importer.shifted(node, 0, 2)?, importer.shifted(node, 1, 3)?),
-    };
-    let y = importer.matmul_of(&a, &b)?;
-    Ok(vec![match node.kind() {
-        "MatMul" => y,
-        _ => y.typed(SUM),
-    }])
+    let (a, b) = (importer.input(node, 0)?, importer.input(node, 1)?);
+    Ok(vec![importer.matmul_of(&a, &b)?])
 }
 
 fn gemm(importer: &mut Importer, node: &OnnxNode) -> Results {
-    let (mut a, mut b) = (importer.input(node, 0)?, importer.input(node, 1)?);
-    if a.rank() != 2 || b.rank() != 2 {
-        let got = format!("{:?} and {:?}", a.shape(), b.shape());
-        return Err(node.bad("inputs 0 and 1", "two dimensions", got));
-    }
-    if node.int("transA", 0) != 0 {
-        a = importer.swapped(&a)?;
-    }
-    if node.int("transB", 0) != 0 {
-        b = importer.swapped(&b)?;
-    }
+    let (a, b) = (importer.input(node, 0)?, importer.input(node, 1)?);
+    let (a, mut b) = importer.matrices(node, "inputs 0 and 1", a, b)?;
     let (alpha, beta) = (node.float("alpha", 1.0), node.float("beta", 1.0));
     // Into what is known, if it is; else into the product.
     let known = matches!(b, Value::Constant(_));
@@ -171,7 +143,7 @@ fn gemm(importer: &mut Importer, node: &OnnxNode) -> Results {
 }
 
 impl Importer {
-    fn convolved(
+    pub(super) fn convolved(
         &mut self,
         node: &OnnxNode,
         x: &Value,
@@ -188,26 +160,25 @@ impl Importer {
         self.conv_of(x, w, bias, &geometry, groups(node)?)
     }
 
-    /// An integer operand without its zero point.
-    pub(super) fn shifted(
+    /// Two matrices, turned as the node says.
+    pub(super) fn matrices(
         &mut self,
         node: &OnnxNode,
-        at: usize,
-        zero: usize,
-    ) -> Result<Value, ImportError> {
-        let x = self.input(node, at)?;
-        let index = x.clone().typed(Type::INDEX);
-        match self.maybe(node, zero)? {
-            None => Ok(index),
-            Some(point) => {
-                let point = if point.rank() == 1 && point.count() > 1 {
-                    self.reshape_to(&point, vec![point.count(), 1])?
-                } else {
-                    self.reshape_to(&point, vec![])?
-                };
-                self.sub(&index, &point.typed(Type::INDEX))
-            }
+        what: &str,
+        mut a: Value,
+        mut b: Value,
+    ) -> Result<(Value, Value), ImportError> {
+        if a.rank() != 2 || b.rank() != 2 {
+            let got = format!("{:?} and {:?}", a.shape(), b.shape());
+            return Err(node.bad(what, "two dimensions", got));
         }
+        if node.int("transA", 0) != 0 {
+            a = self.swapped(&a)?;
+        }
+        if node.int("transB", 0) != 0 {
+            b = self.swapped(&b)?;
+        }
+        Ok((a, b))
     }
 
     /// Padding taken off a transposed convolution, from attributes or from the wanted size.

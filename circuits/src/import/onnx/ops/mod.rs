@@ -12,6 +12,7 @@ mod loss;
 mod movement;
 mod normal;
 mod pool;
+mod qlinear;
 mod quant;
 mod rank;
 mod recurrent;
@@ -20,6 +21,7 @@ mod resize;
 mod scatter;
 mod shape;
 
+use super::link::is_standard;
 use super::value::Value;
 use super::{Importer, OnnxNode};
 use crate::import::ImportError;
@@ -30,8 +32,16 @@ type Results = Result<Vec<Value>, ImportError>;
 /// Lowers a node.
 type Handler = fn(&mut Importer, &OnnxNode) -> Results;
 
-/// What lowers an operator of the standard domain; `None` for one that is not supported.
-pub(super) fn handler(operator: &str) -> Option<Handler> {
+/// What lowers an operator of a domain; `None` for one that is not supported.
+pub(super) fn handler(domain: &str, operator: &str) -> Option<Handler> {
+    match domain {
+        _ if is_standard(domain) => standard(operator),
+        qlinear::DOMAIN => qlinear::contributed(operator),
+        _ => None,
+    }
+}
+
+fn standard(operator: &str) -> Option<Handler> {
     elementwise::handler(operator)
         .or_else(|| activation::handler(operator))
         .or_else(|| shape::handler(operator))
@@ -47,6 +57,7 @@ pub(super) fn handler(operator: &str) -> Option<Handler> {
         .or_else(|| resize::handler(operator))
         .or_else(|| recurrent::handler(operator))
         .or_else(|| quant::handler(operator))
+        .or_else(|| qlinear::handler(operator))
         .or_else(|| integer::handler(operator))
         .or_else(|| loss::handler(operator))
         .or_else(|| generate::handler(operator))

@@ -278,7 +278,7 @@ impl Importer {
         let factors: Vec<f64> = pairs.map(|(g, v)| g / (v + epsilon).sqrt()).collect();
         let moved = beta.iter().zip(&mean).zip(&factors);
         let offsets: Vec<f64> = moved.map(|((b, m), f)| b - m * f).collect();
-        let div = self.precise_divisor(&factors);
+        let div = self.precise_divisor(&factors, 0);
         let name = self.name.clone();
         let channels = factors.len();
         let batch = x.shape.first().copied().unwrap_or(1);

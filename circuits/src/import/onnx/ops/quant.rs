@@ -1,6 +1,7 @@
 //! Operators of quantised models: their integers are the graph's, at scale 1.
 
 use super::{Handler, Importer, OnnxNode, Results};
+use crate::graph::{Defined, Op};
 use crate::import::onnx::logic::Rounding;
 use crate::import::onnx::value::{Type, Value};
 use crate::import::ImportError;
@@ -9,7 +10,7 @@ pub(super) fn handler(operator: &str) -> Option<Handler> {
     Some(match operator {
         "QuantizeLinear" => quantize,
         "DequantizeLinear" => dequantize,
-        "QLinearMatMul" => matmul,
+        "DynamicQuantizeLinear" => dynamic,
         _ => return None,
     })
 }
@@ -18,6 +19,14 @@ const BYTE: Type = Type::Int {
     bits: 8,
     signed: false,
 };
+
+/// Steps of a byte.
+const STEPS: f64 = 255.0;
+
+/// The scale that a computed step has, where there is room for 255 of them: it is a small number, and all that it is
+/// multiplied by is large.
+const FINE_STEP: i64 = 1 << 24;
+const FINEST: i64 = 1 << 38;
 
 fn quantize(importer: &mut Importer, node: &OnnxNode) -> Results {
     let (x, scale) = (importer.input(node, 0)?, importer.input(node, 1)?);
@@ -46,26 +55,42 @@ fn dequantize(importer: &mut Importer, node: &OnnxNode) -> Results {
     Ok(vec![importer.dequantized(&x, &scale, zero.as_ref())?])
 }
 
-/// Inputs: a, its scale and zero point; b, its; those of the result.
-fn matmul(importer: &mut Importer, node: &OnnxNode) -> Results {
-    let all = importer.inputs(node)?;
-    let [a, sa, za, b, sb, zb, sy, zy] = all.as_slice() else {
-        return Err(node.bad("inputs", "eight", all.len()));
+/// Steps such that 255 of them span all elements and 0, and as many of them as the least element is below 0. Not
+/// defined where all elements are 0.
+fn dynamic(importer: &mut Importer, node: &OnnxNode) -> Results {
+    let x = importer.input(node, 0)?;
+    let axes: Vec<usize> = (0..x.rank()).collect();
+    let zero = Value::real(0.0);
+    let mut ends = Vec::new();
+    for max in [true, false] {
+        let end = importer.extremum_over(&x, &axes, false, max)?;
+        ends.push((
+            if max { 1 } else { -1 },
+            importer.extremum(&end, &zero, max)?,
+        ));
+    }
+    let ends: Vec<(i64, &Value)> = ends.iter().map(|(sign, end)| (*sign, end)).collect();
+    let span = match importer.sum(&ends)? {
+        Value::Data(span) => importer.checked(&span, 1, None, Defined::Quotient)?.into(),
+        known => known,
     };
-    let a = importer.sub(
-        &a.clone().typed(Type::INDEX),
-        &za.clone().typed(Type::INDEX),
-    )?;
-    let b = importer.sub(
-        &b.clone().typed(Type::INDEX),
-        &zb.clone().typed(Type::INDEX),
-    )?;
-    let product = importer.matmul_of(&a, &b)?.typed(Type::Real);
-    let factor = importer.mul(sa, sb)?;
-    let factor = importer.div(&factor, sy)?;
-    let y = importer.mul(&product, &factor)?;
-    let one = Value::real(1.0);
-    Ok(vec![importer.quantized(&y, &one, Some(zy), zy.ty())?])
+    let below = importer.sum(ends.get(1..).unwrap_or_default())?;
+    let below = importer.steps_of(&below, &span)?;
+    let point = importer.clamped(&below, None, Some(STEPS))?.typed(BYTE);
+    let steps = importer.steps_of(&x, &span)?;
+    let y = importer.add(&steps, &point.clone().typed(Type::INDEX))?;
+    let y = importer.clamped(&y, Some(0.0), Some(STEPS))?.typed(BYTE);
+    let fine = match span {
+        Value::Data(span) => {
+            let room = FINEST / importer.range(span.id).hi.max(1);
+            let finer = (FINE_STEP / span.scale).min(room).max(1);
+            let scale = span.scale.saturating_mul(finer);
+            importer.at_scale(&span, scale)?.into()
+        }
+        known => known,
+    };
+    let step = importer.times(&fine, STEPS.recip())?;
+    Ok(vec![y, step, point])
 }
 
 impl Importer {
@@ -85,8 +110,24 @@ impl Importer {
         self.reshape_to(v, shape)
     }
 
+    /// `round(x / step)` for a step of which 255 are `span`: one rounding. Where runtimes are at a tie their own rounding of
+    /// the step decides.
+    fn steps_of(&mut self, x: &Value, span: &Value) -> Result<Value, ImportError> {
+        if let (Value::Constant(x), Value::Constant(span)) = (x, span) {
+            let steps = |x: f64, span: f64| (x * STEPS / span).round_ties_even();
+            return self.fold_pair(x, span, Type::INDEX, steps);
+        }
+        let (x, span, shape) = self.aligned(x, span)?;
+        let id = self.op(Op::Div {
+            a: x.id,
+            b: span.id,
+            factor: STEPS as i64,
+        })?;
+        Ok(self.wrap(id, shape, Type::INDEX, 1)?.into())
+    }
+
     /// `clamp(round(x / scale) + zero)`, ties to even.
-    fn quantized(
+    pub(super) fn quantized(
         &mut self,
         x: &Value,
         scale: &Value,

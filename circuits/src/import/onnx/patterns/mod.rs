@@ -15,8 +15,13 @@ use super::schema::{GraphProto, NodeProto};
 use chain::Chains;
 use std::collections::{HashMap, HashSet};
 
-/// Replaces the last node of each spelling by what it means, and drops nodes that nothing reads any more.
+/// Replaces the last node of each spelling by what it means, and drops nodes that nothing reads any more. In branches
+/// as well.
 pub(super) fn name_spellings(graph: &mut GraphProto) {
+    let attributes = graph.node.iter_mut().flat_map(|node| &mut node.attribute);
+    attributes
+        .filter_map(|attribute| attribute.g.as_deref_mut())
+        .for_each(name_spellings);
     let mut found: HashMap<usize, Vec<NodeProto>> = HashMap::new();
     let mut chains = Chains::new(graph);
     for at in 0..graph.node.len() {

@@ -68,8 +68,9 @@ fn cells(graph: &GraphProto, named: bool) -> usize {
     if named {
         name_spellings(&mut graph);
     }
-    let loaded =
-        super::super::import((graph, 22), &options, Vec::new()).and_then(|draft| draft.quantise());
+    let loaded = super::super::link::link(graph, &[], 22, 0)
+        .and_then(|linked| super::super::import(linked, &options, Vec::new()))
+        .and_then(|draft| draft.quantise());
     let model: Model = loaded.unwrap();
     let plan = choose(&model.graph, &Visibilities::default(), Goal::Prove).unwrap();
     plan.usage.data_cells
@@ -110,7 +111,7 @@ fn named_activations_compute_the_function() {
         let expected: Vec<f32> = x.iter().map(|v| f(f64::from(*v)) as f32).collect();
         let proto = super::super::schema::ModelProto {
             graph: Some(graph),
-            opset_import: Vec::new(),
+            ..Default::default()
         };
         let model = check(&proto, &x, &expected);
         assert!(!kinds(&model).contains(&"Mul"), "{:?}", kinds(&model));
@@ -218,7 +219,7 @@ fn named_normalisation_computes_the_function() {
     for graph in [by_division(["", ""]), by_factors("scale")] {
         let proto = super::super::schema::ModelProto {
             graph: Some(graph),
-            opset_import: Vec::new(),
+            ..Default::default()
         };
         check(&proto, &x, &expected);
     }

@@ -230,7 +230,7 @@ fn graphs() {
     assert!(weights(f32::INFINITY).contains("got an infinite one"));
     assert!(error(&ModelProto {
         graph: None,
-        opset_import: Vec::new()
+        ..Default::default()
     })
     .contains("a graph"));
 }
