@@ -47,6 +47,9 @@ use value::{inner, Array, Data, Type, Value};
 /// The newest operator set whose definitions are known here.
 const NEWEST_OPSET: i64 = 22;
 
+/// The newest version of `ai.onnx.ml` whose definitions are known here.
+const NEWEST_ML: i64 = 5;
+
 struct Importer {
     draft: FloatModel,
     values: HashMap<String, Value>,
@@ -210,8 +213,14 @@ fn read(bytes: &[u8]) -> Result<(GraphProto, i64), ImportError> {
         .map_err(|error| ImportError::malformed("protobuf", "an ONNX model", error))?;
     let mut opset = NEWEST_OPSET;
     for set in &model.opset_import {
-        if matches!(set.domain.as_str(), "" | "ai.onnx") {
-            opset = set.version;
+        match set.domain.as_str() {
+            "" | "ai.onnx" => opset = set.version,
+            ops::ML_DOMAIN if set.version > NEWEST_ML => {
+                let expected = format!("version {NEWEST_ML} or older of ai.onnx.ml");
+                let place = "opset_import";
+                return Err(ImportError::malformed(place, expected, set.version));
+            }
+            _ => {}
         }
     }
     if opset > NEWEST_OPSET {
@@ -231,12 +240,11 @@ fn read(bytes: &[u8]) -> Result<(GraphProto, i64), ImportError> {
 
 fn check_supported(graph: &GraphProto) -> Result<(), ImportError> {
     let unknown = |node: &schema::NodeProto| {
-        let standard = matches!(node.domain.as_str(), "" | "ai.onnx");
-        let operator = match standard {
-            true => node.op_type.clone(),
-            false => format!("{}.{}", node.domain, node.op_type),
+        let operator = match node.domain.as_str() {
+            "" | "ai.onnx" => node.op_type.clone(),
+            other => format!("{other}.{}", node.op_type),
         };
-        let known = standard && ops::handler(&node.op_type).is_some();
+        let known = ops::handler(&node.domain, &node.op_type).is_some();
         (!known).then(|| (operator, OnnxNode::new(node.clone()).name))
     };
     let found: Vec<_> = graph.node.iter().filter_map(unknown).collect();
@@ -357,7 +365,7 @@ impl Importer {
         for proto in nodes {
             let node = OnnxNode::new(proto);
             (self.name, self.operator) = (node.name.clone(), node.kind().to_owned());
-            let handler = ops::handler(node.kind()).ok_or_else(|| {
+            let handler = ops::handler(&node.proto.domain, node.kind()).ok_or_else(|| {
                 ImportError::unsupported(&[(node.kind().into(), node.name.clone())])
             })?;
             if node.proto.output.is_empty() {

@@ -42,8 +42,25 @@ impl Origins {
 impl Importer {
     /// Numbers of the file that may be weights. Of a file's own numbers none is NaN.
     pub(super) fn initialiser(&mut self, name: &str, array: Array) -> Result<Array, ImportError> {
-        let all = &mut self.draft.initialisers;
         let used = self.read.contains(name);
+        self.numbers(name, array, used)
+    }
+
+    /// Numbers of an attribute that were learned, as those of an initialiser are: of `node.attribute`.
+    pub(super) fn learned(
+        &mut self,
+        node: &OnnxNode,
+        attribute: &str,
+        array: Array,
+    ) -> Result<Array, ImportError> {
+        let name = format!("{}.{attribute}", node.name);
+        let read = self.draft.read.entry(node.name.clone()).or_default();
+        read.push(name.clone());
+        self.numbers(&name, array, true)
+    }
+
+    fn numbers(&mut self, name: &str, array: Array, used: bool) -> Result<Array, ImportError> {
+        let all = &mut self.draft.initialisers;
         let mut one = Initialiser {
             name: name.to_owned(),
             fate: Fate::Unused,

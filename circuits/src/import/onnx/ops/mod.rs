@@ -9,6 +9,7 @@ mod generate;
 mod index;
 mod integer;
 mod loss;
+mod ml;
 mod movement;
 mod normal;
 mod pool;
@@ -20,6 +21,8 @@ mod resize;
 mod scatter;
 mod shape;
 
+pub(super) use ml::DOMAIN as ML_DOMAIN;
+
 use super::value::Value;
 use super::{Importer, OnnxNode};
 use crate::import::ImportError;
@@ -30,8 +33,16 @@ type Results = Result<Vec<Value>, ImportError>;
 /// Lowers a node.
 type Handler = fn(&mut Importer, &OnnxNode) -> Results;
 
-/// What lowers an operator of the standard domain; `None` for one that is not supported.
-pub(super) fn handler(operator: &str) -> Option<Handler> {
+/// What lowers an operator; `None` for one that is not supported.
+pub(super) fn handler(domain: &str, operator: &str) -> Option<Handler> {
+    match domain {
+        "" | "ai.onnx" => standard(operator),
+        ml::DOMAIN => ml::handler(operator),
+        _ => None,
+    }
+}
+
+fn standard(operator: &str) -> Option<Handler> {
     elementwise::handler(operator)
         .or_else(|| activation::handler(operator))
         .or_else(|| shape::handler(operator))
