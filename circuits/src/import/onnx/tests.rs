@@ -6,6 +6,7 @@ mod groups;
 mod held;
 mod hostile;
 mod integers;
+mod ml;
 mod refused;
 mod undefined;
 mod vanished;

@@ -65,31 +65,31 @@ impl Labels {
 }
 
 impl Importer {
-    /// Rows of scores, transformed.
+    /// Rows of scores, transformed, at the graph's scale.
     pub(super) fn transformed(&mut self, scores: &Value, post: Post) -> One {
+        let scores = match scores {
+            Value::Data(data) => self.at_scale(data, self.scale())?.into(),
+            Value::Constant(_) => scores.clone(),
+        };
         match post {
-            Post::None => Ok(scores.clone()),
-            Post::Logistic => self.activate(scores, "Sigmoid", 0.0, 0.0),
-            Post::Softmax => self.softmax_last(scores),
+            Post::None => Ok(scores),
+            Post::Logistic => self.activate(&scores, "Sigmoid", 0.0, 0.0),
+            Post::Softmax => self.softmax_last(&scores),
         }
     }
 
-    /// The two scores of a classifier of two classes that computes one, `[N, 1]`. Without a transformation they
-    /// are `1 − s` and `s` where `s` is a share, else `−s` and `s`.
+    /// The two scores of a classifier of two classes that computes one, `[N, 1]`: `1 − s` and `s` where `s` is a share
+    /// or becomes one, else `−s` and `s`.
     pub(super) fn both_scores(&mut self, score: &Value, post: Post, share: bool) -> One {
-        let pair = match post {
-            Post::Logistic => {
-                let minus = self.neg(score)?;
-                [minus, score.clone()].map(|s| self.activate(&s, "Sigmoid", 0.0, 0.0))
-            }
-            Post::None | Post::Softmax => {
-                let whole = Value::real(f64::from(u8::from(share)));
-                let rest = self.sub(&whole, score);
-                [rest, Ok(score.clone())]
-            }
+        let (post, share) = match post {
+            Post::Logistic => (post, true),
+            // Of one score onnxruntime makes no other one.
+            Post::None | Post::Softmax => (Post::None, share),
         };
-        let [first, second] = pair;
-        self.joined(&[first?, second?], 1)
+        let second = self.transformed(score, post)?;
+        let whole = Value::real(f64::from(u8::from(share)));
+        let first = self.sub(&whole, &second)?;
+        self.joined(&[first, second], 1)
     }
 
     /// The label of each row's largest score, the first of equals: `[N]`.

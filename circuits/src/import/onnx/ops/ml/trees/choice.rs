@@ -33,8 +33,9 @@ impl Rectangle {
     }
 }
 
-/// An index in booleans: `[.., rows]` and, if there is more than one column, `[.., columns]`.
+/// An index, and it in booleans: `[.., rows]` and, if there is more than one column, `[.., columns]`.
 pub(super) struct Choice {
+    pub index: Value,
     pub rectangle: Rectangle,
     pub row: Value,
     pub column: Option<Value>,
@@ -68,6 +69,7 @@ impl Importer {
             }
         };
         Ok(Choice {
+            index: index.clone(),
             rectangle,
             row,
             column,

@@ -1,17 +1,18 @@
-//! Trees as tables, a table for each depth: what any tree has at that depth is a row, and a row says where to go
-//! among the rows of the next.
+//! Trees as tables, a table for each depth: what any tree has at that depth is a row. Row i leads to two neighbours
+//! among the rows of the next, which stand from 2·i on where all rows before it have two as well.
 
 use super::ensemble::{Ensemble, Node};
 use crate::graph::Interval;
 
-/// What a row asks of a feature, and where the first of two neighbours is that it leads to: that where the
-/// feature is within the bounds, the one after it where it is not.
+/// What a row asks of a feature, and how far before 2·i the first of the two neighbours is that row i leads to: to
+/// that where the feature is within the bounds, to the one after it where it is not. So a whole tree has gaps of 0,
+/// which take few bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Row {
     pub feature: usize,
     pub lower: i64,
     pub upper: i64,
-    pub child: usize,
+    pub gap: usize,
 }
 
 /// A depth: as many rows for each tree.
@@ -44,7 +45,7 @@ impl Levels {
             feature: 0,
             lower: range.lo,
             upper: range.hi,
-            child: 0,
+            gap: 0,
         };
         let bounds = |v: f64, lo: i64, hi: i64| v.clamp(lo as f64, hi as f64) as i64;
         let mut levels = Vec::new();
@@ -57,8 +58,8 @@ impl Levels {
             let mut rows = Vec::new();
             for tree in &mut current {
                 let mut next = Vec::new();
-                for &place in tree.iter() {
-                    let child = next.len();
+                for (at, &place) in tree.iter().enumerate() {
+                    let gap = 2 * at - next.len();
                     match ensemble.nodes.get(place) {
                         Some(Node::Split {
                             feature,
@@ -72,12 +73,12 @@ impl Levels {
                                 feature: *feature,
                                 lower: bounds(lower, range.lo, range.hi.saturating_add(1)),
                                 upper: bounds(upper, range.lo.saturating_sub(1), range.hi),
-                                child,
+                                gap,
                             });
                         }
                         Some(Node::Leaf(_)) | None => {
                             next.push(place);
-                            rows.push(Row { child, ..pass });
+                            rows.push(Row { gap, ..pass });
                         }
                     }
                 }

@@ -48,8 +48,8 @@ fn classifier(importer: &mut Importer, node: &OnnxNode) -> Results {
         let label = importer.labelled(&positive, &labels)?;
         return Ok(vec![label, importer.both_scores(&score, post, share)?]);
     }
-    let scored = |class: usize| !bases.is_empty() || trees.always_weighs(class);
-    if labels.count() == 1 || !(0..labels.count()).all(scored) {
+    // onnxruntime passes over classes without a weight.
+    if labels.count() == 1 || !(0..labels.count()).all(|class| trees.always_weighs(class)) {
         let expected = "two classes or more, each with a weight whatever the input";
         return Err(node.bad("attribute 'class_ids'", expected, "a class without"));
     }
@@ -110,8 +110,15 @@ impl Importer {
             let expected = "NONE for one target";
             return Err(node.bad("attribute 'post_transform'", expected, "another"));
         }
+        let bases = node.reals("base_values")?;
+        // And adds no base to a target without one.
+        if !bases.is_empty() && !(0..trees.targets).all(|target| trees.always_weighs(target)) {
+            let expected =
+                "targets that all have a weight whatever the input, where there are base values";
+            return Err(node.bad("weights of leaves", expected, "a target without"));
+        }
         let y = self.ensemble(node, x, trees, names)?;
-        let y = self.with_bases(node, &y, node.reals("base_values")?)?;
+        let y = self.with_bases(node, &y, bases)?;
         Ok(vec![self.transformed(&y, post)?])
     }
 

@@ -131,39 +131,31 @@ impl Importer {
         equal: bool,
         sources: &Sources,
     ) -> One {
-        let table = |parts: &[&dyn Fn(&Row) -> i64], origins: &Origins| {
-            let mut values = Vec::new();
-            for tree in level.rows.chunks(level.width.max(1)) {
-                for part in parts {
-                    values.extend(tree.iter().map(|row| part(row) as f64));
-                }
-            }
-            let shape = vec![trees, parts.len(), level.width];
-            Array::new(shape, values, Type::INDEX, origins.clone())
+        let part = |importer: &mut Self, part: &dyn Fn(&Row) -> i64, origins: &Origins| {
+            let values = level.rows.iter().map(|row| part(row) as f64).collect();
+            let shape = vec![trees, 1, level.width];
+            let table = Array::new(shape, values, Type::INDEX, origins.clone());
+            let found = importer.looked_up(choice, table, n)?;
+            importer.reshape_to(&found, vec![trees, n])
         };
-        let ways = sources.features.and(&sources.children);
-        let ways = table(&[&|row| row.feature as i64, &|row| row.child as i64], &ways);
-        let ways = self.looked_up(choice, ways, n)?;
-        let part = |importer: &mut Self, at: usize| {
-            let part = importer.slice(&ways, 2, at, 1)?;
-            importer.reshape_to(&part, vec![trees, n])
-        };
-        let (feature, child) = (part(self, 0)?, part(self, 1)?);
+        let feature = part(self, &|row| row.feature as i64, &sources.features)?;
         let last = x.size(1).saturating_sub(1) as f64;
         let feature = self.clamped(&feature, Some(0.0), Some(last))?;
         let number = self.feature(x, &feature)?;
-        let bound = |importer: &mut Self, of: &dyn Fn(&Row) -> i64| {
-            let bound = importer.looked_up(choice, table(&[of], &sources.values), n)?;
-            importer.reshape_to(&bound, vec![trees, n])
-        };
-        let upper = bound(self, &|row| row.upper)?;
+        let upper = part(self, &|row| row.upper, &sources.values)?;
         let mut passes = self.greater(&upper, &number, true)?;
         if equal {
-            let lower = bound(self, &|row| row.lower)?;
+            let lower = part(self, &|row| row.lower, &sources.values)?;
             let above = self.greater(&number, &lower, true)?;
             passes = self.and(&passes, &above)?;
         }
-        self.sum(&[(1, &child), (1, &Value::int(1)), (-1, &passes)])
+        let gap = part(self, &|row| row.gap as i64, &sources.children)?;
+        let one = Value::int(1);
+        let mut terms = vec![(-1, &gap), (1, &one), (-1, &passes)];
+        if let Some(choice) = choice {
+            terms.push((2, &choice.index));
+        }
+        self.sum(&terms)
     }
 
     /// The weights of the leaves that trees have come to, together: `[N, targets]`.
@@ -184,7 +176,9 @@ impl Importer {
             Some(_) => 1,
             None => ensemble.targets,
         };
-        let mut values = vec![0.0; trees * parts * levels.width];
+        let count = trees.saturating_mul(parts).saturating_mul(levels.width);
+        self.spend(count)?;
+        let mut values = vec![0.0; count];
         for (at, leaf) in levels.leaves.iter().enumerate() {
             let (tree, leaf_at) = (at / levels.width.max(1), at % levels.width.max(1));
             for (target, weight) in ensemble.weights_at(*leaf) {
@@ -195,7 +189,6 @@ impl Importer {
                 }
             }
         }
-        self.spend(values.len())?;
         let shape = vec![trees, parts, levels.width];
         let table = Array::new(shape, values, Type::Real, sources.weights.clone());
         let found = self.looked_up(choice, table, n)?;
