@@ -251,6 +251,39 @@ fn rows_that_lead_beyond_the_next_level() {
     }
 }
 
+/// The operator of version 5: the example of its definition.
+#[test]
+fn leaves_apart_from_nodes() {
+    let tensor = |name: &str, t: TensorProto| AttributeProto {
+        name: name.to_owned(),
+        t: Some(t),
+        ..Default::default()
+    };
+    let with = |modes: &[f32]| {
+        let attributes = [
+            tensor("nodes_modes", floats("", &[3], modes)),
+            tensor("nodes_splits", floats("", &[3], &[3.14, 1.2, 4.2])),
+            tensor(
+                "leaf_weights",
+                floats("", &[4], &[5.23, 12.12, -12.23, 7.21]),
+            ),
+            ints("leaf_targetids", &[0, 1, 0, 1]),
+            ints("nodes_featureids", &[0, 0, 0]),
+            ints("nodes_truenodeids", &[1, 0, 1]),
+            ints("nodes_trueleafs", &[0, 1, 1]),
+            ints("nodes_falsenodeids", &[2, 2, 3]),
+            ints("nodes_falseleafs", &[0, 1, 1]),
+            ints("tree_roots", &[0]),
+            int("n_targets", 2),
+        ];
+        ml("TreeEnsemble", 2, &["y"], &attributes)
+    };
+    right(&with(&[0.; 3]), &[1.2, 3.4], &[&[5.23, 0.]]);
+    right(&with(&[0.; 3]), &[-0.12, 1.66], &[&[5.23, 0.]]);
+    right(&with(&[0.; 3]), &[4.14, 1.77], &[&[0., 12.12]]);
+    assert!(refusal(&with(&[6., 0., 0.])).contains("sets of members are not supported"));
+}
+
 #[test]
 fn ensembles_that_are_refused() {
     let with = |name: &str, change: &dyn Fn(&mut AttributeProto)| {
