@@ -62,7 +62,7 @@ fn ran(model: &Model, row: &[f64]) -> Vec<Vec<f64>> {
 /// What a model answers, in integers and in floating point.
 fn right(proto: &ModelProto, x: &[f32], expected: &[&[f64]]) {
     let row: Vec<f64> = x.iter().map(|&v| v.into()).collect();
-    let real = evaluate_float(&proto.encode_to_vec(), &[row.clone()]).unwrap();
+    let real = evaluate_float(&proto.encode_to_vec(), std::slice::from_ref(&row)).unwrap();
     for got in [ran(&load(proto).unwrap(), &row), real] {
         assert_eq!(got.len(), expected.len(), "{got:?}");
         for (got, expected) in got.iter().zip(expected) {
