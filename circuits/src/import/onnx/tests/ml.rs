@@ -250,3 +250,54 @@ fn linear_models() {
         ["l.coefficients: committed", "l.intercepts: committed"]
     );
 }
+
+/// Every operator on operands and attributes that it does not expect: an error or a model, never a panic.
+#[test]
+fn operands_of_any_shape() {
+    let page = include_str!("../../../../../docs/conformance.md");
+    let (_, list) = page.split_once("up to version 5: ").unwrap();
+    let (list, _) = list.split_once(". ").unwrap();
+    let shapes: [&[i64]; 5] = [&[], &[3], &[2, 3], &[1, 3], &[1, 2, 3]];
+    let numbers = vec![
+        reals("coefficients", &[0.5; 6]),
+        reals("intercepts", &[1.0; 2]),
+        reals("scale", &[2.0; 3]),
+        reals("offset", &[1.0]),
+        reals("imputed_value_floats", &[1.0; 2]),
+        float("replaced_value_float", 0.0),
+        ints("classlabels_ints", &[4, 5]),
+        ints("cats_int64s", &[1, i64::MAX]),
+        ints("keys_int64s", &[1, -1]),
+        reals("values_floats", &[2.5, f32::MAX]),
+        text("norm", "L2"),
+        ints("inputdimensions", &[3, -1]),
+    ];
+    let ends = vec![
+        int("n_targets", i64::MAX),
+        int("targets", i64::MAX),
+        ints("nodes_treeids", &[0, 0]),
+        ints("classlabels_int64s", &[i64::MIN]),
+        ints("tree_roots", &[-1]),
+    ];
+    let trees = [
+        trees::forest_of_two("target"),
+        trees::forest_of_two("class"),
+    ];
+    let [target, class] = trees.map(|trees| [trees, numbers.clone()].concat());
+    let sets = [vec![], numbers, ends, target, class];
+    let mut loaded = 0;
+    for op in list.split(", ") {
+        for x in shapes {
+            for attributes in &sets {
+                for inputs in [&["x"][..], &["x", "i"], &["c", "x"], &["x", "x", "x"], &[]] {
+                    let constants =
+                        vec![floats("c", &[2, 3], &[2.0; 6]), integers("i", &[1, 0, -1])];
+                    let mut one = node(op, inputs, "y", attributes);
+                    one.domain = DOMAIN.to_owned();
+                    loaded += usize::from(load(&model(x, constants, vec![one])).is_ok());
+                }
+            }
+        }
+    }
+    assert!(loaded > 100, "{loaded}");
+}

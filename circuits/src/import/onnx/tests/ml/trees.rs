@@ -67,6 +67,10 @@ fn forest(trees: &[Tree], leaf: &str, targets: i64) -> Vec<AttributeProto> {
     lists.chain(rest).collect()
 }
 
+pub(super) fn forest_of_two(leaf: &str) -> Vec<AttributeProto> {
+    forest(&[split("BRANCH_LT", 0.5), Tree::Leaf], leaf, 1)
+}
+
 fn regressor(trees: &[Tree], features: i64, targets: i64, more: &[AttributeProto]) -> ModelProto {
     let mut attributes = forest(trees, "target", targets);
     attributes.push(int("n_targets", targets));
