@@ -50,6 +50,9 @@ use value::{inner, Array, Data, Type, Value};
 /// The newest operator set whose definitions are known here.
 const NEWEST_OPSET: i64 = 22;
 
+/// The newest version of `ai.onnx.ml` whose definitions are known here.
+const NEWEST_ML: i64 = 5;
+
 struct Importer {
     draft: FloatModel,
     values: HashMap<String, Value>,
@@ -217,6 +220,11 @@ fn read(bytes: &[u8]) -> Result<Linked, ImportError> {
     let model = ModelProto::decode(bytes)
         .map_err(|error| ImportError::malformed("protobuf", "an ONNX model", error))?;
     let opset = standard_opset(&model.opset_import)?.unwrap_or(NEWEST_OPSET);
+    let mut learned = model.opset_import.iter();
+    if let Some(set) = learned.find(|set| set.domain == ops::ML_DOMAIN && set.version > NEWEST_ML) {
+        let expected = format!("version {NEWEST_ML} or older of ai.onnx.ml");
+        return Err(ImportError::malformed("opset_import", expected, set.version));
+    }
     let graph = model
         .graph
         .ok_or_else(|| ImportError::malformed("model", "a graph", "none"))?;

@@ -42,6 +42,29 @@ impl Origins {
 impl Importer {
     /// Numbers of the file that may be weights.
     pub(super) fn initialiser(&mut self, name: &str, array: Array) -> Result<Array, ImportError> {
+        let array = self.numbers(name, array);
+        if self.read.contains(name) {
+            self.commit(name, &array)?;
+        }
+        Ok(array)
+    }
+
+    /// Numbers of an attribute that were learned, as those of an initialiser are: of `node.attribute`.
+    pub(super) fn learned(
+        &mut self,
+        node: &OnnxNode,
+        attribute: &str,
+        array: Array,
+    ) -> Result<Array, ImportError> {
+        let name = format!("{}.{attribute}", node.name);
+        let read = self.draft.read.entry(node.name.clone()).or_default();
+        read.push(name.clone());
+        let array = self.numbers(&name, array);
+        self.commit(&name, &array)?;
+        Ok(array)
+    }
+
+    fn numbers(&mut self, name: &str, array: Array) -> Array {
         let all = &mut self.draft.initialisers;
         all.push(Initialiser {
             name: name.to_owned(),
@@ -52,16 +75,13 @@ impl Importer {
             origins: Origins::of(all.len() - 1),
             ..array
         };
-        if self.read.contains(name) {
-            self.commit(name, &array)?;
-        }
         // Masks have them: an error only where they are weights.
         let most = (1u64 << 40) as f64 / self.scale() as f64;
         if let Some(large) = array.values.iter().position(|v| v.abs() > most) {
             let place = place(name, &array, large);
             self.draft.large.push(place);
         }
-        Ok(array)
+        array
     }
 
     /// Notes that an initialiser is read. Of a file's own numbers that are, none is NaN.

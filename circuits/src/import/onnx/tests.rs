@@ -8,6 +8,7 @@ mod groups;
 mod held;
 mod hostile;
 mod integers;
+mod ml;
 mod qlinear;
 mod refused;
 mod undefined;

@@ -21,33 +21,7 @@ pub(super) fn handler(operator: &str) -> Option<Handler> {
 fn gather(importer: &mut Importer, node: &OnnxNode) -> Results {
     let (x, indices) = (importer.input(node, 0)?, importer.input(node, 1)?);
     let axis = node.axis(node.int("axis", 0), x.rank())?;
-    let size = x.size(axis);
-    let before = x.shape().get(..axis).unwrap_or_default().to_vec();
-    let after = x.shape().get(axis + 1..).unwrap_or_default().to_vec();
-    let shape = [before, indices.shape().to_vec(), after].concat();
-    if let Value::Constant(array) = &indices {
-        let list = importer.positions(array, size)?;
-        let y = importer.take(&x, axis, list)?;
-        return Ok(vec![importer.reshape_to(&y, shape)?]);
-    }
-    // [n, size] × [size, rest].
-    let n = indices.count();
-    let flat = importer.reshape_to(&indices, vec![n])?;
-    let flat = importer.indexed(&flat, size)?;
-    let chosen = importer.one_hot(&flat, size)?;
-    let front: Vec<usize> = std::iter::once(axis)
-        .chain((0..x.rank()).filter(|&i| i != axis))
-        .collect();
-    let table = importer.permuted(&x, &front)?;
-    let rest = x.count() / size.max(1);
-    let table = importer.reshape_to(&table, vec![size, rest])?;
-    let y = importer.matmul_of(&chosen, &table)?;
-    let others: Vec<usize> = front.iter().skip(1).map(|&i| x.size(i)).collect();
-    let y = importer.reshape_to(&y, [vec![n], others].concat())?;
-    // The dimension of the indices to its place.
-    let perm: Vec<usize> = (1..=axis).chain([0]).chain(axis + 1..x.rank()).collect();
-    let y = importer.permuted(&y, &perm)?.typed(x.ty());
-    Ok(vec![importer.reshape_to(&y, shape)?])
+    Ok(vec![importer.chosen_along(&x, &indices, axis)?])
 }
 
 fn gather_elements(importer: &mut Importer, node: &OnnxNode) -> Results {
@@ -152,6 +126,42 @@ fn non_zero(importer: &mut Importer, node: &OnnxNode) -> Results {
 }
 
 impl Importer {
+    /// Elements along one dimension by index: the dimensions of the indices stand in its place.
+    pub(super) fn chosen_along(
+        &mut self,
+        x: &Value,
+        indices: &Value,
+        axis: usize,
+    ) -> Result<Value, ImportError> {
+        let size = x.size(axis);
+        let before = x.shape().get(..axis).unwrap_or_default().to_vec();
+        let after = x.shape().get(axis + 1..).unwrap_or_default().to_vec();
+        let shape = [before, indices.shape().to_vec(), after].concat();
+        if let Value::Constant(array) = indices {
+            let list = self.positions(array, size)?;
+            let y = self.take(x, axis, list)?;
+            return self.reshape_to(&y, shape);
+        }
+        // [n, size] × [size, rest].
+        let n = indices.count();
+        let flat = self.reshape_to(indices, vec![n])?;
+        let flat = self.indexed(&flat, size)?;
+        let chosen = self.one_hot(&flat, size)?;
+        let front: Vec<usize> = std::iter::once(axis)
+            .chain((0..x.rank()).filter(|&i| i != axis))
+            .collect();
+        let table = self.permuted(x, &front)?;
+        let rest = x.count() / size.max(1);
+        let table = self.reshape_to(&table, vec![size, rest])?;
+        let y = self.matmul_of(&chosen, &table)?;
+        let others: Vec<usize> = front.iter().skip(1).map(|&i| x.size(i)).collect();
+        let y = self.reshape_to(&y, [vec![n], others].concat())?;
+        // The dimension of the indices to its place.
+        let perm: Vec<usize> = (1..=axis).chain([0]).chain(axis + 1..x.rank()).collect();
+        let y = self.permuted(&y, &perm)?.typed(x.ty());
+        self.reshape_to(&y, shape)
+    }
+
     /// Known indices into a dimension.
     pub(in crate::import::onnx) fn positions(
         &mut self,

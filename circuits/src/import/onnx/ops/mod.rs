@@ -9,6 +9,7 @@ mod generate;
 mod index;
 mod integer;
 mod loss;
+mod ml;
 mod movement;
 mod normal;
 mod pool;
@@ -22,6 +23,8 @@ mod scatter;
 mod shape;
 
 use super::link::is_standard;
+pub(super) use ml::DOMAIN as ML_DOMAIN;
+
 use super::value::Value;
 use super::{Importer, OnnxNode};
 use crate::import::ImportError;
@@ -37,6 +40,7 @@ pub(super) fn handler(domain: &str, operator: &str) -> Option<Handler> {
     match domain {
         _ if is_standard(domain) => standard(operator),
         qlinear::DOMAIN => qlinear::contributed(operator),
+        ml::DOMAIN => ml::handler(operator),
         _ => None,
     }
 }
