@@ -223,7 +223,11 @@ fn read(bytes: &[u8]) -> Result<Linked, ImportError> {
     let mut learned = model.opset_import.iter();
     if let Some(set) = learned.find(|set| set.domain == ops::ML_DOMAIN && set.version > NEWEST_ML) {
         let expected = format!("version {NEWEST_ML} or older of ai.onnx.ml");
-        return Err(ImportError::malformed("opset_import", expected, set.version));
+        return Err(ImportError::malformed(
+            "opset_import",
+            expected,
+            set.version,
+        ));
     }
     let graph = model
         .graph

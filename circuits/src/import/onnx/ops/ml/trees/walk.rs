@@ -169,7 +169,7 @@ impl Importer {
     ) -> One {
         let trees = ensemble.roots.len();
         let all: Vec<f64> = ensemble.weights().collect();
-        let fine = self.precise_divisor(&all);
+        let fine = self.precise_divisor(&all, 0);
         let finer = fine as f64 / self.scale() as f64;
         let own = ensemble.own_targets(levels);
         let parts = match own {
