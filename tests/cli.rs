@@ -4,9 +4,14 @@
 
 mod support;
 
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
 use support::{digits, json, known_answer, text, Folder, Zkml};
 
-const COMMANDS: [&[&str]; 24] = [
+const COMMANDS: [&[&str]; 25] = [
     &["inspect"],
     &["run"],
     &["eval"],
@@ -28,6 +33,7 @@ const COMMANDS: [&[&str]; 24] = [
     &["evm", "submit"],
     &["evm", "verify"],
     &["evm", "calldata"],
+    &["evm", "verify-source"],
     &["srs", "info"],
     &["srs", "dev"],
     &["demo"],
