@@ -12,7 +12,7 @@ use zkml_cli::{
     contract::{Artefact, Checks, VERSION},
     origin::Origin,
 };
-use zkml_evm_verifier::calldata::Layout;
+use zkml_evm_verifier::{calldata::Layout, codegen::abi, compile::settings_of};
 
 use crate::{
     small::Small,
@@ -44,6 +44,8 @@ pub fn artefacts(work: &Path, small: &Arc<Small>) -> Result<Vec<Target>> {
             points: 9,
             evaluations: 20,
         },
+        abi: abi(),
+        settings: settings_of("0.8.30")?,
         creation: "0x6001".into(),
         runtime: "0x00".into(),
     };

@@ -157,7 +157,7 @@ pub fn ready_key(
     let key = made.value?;
     ui.stage("Writing the aggregation key", None, || key.save(path))
         .value?;
-    Identity::of_aggregation(&key, &srs.fingerprint())?.remember(Origin::Own);
+    Identity::of_aggregation(&key, &srs.fingerprint())?.remember(Origin::Own, ui);
     Ok(ReadyKey {
         key,
         srs,
@@ -208,7 +208,7 @@ fn checked(
         ))
         .into());
     }
-    found.remember(Origin::Rederived);
+    found.remember(Origin::Rederived, ui);
     Ok(ReadyKey {
         key,
         srs,

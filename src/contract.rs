@@ -1,26 +1,29 @@
 //! The contract's artefacts: Solidity source, and bytecode with what one must know to call it.
 
+mod make;
+mod source;
+
+pub use make::{make, Files, Made, Subject};
+
 use crate::{
-    aggregation::ReadyKey,
     keys::{hex, make_folder, Verifying},
     origin::Origin,
 };
 use anyhow::{anyhow, bail, Context, Result};
-use halo2_proofs::poly::commitment::ParamsProver;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use zkml_circuits::{
-    aggregate::{AggregationKey, Structure, ACCUMULATOR_LIMBS},
+    aggregate::{Structure, ACCUMULATOR_LIMBS},
     files::{read_bounded, write_atomic, Name},
     import::without_values,
     prove::{protocol, Architecture, Word},
-    srs::{name_of_secret, named_in, Srs},
+    srs::{name_of_secret, named_in},
 };
 use zkml_evm_verifier::{
     calldata::Layout,
-    check::build,
-    codegen::Labels,
-    compile::{find_compiler, standard_json, Bytecode},
+    codegen::abi,
+    compile::{settings_of, Bytecode},
     secret,
     unwritten::{reads, Reads, ADVISORY},
 };
@@ -30,8 +33,8 @@ const MAX_FILE: u64 = 64 << 20;
 
 /// Version of the artefact's format. Version 1 did not say so, and is that of contracts that accept false proofs;
 /// version 2 did not say whose keys it was made of, nor where one statement ends and the next begins; version 3 did not
-/// say of which structure the circuits of an aggregation are.
-pub const VERSION: u32 = 4;
+/// say of which structure the circuits of an aggregation are; version 4 had neither `abi` nor `settings`.
+pub const VERSION: u32 = 5;
 
 /// A compiled contract.
 #[derive(Serialize, Deserialize)]
@@ -53,6 +56,12 @@ pub struct Artefact {
     pub checks: Checks,
     /// The calldata that it takes.
     pub layout: Layout,
+    /// Its interface, for tools that look for it here. All verifiers have the same one, and an artefact with another is
+    /// refused.
+    pub abi: Value,
+    /// The compiler's settings, those in `NAME.input.json`. They follow from its version, and an artefact with others is
+    /// refused.
+    pub settings: Value,
     /// What a deployment transaction carries, in hexadecimal.
     pub creation: String,
     /// The code, in hexadecimal.
@@ -112,49 +121,6 @@ pub enum Checks {
     },
 }
 
-/// What a contract is made for.
-pub enum Subject<'a> {
-    /// An aggregation.
-    Aggregate(&'a ReadyKey),
-    /// A model.
-    Direct(&'a Verifying),
-}
-
-impl Subject<'_> {
-    /// The reference string.
-    pub fn srs(&self) -> &Srs {
-        match self {
-            Subject::Aggregate(ready) => &ready.srs,
-            Subject::Direct(set) => &set.srs,
-        }
-    }
-
-    fn checks(&self) -> Result<Checks> {
-        Ok(match self {
-            Subject::Aggregate(ready) => {
-                let structures = ready.key.structures().iter();
-                let slots = structures.clone();
-                let slots = slots.map(|structure| slot(1 + structure.instances));
-                Checks::Aggregate {
-                    slots: slots.collect::<Result<_>>()?,
-                    structures: structures.map(|one| Word(one.word())).collect(),
-                }
-            }
-            Subject::Direct(set) => Checks::Direct {
-                verifying_key: set.verifier.digest(),
-                architecture: Box::new(set.architecture.clone()),
-            },
-        })
-    }
-
-    fn notes(&self) -> Vec<String> {
-        match self {
-            Subject::Aggregate(ready) => aggregate_notes(&ready.key, &ready.srs),
-            Subject::Direct(set) => direct_notes(set),
-        }
-    }
-}
-
 /// The structure of a model's circuit.
 pub fn structure(set: &Verifying) -> Result<Structure> {
     let instances = set.form.instances;
@@ -168,89 +134,6 @@ fn slot(words: usize) -> Result<u16> {
     u16::try_from(words).with_context(|| {
         format!("a statement of {words} public values: expected at most {most}, more than fit a transaction; make inputs or outputs hashed (`zkml setup`)")
     })
-}
-
-/// What is made of a subject.
-pub struct Made {
-    /// The source.
-    pub source: String,
-    /// What the compiler was given, as JSON: by it others verify the source.
-    pub input: String,
-    /// The compiled contract.
-    pub artefact: Artefact,
-}
-
-/// Writes the contract of an aggregation or of a model and compiles it.
-pub fn make(subject: &Subject<'_>, name: &str, keys: Origin, solc: Option<&Path>) -> Result<Made> {
-    let compiler = find_compiler(solc)?;
-    let srs = subject.srs();
-    let protocol = match subject {
-        Subject::Aggregate(ready) => ready.key.protocol(&srs.params)?,
-        Subject::Direct(set) => {
-            let instances = set.form.instances;
-            protocol(&srs.params, &set.verifier.vk, instances)?
-        }
-    };
-    let generator = srs
-        .params
-        .get_g()
-        .first()
-        .context("the SRS has no points")?;
-    let deciding = (*generator, srs.params.g2(), srs.params.s_g2()).into();
-    // The word of the user of this run is not for those who read the files.
-    let provenance = srs.provenance.without_word();
-    let labels = Labels {
-        contract: name.to_owned(),
-        srs: provenance.to_string(),
-        notes: subject.notes(),
-    };
-    let (source, bytecode) = build(&compiler, &deciding, &protocol, &labels)?;
-    let artefact = Artefact {
-        version: VERSION,
-        contract: source.contract.parse()?,
-        solc: bytecode.solc,
-        srs: labels.srs,
-        srs_secure: provenance.is_secure(),
-        keys,
-        checks: subject.checks()?,
-        layout: source.layout,
-        creation: format!("0x{}", hex(&bytecode.creation)),
-        runtime: format!("0x{}", hex(&bytecode.runtime)),
-    };
-    Ok(Made {
-        input: standard_json(&compiler, &source)?,
-        source: source.source,
-        artefact,
-    })
-}
-
-/// What a reader of the source must know of a model's public values.
-fn direct_notes(set: &Verifying) -> Vec<String> {
-    vec![
-        format!("SRS fingerprint: {}", hex(&set.srs.fingerprint())),
-        format!("Verifying key: {}", set.verifier.digest()),
-        "Public values: the model commitment C, the context word, then packed inputs and outputs."
-            .to_owned(),
-        "COMPARE C with the one that you trust: this contract knows an architecture, not weights."
-            .to_owned(),
-    ]
-}
-
-/// What a reader of the source must know of an aggregation's public values.
-fn aggregate_notes(key: &AggregationKey, srs: &Srs) -> Vec<String> {
-    let mut notes = vec![
-        format!("SRS fingerprint: {}", hex(&srs.fingerprint())),
-        "Public values: 12 limbs of the accumulator, then for each proof: the digest of its".to_owned(),
-        "verifying key, its model commitment C, its context word, and its packed inputs and outputs.".to_owned(),
-        "COMPARE digest and C with those that you trust: this contract does not know any model.".to_owned(),
-    ];
-    for (index, structure) in key.structures().iter().enumerate() {
-        notes.push(format!(
-            "Proof {index}: {} public values after the digest.",
-            structure.instances
-        ));
-    }
-    notes
 }
 
 impl Artefact {
@@ -315,6 +198,7 @@ impl Artefact {
             .map_err(hidden)
             .with_context(expected)?;
         artefact.check_slots().with_context(place)?;
+        artefact.check_build().with_context(place)?;
         let runtime = parse_bytes("runtime", &artefact.runtime).with_context(place)?;
         let found = reads(&runtime).with_context(place)?;
         if let Some(advice) = advice(&found) {
@@ -399,6 +283,20 @@ impl Artefact {
         Ok(())
     }
 
+    /// Fails where interface or settings are not those of zkml's contracts.
+    fn check_build(&self) -> Result<()> {
+        let settings = settings_of(&self.solc).context("solc")?;
+        for (field, got, expected) in [
+            ("abi", &self.abi, abi()),
+            ("settings", &self.settings, settings),
+        ] {
+            if *got != expected {
+                bail!("{field}: expected {expected}, as every contract of zkml has it with solc {}, got {got}; make the contract again", self.solc);
+            }
+        }
+        Ok(())
+    }
+
     /// The bytecode.
     pub fn bytecode(&self) -> Result<Bytecode> {
         Ok(Bytecode {
@@ -447,6 +345,32 @@ pub fn parse_bytes(field: &str, text: &str) -> Result<Vec<u8>> {
 mod tests {
     use super::*;
     use halo2_proofs::halo2curves::bn256::Fr;
+    use serde_json::json;
+
+    /// An artefact of an aggregation with these slots.
+    fn artefact(version: u32, slots: &[u16]) -> Artefact {
+        Artefact {
+            version,
+            contract: "Batch".parse().unwrap(),
+            keys: Origin::Own,
+            solc: "0.8.30".into(),
+            srs: "development".into(),
+            srs_secure: false,
+            checks: Checks::Aggregate {
+                slots: slots.to_vec(),
+                structures: vec![Word(Fr::from(7)); slots.len()],
+            },
+            layout: Layout {
+                instances: ACCUMULATOR_LIMBS + 9,
+                points: 1,
+                evaluations: 1,
+            },
+            abi: abi(),
+            settings: settings_of("0.8.30").unwrap(),
+            creation: "0x00".into(),
+            runtime: "0x00".into(),
+        }
+    }
 
     #[test]
     fn hexadecimal_is_read_exactly() {
@@ -460,25 +384,7 @@ mod tests {
     fn slots_are_all_of_the_public_values() {
         let folder = tempfile::tempdir().unwrap();
         let load = |version, slots: &[u16]| {
-            let artefact = Artefact {
-                version,
-                contract: "Batch".parse().unwrap(),
-                keys: Origin::Own,
-                solc: "0.8.30".into(),
-                srs: "development".into(),
-                srs_secure: false,
-                checks: Checks::Aggregate {
-                    slots: slots.to_vec(),
-                    structures: vec![Word(Fr::from(7)); slots.len()],
-                },
-                layout: Layout {
-                    instances: ACCUMULATOR_LIMBS + 9,
-                    points: 1,
-                    evaluations: 1,
-                },
-                creation: "0x00".into(),
-                runtime: "0x00".into(),
-            };
+            let artefact = artefact(version, slots);
             let (_, json) = artefact.save("", folder.path()).unwrap();
             Artefact::load(&json).and_then(|artefact| artefact.slots())
         };
@@ -492,5 +398,34 @@ mod tests {
         }
         let error = load(2, &[4, 5]).unwrap_err().to_string();
         assert!(error.contains("make the contract again"), "{error}");
+    }
+
+    #[test]
+    fn interface_and_settings_are_believed_of_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let load = |change: fn(&mut Artefact)| {
+            let mut artefact = artefact(VERSION, &[4, 5]);
+            change(&mut artefact);
+            let (_, json) = artefact.save("", folder.path()).unwrap();
+            Artefact::load(&json).map(drop)
+        };
+        load(|_| ()).unwrap();
+        let changes: [(&str, fn(&mut Artefact)); 5] = [
+            ("abi", |artefact| artefact.abi = json!([])),
+            ("abi", |artefact| {
+                artefact.abi[4]["stateMutability"] = json!("view");
+            }),
+            ("settings", |artefact| {
+                artefact.settings["optimizer"]["runs"] = json!(200);
+            }),
+            // Those of this compiler are others.
+            ("settings", |artefact| artefact.solc = "0.8.24".into()),
+            ("solc", |artefact| artefact.solc = "new".into()),
+        ];
+        for (field, change) in changes {
+            let error = format!("{:#}", load(change).unwrap_err());
+            let expected = format!("Batch.json: {field}: expected");
+            assert!(error.contains(&expected), "{error}");
+        }
     }
 }

@@ -167,7 +167,7 @@ impl KeyFolder {
             self.verifying_key().display()
         ));
         self.rederive(set, srs, ui)?;
-        set.identity()?.remember(Origin::Rederived);
+        set.identity()?.remember(Origin::Rederived, ui);
         Ok(Origin::Rederived)
     }
 

@@ -5,8 +5,8 @@
 //! named after configuration, key, SRS and this program: a later version that mends a circuit makes another key of the same
 //! configuration. A key without its mark is derived again from its configuration, and compared.
 
-use crate::keys::hex;
-use anyhow::{Context, Result};
+use crate::{keys::hex, ui::Ui};
+use anyhow::{anyhow, Context, Result};
 use blake2b_simd::Params;
 use halo2_proofs::{halo2curves::bn256::G1Affine, plonk::VerifyingKey, SerdeFormat::RawBytes};
 use serde::{Deserialize, Serialize};
@@ -65,7 +65,7 @@ impl Identity {
             &configuration,
             &key,
             srs,
-            &program()?,
+            program().as_ref().map_or(&[], |hash| &hash[..]),
         ]))
     }
 
@@ -77,7 +77,7 @@ impl Identity {
             &configuration,
             &vk,
             srs,
-            &program()?,
+            program().as_ref().map_or(&[], |hash| &hash[..]),
         ]))
     }
 
@@ -94,20 +94,22 @@ impl Identity {
         Self(hex(state.finalize().as_bytes()))
     }
 
+    /// The mark's file. Without this program in its name it would be another program's word, too.
     fn mark(&self) -> Result<PathBuf> {
+        program().as_ref().map_err(|reason| anyhow!("{reason}"))?;
         Ok(default_cache_folder()?.join("made").join(&self.0))
     }
 
     /// How the key came to be known on this machine, if it was made or derived here before.
     pub fn origin(&self) -> Option<Origin> {
-        // Without a cache folder nothing is known.
+        // Without a cache folder, or a name for this program, nothing is known.
         let mark = read_bounded(&self.mark().ok()?, 64).ok()?;
         let all = [Origin::Own, Origin::Rederived];
         all.into_iter().find(|origin| mark == origin.mark())
     }
 
     /// Marks the key as made or derived here. Where that fails, it will be derived again.
-    pub fn remember(&self, origin: Origin) {
+    pub fn remember(&self, origin: Origin, ui: &Ui) {
         let write = || -> Result<()> {
             let mark = self.mark()?;
             let folder = mark.parent().context("no folder")?;
@@ -116,24 +118,28 @@ impl Identity {
             Ok(())
         };
         if let Err(error) = write() {
-            tracing::warn!(%error, "keys are not marked as made on this machine");
+            ui.note(format_args!(
+                "warning: this key is not remembered as one of this machine, and will be derived again before something rests on it: {error:#}"
+            ));
         }
     }
 }
 
-/// A hash of this program, libraries included.
-fn program() -> Result<[u8; 32]> {
-    static PROGRAM: OnceLock<[u8; 32]> = OnceLock::new();
-    if let Some(known) = PROGRAM.get() {
-        return Ok(*known);
-    }
+/// A hash of this program, libraries included; or why there is none, as where its file may be run and not read.
+fn program() -> &'static Result<[u8; 32], String> {
+    static PROGRAM: OnceLock<Result<[u8; 32], String>> = OnceLock::new();
+    PROGRAM.get_or_init(|| hash_of_program().map_err(|error| format!("{error:#}")))
+}
+
+fn hash_of_program() -> Result<[u8; 32]> {
     let path = std::env::current_exe().context("this program's own file")?;
-    let mut file = File::open(&path).with_context(|| path.display().to_string())?;
+    let place = || format!("{}: this program's own file", path.display());
+    let mut file = File::open(&path).with_context(place)?;
     let mut state = Params::new().hash_length(32).to_state();
-    io::copy(&mut file, &mut state).with_context(|| path.display().to_string())?;
+    io::copy(&mut file, &mut state).with_context(place)?;
     let mut hash = [0; 32];
     hash.copy_from_slice(state.finalize().as_bytes());
-    Ok(*PROGRAM.get_or_init(|| hash))
+    Ok(hash)
 }
 
 #[cfg(test)]

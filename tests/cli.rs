@@ -4,9 +4,14 @@
 
 mod support;
 
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
 use support::{digits, json, known_answer, text, Folder, Zkml};
 
-const COMMANDS: [&[&str]; 24] = [
+const COMMANDS: [&[&str]; 25] = [
     &["inspect"],
     &["run"],
     &["eval"],
@@ -28,6 +33,7 @@ const COMMANDS: [&[&str]; 24] = [
     &["evm", "submit"],
     &["evm", "verify"],
     &["evm", "calldata"],
+    &["evm", "verify-source"],
     &["srs", "info"],
     &["srs", "dev"],
     &["demo"],
@@ -206,4 +212,33 @@ fn development_srs_files_say_what_they_are() {
         (&6.into(), &false.into())
     );
     assert!(text(&object, "srs").contains("INSECURE"));
+}
+
+/// As one that may be run and not read: here its file is gone by the time that it looks.
+#[test]
+fn a_program_that_cannot_be_read_makes_keys_all_the_same() {
+    let folder = Folder::lasting("unreadable-program");
+    let (program, keys) = (folder.path("zkml"), folder.path("keys"));
+    fs::hard_link(env!("CARGO_BIN_EXE_zkml"), &program).unwrap();
+    let (model, _) = digits();
+    let child = Command::new(&program)
+        .args(["setup", &model, "--out", &keys, "--input-range", "0,1"])
+        .env(
+            "ZKML_CACHE",
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"),
+        )
+        .env_remove("ZKML_LOG")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    fs::remove_file(&program).unwrap();
+    let out = child.wait_with_output().unwrap();
+    let said = String::from_utf8(out.stderr).unwrap();
+    assert!(out.status.success(), "{said}");
+    for part in ["warning:", "not remembered", "this program's own file"] {
+        assert!(said.contains(part), "{said}");
+    }
+    assert!(fs::exists(format!("{keys}/config.json")).unwrap());
 }

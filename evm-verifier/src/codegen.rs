@@ -41,6 +41,7 @@ use crate::{
 use assembly::Assembly;
 use halo2_proofs::halo2curves::bn256::{Bn256, G1Affine};
 use public_values::PublicValues;
+use serde_json::{json, Value};
 use snark_verifier::{pcs::kzg::KzgDecidingKey, verifier::plonk::PlonkProtocol};
 
 /// What can go wrong while the source is written.
@@ -126,6 +127,16 @@ impl Failure {
         let selector = u32::from_be_bytes(self.selector());
         format!("mstore(0, {selector:#x}) revert(0x1c, 4)")
     }
+}
+
+/// The interface of every contract that [`generate`] writes, as solc has it: four errors, and a function that takes
+/// calldata as it is.
+pub fn abi() -> Value {
+    let mut errors = Failure::ALL.map(Failure::name);
+    errors.sort_unstable();
+    let errors = errors.map(|name| json!({ "type": "error", "name": name, "inputs": [] }));
+    let fallback = json!({ "type": "fallback", "stateMutability": "nonpayable" });
+    errors.into_iter().chain([fallback]).collect()
 }
 
 /// How to name and label a contract.

@@ -7,26 +7,23 @@
 //! (`optimizerSteps = "u"`). [`compile`] insists on it, and a contract must still pass
 //! [`crate::check::check_contract`].
 
+mod find;
+
+pub use find::{find_compiler, in_repository, Compiler};
+
 use crate::codegen::VerifierSource;
-use foundry_compilers::{
-    artifacts::{
-        output_selection::OutputSelection, BytecodeHash, BytecodeObject, CompilerOutput, Contract,
-        EvmVersion, Optimizer, OptimizerDetails, Settings, SettingsMetadata, SolcInput,
-        SolcLanguage, Source, Sources, YulDetails,
-    },
-    solc::Solc,
+use foundry_compilers::artifacts::{
+    output_selection::OutputSelection, BytecodeHash, BytecodeObject, CompilerOutput, Contract,
+    EvmVersion, Optimizer, OptimizerDetails, Settings, SettingsMetadata, SolcInput, SolcLanguage,
+    Source, Sources, YulDetails,
 };
-use std::path::{Path, PathBuf};
+use serde_json::Value;
+use std::path::PathBuf;
 
 /// EIP-170: the most bytes that a contract's code may have.
 pub const MAX_RUNTIME_BYTES: usize = 24_576;
 /// Less than this is not a verifier, but what a miscompilation leaves of one.
 const MIN_RUNTIME_BYTES: usize = 1_000;
-/// The oldest and the first too new compiler, as (minor, patch) of 0.x.
-const SUPPORTED: std::ops::Range<(u64, u64)> = (8, 24)..(9, 0);
-/// The compiler that the tests, and the published code hashes, are made with.
-const PREFERRED: (u64, u64) = (8, 30);
-
 /// What can go wrong between source and bytecode.
 #[derive(Debug, thiserror::Error)]
 pub enum CompileError {
@@ -54,6 +51,20 @@ pub enum CompileError {
         /// Its messages.
         errors: String,
     },
+    /// No compiler has such a version.
+    #[error("expected a Solidity compiler's version such as 0.8.30+commit.73712a01, got {got:?}")]
+    Version {
+        /// What it is instead.
+        got: String,
+    },
+    /// The committed artefact of a contract that is written by hand is not as it should be.
+    #[error("contracts/artifacts/{contract}.json: {reason}")]
+    Artefact {
+        /// Name of the contract.
+        contract: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// The code is too short to be a verifier.
     #[error("{contract}.sol was compiled to {got} bytes, expected at least {expected}: solc {version} has miscompiled it; use solc 0.8.30")]
     Miscompiled {
@@ -78,30 +89,6 @@ pub enum CompileError {
     },
 }
 
-/// A compiler, and how it was found.
-#[derive(Clone, Debug)]
-pub struct Compiler {
-    solc: Solc,
-    /// The program.
-    pub path: PathBuf,
-    /// Its version.
-    pub version: String,
-    /// Where the path came from.
-    pub origin: &'static str,
-}
-
-impl std::fmt::Display for Compiler {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "solc {} ({}: {})",
-            self.version,
-            self.origin,
-            self.path.display()
-        )
-    }
-}
-
 /// A compiled verifier.
 #[derive(Clone, Debug)]
 pub struct Bytecode {
@@ -111,124 +98,6 @@ pub struct Bytecode {
     pub runtime: Vec<u8>,
     /// Version of the compiler that made it.
     pub solc: String,
-}
-
-/// Finds a compiler: `explicit`, `$SOLC`, one installed by svm, `solc` on the path, the npm package.
-///
-/// A compiler that was asked for (the first two) is taken or refused: no other is tried instead.
-pub fn find_compiler(explicit: Option<&Path>) -> Result<Compiler, CompileError> {
-    let mut tried = Vec::new();
-    let asked = explicit
-        .map(|path| (path.to_path_buf(), "given"))
-        .or_else(|| std::env::var_os("SOLC").map(|path| (PathBuf::from(path), "$SOLC")));
-    let asked_for = asked.is_some();
-    let places = match asked {
-        Some(place) => vec![place],
-        None => places(),
-    };
-    for (path, origin) in places {
-        match open(&path, origin) {
-            Ok(compiler) => return Ok(compiler),
-            Err(reason) => tried.push(format!("  {origin}: {}: {reason}", path.display())),
-        }
-    }
-    if !asked_for && !tried.iter().any(|line| line.contains("svm")) {
-        tried.insert(0, "  $SOLC: not set\n  svm: nothing installed".to_string());
-    }
-    Err(CompileError::NoCompiler {
-        tried: tried.join("\n"),
-    })
-}
-
-fn open(path: &Path, origin: &'static str) -> Result<Compiler, String> {
-    // A bare name is looked up on the path; anything else must be there.
-    if path.components().count() > 1 && !path.is_file() {
-        return Err("no such file".to_string());
-    }
-    let solc = Solc::new(path).map_err(|error| one_line(&error.to_string()))?;
-    let version = solc.version.to_string();
-    let number = (solc.version.minor, solc.version.patch);
-    if solc.version.major != 0 || !SUPPORTED.contains(&number) {
-        return Err(format!(
-            "version {version}, expected 0.8.24 or later, below 0.9"
-        ));
-    }
-    Ok(Compiler {
-        solc,
-        path: path.to_path_buf(),
-        version,
-        origin,
-    })
-}
-
-fn places() -> Vec<(PathBuf, &'static str)> {
-    let mut places: Vec<_> = svm_installed()
-        .into_iter()
-        .map(|path| (path, "svm"))
-        .collect();
-    places.push((PathBuf::from("solc"), "solc on the path"));
-    places.extend(
-        in_repository(Path::new("scripts/solc/solc"))
-            .into_iter()
-            .map(|path| (path, "npm package")),
-    );
-    places
-}
-
-/// Compilers that `svm` or foundry have installed, the preferred version first, then the newest.
-fn svm_installed() -> Vec<PathBuf> {
-    let home = std::env::var_os("HOME").map(PathBuf::from);
-    let data = std::env::var_os("XDG_DATA_HOME")
-        .map(PathBuf::from)
-        .or_else(|| home.as_ref().map(|home| home.join(".local/share")));
-    let roots = [
-        home.map(|home| home.join(".svm")),
-        data.map(|data| data.join("svm")),
-    ];
-    let mut found: Vec<((u64, u64), PathBuf)> = roots
-        .into_iter()
-        .flatten()
-        .filter_map(|root| std::fs::read_dir(root).ok())
-        .flat_map(|entries| entries.flatten())
-        .filter_map(|entry| {
-            let name = entry.file_name().into_string().ok()?;
-            let mut parts = name.strip_prefix("0.")?.split('.').map(str::parse::<u64>);
-            let number = (parts.next()?.ok()?, parts.next()?.ok()?);
-            let path = entry.path().join(format!("solc-{name}"));
-            (SUPPORTED.contains(&number) && path.is_file()).then_some((number, path))
-        })
-        .collect();
-    found.sort_by_key(|(number, _)| (*number != PREFERRED, std::cmp::Reverse(*number)));
-    found.into_iter().map(|(_, path)| path).collect()
-}
-
-/// A file of the repository: under `$ZKML_HOME`, or else above the working directory, above this program,
-/// and in the repository that this was built from.
-pub fn in_repository(file: &Path) -> Vec<PathBuf> {
-    if let Some(home) = std::env::var_os("ZKML_HOME") {
-        return vec![PathBuf::from(home).join(file)];
-    }
-    let above = |start: Option<PathBuf>| -> Option<PathBuf> {
-        start?
-            .ancestors()
-            .map(|dir| dir.join(file))
-            .find(|path| path.is_file())
-    };
-    let built_from = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .map(|root| root.join(file));
-    let mut found: Vec<PathBuf> = Vec::new();
-    let candidates = [
-        above(std::env::current_dir().ok()),
-        above(std::env::current_exe().ok()),
-        built_from,
-    ];
-    for path in candidates.into_iter().flatten() {
-        if !found.contains(&path) {
-            found.push(path);
-        }
-    }
-    found
 }
 
 /// The settings that compile the verifier correctly; see the head of this module.
@@ -293,6 +162,43 @@ pub fn contract_settings() -> Settings {
 /// What the compiler is given for some files.
 pub(crate) fn input_of(compiler: &Compiler, sources: Sources, settings: Settings) -> SolcInput {
     SolcInput::new(SolcLanguage::Solidity, sources, settings).sanitized(&compiler.solc.version)
+}
+
+/// What a compiler of this version is given for some files.
+pub(crate) fn input_for(
+    version: &str,
+    sources: Sources,
+    settings: Settings,
+) -> Result<SolcInput, CompileError> {
+    let wrong = |_| CompileError::Version {
+        got: version.to_string(),
+    };
+    let version = version.parse().map_err(wrong)?;
+    Ok(SolcInput::new(SolcLanguage::Solidity, sources, settings).sanitized(&version))
+}
+
+/// The settings of [`compile`] as JSON, as a compiler of this version is given them.
+///
+/// # Errors
+/// If there is no such version.
+pub fn settings_of(version: &str) -> Result<Value, CompileError> {
+    let input = input_for(version, Sources::new(), settings())?;
+    Ok(serde_json::to_value(input.settings).unwrap_or_default())
+}
+
+/// A compiler's version as others look it up: with its commit, without the platform that it runs on.
+///
+/// # Errors
+/// If it has no commit.
+pub fn published_version(version: &str) -> Result<String, CompileError> {
+    let commit = version.split_once("+commit.").and_then(|(number, rest)| {
+        let commit = rest.split('.').next().unwrap_or_default();
+        let digits = commit.len() == 8 && commit.bytes().all(|digit| digit.is_ascii_hexdigit());
+        digits.then(|| format!("{number}+commit.{commit}"))
+    });
+    commit.ok_or_else(|| CompileError::Version {
+        got: version.to_string(),
+    })
 }
 
 /// Runs the compiler on what it is given; `what` names it in an error.
@@ -419,10 +325,6 @@ pub fn compile(compiler: &Compiler, source: &VerifierSource) -> Result<Bytecode,
     })
 }
 
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -441,22 +343,29 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_compiler_is_named() {
-        let error = find_compiler(Some(Path::new("/nowhere/solc")))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("given: /nowhere/solc: no such file"),
-            "{error}"
-        );
-        assert!(error.contains("npm ci --prefix scripts/solc"), "{error}");
+    fn settings_are_those_that_a_version_knows() {
+        let of = |version| settings_of(version).unwrap()["evmVersion"].clone();
+        assert_eq!(of("0.8.30+commit.73712a01.Emscripten.clang"), "prague");
+        assert_eq!(of("0.8.24+commit.e11b9ed9"), "cancun");
+        assert!(settings_of("new").is_err());
     }
 
     #[test]
-    fn a_program_that_is_no_compiler_is_refused() {
-        let error = find_compiler(Some(Path::new("/bin/true")))
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("/bin/true"), "{error}");
+    fn versions_are_published_without_their_platform() {
+        for (version, expected) in [
+            (
+                "0.8.30+commit.73712a01.Emscripten.clang",
+                "0.8.30+commit.73712a01",
+            ),
+            (
+                "0.8.31-nightly.2025.8.11+commit.635fe8f8.Linux.gcc",
+                "0.8.31-nightly.2025.8.11+commit.635fe8f8",
+            ),
+        ] {
+            assert_eq!(published_version(version).unwrap(), expected);
+        }
+        for bad in ["0.8.30", "0.8.30+commit.", "0.8.30+commit.73712a0g", ""] {
+            assert!(published_version(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -3,12 +3,16 @@
 //! `contracts/artifacts` has an ABI, bytecode and solc's metadata for each. They are what solc
 //! [`SOLC`] makes of the sources with [`contract_settings`]; a test compiles and compares them.
 
-use crate::compile::{
-    code_of, contract_settings, failed, input_of, run, CompileError, Compiler, MAX_RUNTIME_BYTES,
+use crate::{
+    compile::{
+        code_of, contract_settings, failed, input_for, input_of, run, CompileError, Compiler,
+        MAX_RUNTIME_BYTES,
+    },
+    explorer,
 };
 use foundry_compilers::artifacts::{Source, Sources};
-use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use serde::{de::IgnoredAny, Deserialize, Serialize};
+use std::{collections::BTreeMap, path::PathBuf};
 
 /// The compiler of the committed artefacts.
 pub const SOLC: &str = "0.8.30";
@@ -94,6 +98,47 @@ pub fn model_verifier() -> Result<ContractArtefact, serde_json::Error> {
 /// The committed artefact of the example consumer, `ClassBounty`.
 pub fn class_bounty() -> Result<ContractArtefact, serde_json::Error> {
     serde_json::from_str(include_str!("../../contracts/artifacts/ClassBounty.json"))
+}
+
+/// What of solc's metadata says of what a contract was compiled.
+#[derive(Deserialize)]
+struct Metadata {
+    compiler: MetadataCompiler,
+    sources: BTreeMap<String, IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct MetadataCompiler {
+    version: String,
+}
+
+/// What `ModelVerifier` is compiled of, by others too: the sources that its metadata names, and no more, since the hash of
+/// the metadata is in the code.
+///
+/// # Errors
+/// If the committed artefact is not as it should be.
+pub fn model_verifier_source() -> Result<explorer::Source, CompileError> {
+    let wrong = |reason: String| CompileError::Artefact {
+        contract: "ModelVerifier".to_string(),
+        reason,
+    };
+    let artefact = model_verifier().map_err(|error| wrong(error.to_string()))?;
+    let metadata: Metadata =
+        serde_json::from_str(&artefact.metadata).map_err(|error| wrong(error.to_string()))?;
+    let mut sources = Sources::new();
+    for name in metadata.sources.into_keys() {
+        let known = SOURCES.iter().find(|(path, _)| *path == name);
+        let (path, text) = known.ok_or_else(|| wrong(format!("its metadata names {name}")))?;
+        sources.insert(PathBuf::from(path), Source::new(*text));
+    }
+    let compiler = metadata.compiler.version;
+    let input = input_for(&compiler, sources, contract_settings())?;
+    let input = serde_json::to_string_pretty(&input).map_err(|error| wrong(error.to_string()))?;
+    Ok(explorer::Source {
+        input,
+        compiler,
+        name: format!("{}:{}", artefact.source_name, artefact.contract_name),
+    })
 }
 
 /// Compiles the contracts. Only solc [`SOLC`] gives the committed bytecode.

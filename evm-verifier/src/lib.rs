@@ -12,6 +12,8 @@
 //! 7. [`check`] ties them together: a compiled contract is worth nothing until it has accepted a
 //!    good proof and rejected a bad one.
 //!
+//! [`explorer`] has others compile the source again and show it.
+//!
 //! In front of the generated verifiers stands one contract written by hand, `contracts/src/ModelVerifier.sol`:
 //! [`front`] speaks to it, and [`contracts`] has its bytecode.
 #![deny(missing_docs, unsafe_code)]
@@ -24,7 +26,9 @@ pub mod codegen;
 pub mod compile;
 pub mod contracts;
 pub mod exec;
+pub mod explorer;
 pub mod front;
+mod http;
 mod optimise;
 pub mod secret;
 pub mod unwritten;

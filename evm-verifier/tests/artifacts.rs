@@ -7,8 +7,11 @@
 use std::path::PathBuf;
 use zkml_evm_verifier::{
     compile::find_compiler,
-    contracts::{build, ContractArtefact, SOLC},
+    contracts::{build, model_verifier, model_verifier_source, ContractArtefact, SOLC},
 };
+
+#[path = "support/solc.rs"]
+mod solc;
 
 fn path(artefact: &ContractArtefact) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -39,5 +42,24 @@ fn artefacts_reproduce_byte_for_byte() {
         if artefact.contract_name != "IModelVerifier" {
             assert!(artefact.deployed_bytecode.contains("64736f6c6343"));
         }
+    }
+}
+
+/// Whoever verifies the front's source is given what makes its code, the metadata's hash included.
+#[test]
+fn the_front_is_made_of_the_source_that_is_published() {
+    let compiler = find_compiler(None).unwrap();
+    let source = model_verifier_source().unwrap();
+    assert_eq!(source.name, "src/ModelVerifier.sol:ModelVerifier");
+    assert!(compiler.version.starts_with(&source.compiler), "{compiler}");
+    let output = solc::standard_json(&compiler.path, &source.input);
+    let contract = &output["contracts"]["src/ModelVerifier.sol"]["ModelVerifier"];
+    let committed = model_verifier().unwrap();
+    for (part, code) in [
+        ("bytecode", &committed.bytecode),
+        ("deployedBytecode", &committed.deployed_bytecode),
+    ] {
+        let made = contract["evm"][part]["object"].as_str().unwrap();
+        assert_eq!(format!("0x{made}"), *code, "{part}");
     }
 }

@@ -25,8 +25,8 @@ use zkml_circuits::{
 };
 use zkml_evm_verifier::{
     check::build,
-    codegen::Labels,
-    compile::{find_compiler, standard_json, Compiler},
+    codegen::{abi, Labels},
+    compile::{find_compiler, settings_of, standard_json, Compiler},
     contracts::SOLC,
 };
 
@@ -78,6 +78,7 @@ fn values() -> Value {
     let (source, code) = build(&compiler, &key, &protocol, &labels).unwrap();
     let input = standard_json(&compiler, &source).unwrap();
     assert_eq!(rebuilt(&compiler, &input), hex::encode(&code.runtime));
+    interface(&compiler, &input);
     json!({
         "config": digest(&serde_json::to_vec(&architecture).unwrap()),
         "verifying_key": keys.digest().to_string(),
@@ -94,6 +95,16 @@ fn rebuilt(compiler: &Compiler, input: &str) -> String {
     let contract = &output["contracts"]["SmallVerifier.sol"]["SmallVerifier"];
     let code = &contract["evm"]["deployedBytecode"]["object"];
     code.as_str().unwrap().to_owned()
+}
+
+/// What artefacts say of a contract, `abi` and `settings`, is what the compiler says, and what it was given.
+fn interface(compiler: &Compiler, input: &str) {
+    let mut input: Value = serde_json::from_str(input).unwrap();
+    assert_eq!(settings_of(&compiler.version).unwrap(), input["settings"]);
+    input["settings"]["outputSelection"] = json!({ "*": { "*": ["abi"] } });
+    let output = solc::standard_json(&compiler.path, &input.to_string());
+    let contract = &output["contracts"]["SmallVerifier.sol"]["SmallVerifier"];
+    assert_eq!(contract["abi"], abi());
 }
 
 #[test]

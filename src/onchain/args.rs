@@ -16,8 +16,8 @@ use zkml_evm_verifier::chain::{Address, Node, Offer, Wait, Wallet, MAX_COST, MAX
 const URL_VARIABLE: &str = "ETH_RPC_URL";
 /// The variable that has the private key, unless another is named.
 const KEY_VARIABLE: &str = "ZKML_PRIVATE_KEY";
-/// Largest password file that is read.
-const MAX_PASSWORD: u64 = 1 << 12;
+/// Largest file of a secret that is read.
+const MAX_SECRET: u64 = 1 << 12;
 /// Time between two questions to a local node, and to another.
 const INTERVALS: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
 
@@ -78,7 +78,7 @@ impl KeyArgs {
     pub fn wallet(&self, ui: &Ui) -> Result<Wallet> {
         if let Some(path) = &self.keystore {
             let password = match &self.password_file {
-                Some(file) => read_password(file, ui)?,
+                Some(file) => read_secret(file, "password", ui)?,
                 None => ui.secret("Password of the keystore: ")?,
             };
             return Ok(Wallet::from_keystore(path, &password)?);
@@ -102,15 +102,19 @@ impl KeyArgs {
     }
 }
 
-fn read_password(path: &Path, ui: &Ui) -> Result<Zeroizing<String>> {
+/// A secret of one line in a file; `what` names it. Says so if others can read it.
+///
+/// # Errors
+/// If the file cannot be read, or is no text.
+pub fn read_secret(path: &Path, what: &str, ui: &Ui) -> Result<Zeroizing<String>> {
     if let Some(mode) = shown_to_others(path) {
         ui.note(format_args!(
-            "warning: {}: other users of this machine can read this password (mode {mode:o}): chmod 600 it, and change the password",
+            "warning: {}: other users of this machine can read this {what} (mode {mode:o}): chmod 600 it, and change the {what}",
             path.display()
         ));
     }
-    let bytes = Zeroizing::new(read_bounded(path, MAX_PASSWORD)?);
-    // What is no text is not shown: it may be a password all the same.
+    let bytes = Zeroizing::new(read_bounded(path, MAX_SECRET)?);
+    // What is no text is not shown: it may be the secret all the same.
     let text = std::str::from_utf8(&bytes).ok();
     let text = text.with_context(|| format!("{}: expected text", path.display()))?;
     let mut text = Zeroizing::new(text.to_owned());

@@ -15,6 +15,7 @@ mod accounts;
 mod advisory;
 mod audit;
 mod bounty;
+mod explorers;
 mod fees;
 mod guide;
 mod nodes;

@@ -152,6 +152,38 @@ fn an_earlier_event_is_found_where_few_blocks_are_looked_at() {
 
 /// A node without old states says nothing of where a contract began.
 #[test]
+fn a_record_is_replaced_only_where_that_is_asked_for() {
+    let (anvil, folder, other) = (Anvil::start(&[]), direct(), direct());
+    let deployed = [&folder, &other].map(|at| evm_json(&anvil, at, &["deploy", "--yes"]));
+    for (kind, option, name) in [
+        ("verifier", "--verifier", "ZkmlVerifier"),
+        ("model_verifier", "--model-verifier", "ModelVerifier"),
+    ] {
+        let [own, theirs] = &deployed;
+        let [own, theirs] = [own, theirs].map(|one| text(&one[kind]["record"], "address"));
+        assert_ne!(own, theirs);
+        let file = folder.path(&format!("contract/{name}.deployed-31337.json"));
+        let before = fs::read(&file).unwrap();
+        let out = evm(&anvil, &folder, &["deploy", "--yes", option, theirs]);
+        assert_eq!(out.code, 1, "{}", out.stdout);
+        // Addresses are said with their checksum.
+        let said = out.stderr.to_lowercase();
+        let place = format!("contract/{name}.deployed-31337.json").to_lowercase();
+        for part in [&place, own, theirs, "--force"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        assert_eq!(fs::read(&file).unwrap(), before);
+        // Of the address that it has, it may be said again.
+        evm_json(&anvil, &folder, &["deploy", "--yes", option, own]);
+        assert_eq!(fs::read(&file).unwrap(), before);
+        let forced = ["deploy", "--yes", "--force", option, theirs];
+        let forced = evm_json(&anvil, &folder, &forced);
+        assert_eq!(text(&forced[kind]["record"], "address"), theirs);
+        assert_ne!(fs::read(&file).unwrap(), before);
+    }
+}
+
+#[test]
 fn a_contract_is_adopted_from_a_node_without_old_states() {
     let (anvil, folder) = (Anvil::start(&[]), direct());
     let deployed = evm_json(&anvil, &folder, &["deploy", "--yes", "--verifier-only"]);

@@ -256,6 +256,14 @@ pub const COMMANDS: &[Case] = &[
         ],
     },
     Case {
+        command: "evm verify-source",
+        more: "--rpc-url http://127.0.0.1:1 --etherscan http://127.0.0.1:1",
+        roles: &[
+            ("contract", In("contract/Contract.json")),
+            ("api_key_file", In("password")),
+        ],
+    },
+    Case {
         command: "srs check",
         more: "",
         roles: &[("file", In("dev.srs"))],

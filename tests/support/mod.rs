@@ -6,6 +6,8 @@
 #[allow(dead_code)]
 pub mod anvil;
 #[allow(dead_code)]
+pub mod explorer;
+#[allow(dead_code)]
 pub mod guide;
 #[allow(dead_code)]
 pub mod proxy;
@@ -35,7 +37,12 @@ impl Zkml {
             "ZKML_CACHE",
             Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache"),
         );
-        for variable in ["ZKML_LOG", "ETH_RPC_URL", "ZKML_PRIVATE_KEY"] {
+        for variable in [
+            "ZKML_LOG",
+            "ETH_RPC_URL",
+            "ZKML_PRIVATE_KEY",
+            "ZKML_ETHERSCAN_KEY",
+        ] {
             command.env_remove(variable);
         }
         Self(command)

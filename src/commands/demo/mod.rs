@@ -7,7 +7,7 @@ use super::{evm, prove::Prover, setup, verify};
 use crate::{
     aggregation::{aggregate, gate_columns, ready_key, KeyPlace},
     cli::Goal,
-    contract::{self, Artefact, Subject},
+    contract::{self, Subject},
     keys::KeyFolder,
     output::NewFolder,
     srs::{warn, SrsArgs, TrustArgs},
@@ -326,17 +326,15 @@ impl Demo<'_> {
         let made = ui.stage("Writing and compiling the contract", None, || {
             contract::make(&Subject::Aggregate(&ready), name, ready.origin, None)
         });
-        let contract::Made {
-            source, artefact, ..
-        } = made.value?;
-        let contracts = self.folder.join("contract");
-        artefact.save(&source, &contracts)?;
-        let path = Artefact::files(&contracts, &artefact.contract).1;
+        let seconds = made.seconds;
+        let made = made.value?;
+        let path = made.save(&self.folder.join("contract"))?.artefact;
+        let artefact = made.artefact;
         let submission = Submission::aggregated("the aggregated proof", done.bundle);
         let report = evm::test::check(&submission, &artefact, &path, ui)?;
         ui.say(format_args!(
             "compiler            solc {} ({:.1} s)",
-            artefact.solc, made.seconds
+            artefact.solc, seconds
         ))?;
         evm::test::say_report(&report, 1, ui)?;
         ui.say("Proof accepted by the contract, tampered proofs rejected.")?;

@@ -41,6 +41,9 @@ pub struct DeployArgs {
     /// Address of the generated verifier, where somebody else has put it there: it is recorded, not deployed
     #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
     verifier: Option<Address>,
+    /// Replace the record of a contract at another address by that of --verifier or --model-verifier
+    #[arg(long)]
+    force: bool,
     /// Have the usual deployer (0x4e59…956C) create the contracts by CREATE2: with the same code they have the same
     /// addresses, and models the same ids, on every chain
     #[arg(long)]
@@ -72,6 +75,7 @@ pub fn run(args: &DeployArgs, ui: &Ui) -> Result<Value> {
         args.allow_insecure_srs,
     )?;
     contracts.warn(ui);
+    keep_records(&contracts, node.chain_id(), args)?;
     let verifier = match args.verifier {
         None => deploy(&contracts.verifier, "verifier", &node, 0, args, ui)?,
         Some(address) => adopt(&contracts.verifier, &node, address, ui)?,
@@ -90,6 +94,29 @@ pub fn run(args: &DeployArgs, ui: &Ui) -> Result<Value> {
         "model_verifier": front,
         "srs": contracts.srs_json(),
     }))
+}
+
+/// Fails where the record of another address would be lost: it may be all that is known of a deployment.
+fn keep_records(contracts: &Contracts, chain_id: u64, args: &DeployArgs) -> Result<()> {
+    let front = args.contracts.model_verifier;
+    for (what, option, named) in [
+        (&contracts.verifier, "verifier", args.verifier),
+        (&contracts.front, "model-verifier", front),
+    ] {
+        let Some(address) = named.filter(|_| !args.force) else {
+            continue;
+        };
+        match Record::load(&what.folder, &what.name, chain_id)? {
+            Some(record) if record.address != address => bail!(
+                "{}: it has {} at {}, and --{option} {address} would replace that: leave the option out, move the file away, or give --force",
+                Record::path(&what.folder, &what.name, chain_id).display(),
+                what.name,
+                record.address
+            ),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Records a contract that stands.

@@ -16,7 +16,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{json, Value};
 use std::path::{Path, PathBuf};
 use zkml_circuits::{
-    files::{write_atomic, Name},
+    files::Name,
     gas::{aggregated, direct, ContractCost},
     layout::Goal,
 };
@@ -38,8 +38,9 @@ Examples:
   zkml evm generate --keys keys --proofs 3 --out contract
   zkml evm generate --keys keys --mode direct --out contract
 
-It writes NAME.sol, and NAME.json with the bytecode and the calldata's layout. The compiler is the
-one of --solc, $SOLC, svm, the path, or `npm ci --prefix scripts/solc`, whichever comes first.")]
+It writes NAME.sol; NAME.json with bytecode, interface, compiler settings and the calldata's layout; and NAME.input.json,
+by which others verify the source (`zkml evm verify-source`). The compiler is the one of --solc, $SOLC, svm, the path, or
+`npm ci --prefix scripts/solc`, whichever comes first.")]
 pub struct GenerateArgs {
     /// Which proofs the contract checks
     #[arg(long, value_enum, default_value_t)]
@@ -174,14 +175,9 @@ fn write(
     let made = ui.stage("Writing and compiling the contract", None, || {
         contract::make(subject, &args.name, origin, args.solc.as_deref())
     });
-    let contract::Made {
-        source,
-        input,
-        artefact,
-    } = made.value?;
-    let (solidity, json_path) = artefact.save(&source, &args.out)?;
-    let input_path = Artefact::input_file(&args.out, &artefact.contract);
-    write_atomic(&input_path, &mut |out| writeln!(out, "{input}"))?;
+    let (seconds, made) = (made.seconds, made.value?);
+    let files = made.save(&args.out)?;
+    let artefact = made.artefact;
 
     warn(&subject.srs().provenance, ui);
     let runtime = artefact.bytecode()?.runtime.len();
@@ -205,11 +201,11 @@ fn write(
         artefact.layout.instances,
         grouped(artefact.layout.proof_bytes() as u64)
     ))?;
-    ui.say(format_args!("wrote {}", solidity.display()))?;
-    ui.say(format_args!("wrote {}", json_path.display()))?;
+    ui.say(format_args!("wrote {}", files.solidity.display()))?;
+    ui.say(format_args!("wrote {}", files.artefact.display()))?;
     ui.say(format_args!(
         "wrote {} (to verify the source with)",
-        input_path.display()
+        files.input.display()
     ))?;
     let mut object = json!({
         "contract": artefact.contract,
@@ -219,12 +215,12 @@ fn write(
         "runtime_bytes": runtime,
         "calldata_bytes": artefact.layout.bytes(),
         "layout": artefact.layout,
-        "seconds": made.seconds,
+        "seconds": seconds,
         "srs": artefact.srs,
         "srs_secure": artefact.srs_secure,
-        "solidity": solidity,
-        "artefact": json_path,
-        "compiler_input": input_path,
+        "solidity": files.solidity,
+        "artefact": files.artefact,
+        "compiler_input": files.input,
     });
     if let (Value::Object(object), Value::Object(more)) = (&mut object, more) {
         object.extend(more);

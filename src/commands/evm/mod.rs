@@ -12,6 +12,7 @@ pub mod register;
 pub mod submit;
 pub mod test;
 pub mod verify;
+pub mod verify_source;
 
 use crate::ui::Ui;
 use anyhow::Result;
@@ -55,6 +56,8 @@ pub enum EvmCommand {
     Verify(verify::VerifyArgs),
     /// Print what a transaction would carry
     Calldata(calldata::CalldataArgs),
+    /// Have Sourcify or Etherscan verify and show the contracts' source
+    VerifySource(verify_source::VerifySourceArgs),
 }
 
 impl EvmCommand {
@@ -73,6 +76,7 @@ impl EvmCommand {
             EvmCommand::Submit(_) => "evm submit",
             EvmCommand::Verify(_) => "evm verify",
             EvmCommand::Calldata(_) => "evm calldata",
+            EvmCommand::VerifySource(_) => "evm verify-source",
         }
     }
 }
@@ -92,5 +96,6 @@ pub fn run(command: &EvmCommand, ui: &Ui) -> Result<Value> {
         EvmCommand::Submit(args) => submit::run(args, ui),
         EvmCommand::Verify(args) => verify::run(args, ui),
         EvmCommand::Calldata(args) => calldata::run(args, ui),
+        EvmCommand::VerifySource(args) => verify_source::run(args, ui),
     }
 }

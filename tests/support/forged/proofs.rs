@@ -17,7 +17,7 @@ use zkml_cli::{
     onchain::record::Record,
     origin::Origin,
 };
-use zkml_evm_verifier::{calldata::Layout, chain::keccak256};
+use zkml_evm_verifier::{calldata::Layout, chain::keccak256, codegen::abi, compile::settings_of};
 
 /// Chain of the records.
 const CHAIN: u64 = 31337;
@@ -84,6 +84,8 @@ pub fn contract(scene: &Scene<'_>, instances: usize) -> Result<()> {
             points: 9,
             evaluations: 20,
         },
+        abi: abi(),
+        settings: settings_of("0.8.30")?,
         creation: hex.clone(),
         runtime: hex,
     };
