@@ -13,21 +13,32 @@ mod tests;
 
 use super::schema::{GraphProto, NodeProto};
 use chain::Chains;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-/// Replaces the last node of each spelling by what it means, and drops nodes that nothing reads any more.
-pub(super) fn name_spellings(graph: &mut GraphProto) {
+/// What a chain means.
+struct Spelling {
+    /// The operators.
+    nodes: Vec<NodeProto>,
+    /// The constants that it was told by, which the operators have instead of reading them.
+    told_by: Vec<String>,
+}
+
+/// Replaces the last node of each spelling by what it means, and drops nodes that nothing reads any more. Returns the
+/// names of the constants that spellings were told by.
+pub(super) fn name_spellings(graph: &mut GraphProto) -> BTreeSet<String> {
     let mut found: HashMap<usize, Vec<NodeProto>> = HashMap::new();
+    let mut told_by = BTreeSet::new();
     let mut chains = Chains::new(graph);
     for at in 0..graph.node.len() {
         let named = activation::named(&chains, at).or_else(|| normal::named(&chains, at));
-        if let Some(nodes) = named {
+        if let Some(spelling) = named {
             chains.end_at(at);
-            found.insert(at, nodes);
+            found.insert(at, spelling.nodes);
+            told_by.extend(spelling.told_by);
         }
     }
     if found.is_empty() {
-        return;
+        return told_by;
     }
     let nodes = std::mem::take(&mut graph.node);
     let replaced = nodes.into_iter().enumerate();
@@ -42,4 +53,5 @@ pub(super) fn name_spellings(graph: &mut GraphProto) {
         }
     }
     graph.node.reverse();
+    told_by
 }
