@@ -25,6 +25,7 @@ struct Case {
     plan: Arc<Plan>,
     srs: Srs,
     keys: Keys,
+    opening: Opening,
     proof: Proof,
 }
 
@@ -63,6 +64,7 @@ impl Case {
             plan,
             srs,
             keys,
+            opening,
             proof,
         }
     }
@@ -283,10 +285,10 @@ fn files_of_earlier_versions_are_refused() {
     assert_eq!(load(&case.value()).unwrap(), case.architecture);
     for (version, expected) in [
         (
-            4,
+            5,
             "made by an earlier version of zkml, run `zkml setup` again",
         ),
-        (6, "made by a later version of zkml"),
+        (7, "made by a later version of zkml"),
     ] {
         let mut config = case.value();
         config["version"] = json!(version);
@@ -315,6 +317,9 @@ fn files_of_earlier_versions_are_refused() {
     refused(Keys::load(&path, &case.architecture).err(), &path);
     let path = older("verifying.key", Kind::VerifyingKey);
     refused(Verifier::load(&path, &case.architecture).err(), &path);
+    case.opening.save(&at("weights.opening")).unwrap();
+    let path = older("weights.opening", Kind::Opening);
+    refused(Opening::load(&path).err(), &path);
 }
 
 /// A few bytes of a configuration, made by nobody's `setup`, ask for planes of 2^40 cells and for 2^34 steps: it is
