@@ -134,7 +134,7 @@ pub fn artefacts(work: &Path, small: &Arc<Small>) -> Result<Vec<Target>> {
             200,
             Some(Kind::Opening),
             opening,
-            MSGPACK,
+            NUMBERS,
             with(small, |_, path| Opening::load(path).map(drop).map_err(text)),
         ),
         target(

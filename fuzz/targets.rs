@@ -24,8 +24,9 @@ pub fn version(kind: Kind) -> u32 {
         | Kind::ProvingKey
         | Kind::VerifyingKey
         | Kind::AggregationKey
-        | Kind::AggregationProof => 2,
-        Kind::Srs | Kind::Statement | Kind::Snark | Kind::Opening => 1,
+        | Kind::AggregationProof
+        | Kind::Opening => 2,
+        Kind::Srs | Kind::Statement | Kind::Snark => 1,
     }
 }
 

@@ -14,7 +14,7 @@ use std::{
 };
 use zkml_circuits::{
     layout::{Cost, Form, Plan, Shape},
-    prove::{Architecture, Verifier},
+    prove::{Architecture, Keys, Verifier},
     srs::{Check, Srs},
 };
 
@@ -195,6 +195,49 @@ impl KeyFolder {
             .into());
         }
         Ok(())
+    }
+
+    /// The proving key of a configuration that is laid out, if the one that was read is it: it was made or derived here
+    /// before, or it is derived again now. With another one the prover would succeed or fail as the weights are.
+    ///
+    /// # Errors
+    /// If another key is derived.
+    pub fn own_keys(
+        &self,
+        architecture: &Architecture,
+        plan: &Arc<Plan>,
+        read: Keys,
+        srs: &Srs,
+        ui: &Ui,
+    ) -> Result<Keys> {
+        let found = Identity::of_proving_key(architecture, &read)?;
+        if found.origin().is_some() {
+            return Ok(read);
+        }
+        ui.note(format_args!(
+            "{}: not made on this machine: derived again",
+            self.proving_key().display()
+        ));
+        self.check_srs(&read.srs, srs, Path::new("the SRS"))?;
+        let provenance = read.provenance.clone();
+        // Two of them may not fit.
+        drop(read);
+        check_memory(&plan.shape, memory::available())?;
+        let derived = ui
+            .stage("Deriving the proving key", None, || Keys::new(plan, srs))
+            .value?;
+        if Identity::of_proving_key(architecture, &derived)? != found {
+            bail!(
+                "{} is not the key of {}: another one was derived, and no proof was made; get the folder again from whoever made it, or run `zkml setup` again",
+                self.proving_key().display(),
+                self.config().display()
+            );
+        }
+        found.remember(Origin::Rederived, ui);
+        Ok(Keys {
+            provenance,
+            ..derived
+        })
     }
 
     /// Fails unless the verifying key was made under this SRS.

@@ -1,7 +1,8 @@
 //! Which keys were made on this machine, and which must be derived again before something rests on them.
 //!
-//! A verifying key says nothing of where it came from: one of a circuit without constraints looks like any other, and
-//! accepts every statement. So `setup`, and whatever makes an aggregation key, leave a mark in the user's cache folder,
+//! A key says nothing of where it came from. A verifying key of a circuit without constraints looks like any other, and
+//! accepts every statement; with a proving key of another circuit the prover succeeds or fails as its weights are. So
+//! `setup`, and whatever makes an aggregation key, leave a mark in the user's cache folder,
 //! named after configuration, key, SRS and this program: a later version that mends a circuit makes another key of the same
 //! configuration. A key without its mark is derived again from its configuration, and compared.
 
@@ -14,7 +15,7 @@ use std::{fs::File, io, path::PathBuf, sync::OnceLock};
 use zkml_circuits::{
     aggregate::AggregationKey,
     files::{read_bounded, write_atomic_new},
-    prove::Architecture,
+    prove::{Architecture, Keys},
     srs::default_cache_folder,
 };
 
@@ -65,6 +66,22 @@ impl Identity {
             &configuration,
             &key,
             srs,
+            program().as_ref().map_or(&[], |hash| &hash[..]),
+        ]))
+    }
+
+    /// Of a model's proving key, all of it: the verifying key is a part.
+    pub fn of_proving_key(architecture: &Architecture, keys: &Keys) -> Result<Self> {
+        let configuration = serde_json::to_vec(architecture)?;
+        // halo2 writes it number by number.
+        let mut key = io::BufWriter::new(Params::new().hash_length(32).to_state());
+        keys.pk.write(&mut key, RawBytes)?;
+        let key = key.into_inner().map_err(io::IntoInnerError::into_error)?;
+        Ok(Self::new([
+            b"proving",
+            &configuration,
+            key.finalize().as_bytes(),
+            &keys.srs,
             program().as_ref().map_or(&[], |hash| &hash[..]),
         ]))
     }

@@ -130,12 +130,21 @@ fn settings_from_samples() {
     let [settings, plot] = ["settings.json", "errors.svg"].map(|name| folder.path(name));
     let calibrate = ["calibrate", &model, "--data", &images, "--out", &settings];
     let found = zkml(&[&calibrate[..], &["--plot", &plot]].concat());
-    assert_eq!(found["input_range"], json!([0.0, 1.0]));
+    // The samples are from 0 to 1; settings tell no more of them than `config.json` does.
+    let scale = found["scale"].as_f64().unwrap();
+    let declared = json!([-2.0, 2.0 - 1.0 / scale]);
+    assert_eq!(found["input_range"], declared);
+    let written: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&settings).unwrap()).unwrap();
+    assert_eq!(written["input_range"], declared);
     assert!(found["trials"].as_array().unwrap().len() > 5);
     let svg = std::fs::read_to_string(&plot).unwrap();
     assert!(svg.starts_with("<svg") && svg.matches("<rect").count() > 3);
     let inspected = zkml(&["inspect", &model, "--settings", &settings]);
     assert_eq!(inspected["scale"], found["scale"]);
+    let of_samples = ["inspect", &model, "--input-range", "0,1", "--scale"];
+    let of_samples = zkml(&[&of_samples[..], &[&found["scale"].to_string()]].concat());
+    assert_eq!(inspected["layers"], of_samples["layers"]);
     let cheaper = zkml(&[&calibrate[..], &["--target", "cost"]].concat());
     assert!(cheaper["scale"].as_i64() <= found["scale"].as_i64());
 

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test fails by panicking.
 
+#[path = "leaks/fates.rs"]
+mod fates;
 #[path = "support/leaks.rs"]
 mod leaks;
 // Other tests use the rest of it.
@@ -12,20 +14,22 @@ mod onnx;
 #[allow(dead_code)]
 mod support;
 
-use leaks::{compare, pair, search, Verdict};
+use leaks::{compare, differences, pair, search, Verdict};
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 use support::{Folder, Zkml};
 use zkml_circuits::{
     import::{parse_onnx, ImportOptions},
-    layout::{Goal, Visibilities},
+    layout::{Goal, Plan, Visibilities},
     prove::{Architecture, Keys},
     srs::Srs,
 };
 
-/// Where public files may differ, as docs/security.md lists it.
+/// Where the graph in public files may differ, as docs/security.md lists it.
 const LISTED: [&str; 6] = [
     "graph.tensors.range",
     "graph.nodes.pre",
@@ -65,24 +69,54 @@ fn files_of_models_with_equal_declared_bounds_are_equal() {
     }
 }
 
+fn laid_out(bytes: &[u8]) -> (Architecture, Arc<Plan>) {
+    let options = ImportOptions {
+        input_range: Some((-1.0, 1.0)),
+        ..Default::default()
+    };
+    let model = parse_onnx(bytes, &options).unwrap().quantise().unwrap();
+    let shown = Visibilities::default();
+    Architecture::new(model.graph, model.source, shown, Goal::Prove).unwrap()
+}
+
+/// What else `config.json` has follows from the graph: where it differs, the graph does.
+#[test]
+fn the_rest_of_a_configuration_follows_from_the_graph() {
+    let mut places = BTreeSet::new();
+    let mut pairs = 0;
+    for seed in 0.. {
+        let files = pair(seed);
+        if pairs == 16 {
+            break;
+        }
+        if !matches!(compare(&files).unwrap(), Verdict::Declared(_)) {
+            continue;
+        }
+        pairs += 1;
+        let [a, b] = files.map(|bytes| serde_json::to_value(laid_out(&bytes).0).unwrap());
+        let mut found = BTreeSet::new();
+        differences(&a, &b, String::new(), &mut found);
+        let in_graph = |place: &&String| place.starts_with("graph");
+        let rest: Vec<_> = found.iter().filter(|place| !in_graph(place)).collect();
+        assert!(rest.is_empty() || rest.len() < found.len(), "{found:?}");
+        places.extend(rest.into_iter().cloned());
+    }
+    let parts: BTreeSet<&str> = places.iter().filter_map(|p| p.split('.').next()).collect();
+    println!("{places:?}");
+    assert_eq!(Vec::from_iter(parts), ["shape", "words"]);
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/security.md");
+    assert!(fs::read_to_string(page)
+        .unwrap()
+        .contains("| `shape`, `words` |"));
+}
+
 /// The layout, and so the keys, are functions of the graph; here they are made.
 #[test]
 fn keys_of_a_pair_are_equal() {
     let equal = |seed: &u64| matches!(compare(&pair(*seed)).unwrap(), Verdict::Equal);
     let seed = (1..).find(equal).unwrap();
     let made = pair(seed).map(|bytes| {
-        let options = ImportOptions {
-            input_range: Some((-1.0, 1.0)),
-            ..Default::default()
-        };
-        let model = parse_onnx(&bytes, &options).unwrap().quantise().unwrap();
-        let (architecture, plan) = Architecture::new(
-            model.graph,
-            model.source,
-            Visibilities::default(),
-            Goal::Prove,
-        )
-        .unwrap();
+        let (architecture, plan) = laid_out(&bytes);
         let srs = Srs::development_from_seed(plan.shape.k, [7; 32], &|_, _| ()).unwrap();
         let keys = Keys::new(&plan, &srs).unwrap();
         (serde_json::to_vec(&architecture).unwrap(), keys.digest())

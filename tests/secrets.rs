@@ -242,21 +242,19 @@ fn messages_quote_nothing_of_secret_files() {
     }
     fs::write(&file, good).unwrap();
 
-    // An opening whose salt is none, and one whose weights are texts.
+    // An opening whose salt is none, and some whose weights are cut off or out of order.
     let opening = folder.path("keys/weights.opening");
     let kept = fs::read(&opening).unwrap();
-    let words = ["a weight of 6182", "a weight of 4151"];
-    let texts = packed::to_msgpack(&json!({ "1": words }));
-    let number = rmp_serde::to_vec(&4151.5).unwrap();
+    let words = |words: &[u64]| -> Vec<u8> { words.iter().flat_map(|w| w.to_le_bytes()).collect() };
     for payload in [
         b"61824151".repeat(4),
-        [&[0; 32][..], &texts].concat(),
-        [&[0; 32][..], &number].concat(),
+        [&[0; 32][..], &words(&[1, 3, 4151, 6182])].concat(),
+        [&[0; 32][..], &words(&[1, 1, 4151, 1, 1, 6182])].concat(),
         [&[0; 32][..], b"61824151"].concat(),
         b"61824151".to_vec(),
     ] {
         let path = Path::new(&opening);
-        write_container(path, Kind::Opening, 1, &mut |out| out.write_all(&payload)).unwrap();
+        write_container(path, Kind::Opening, 2, &mut |out| out.write_all(&payload)).unwrap();
         let other = folder.path("again.zkml");
         let again = ["prove", &input, "--keys", &keys, "--out", &other];
         silent(&folder, &again, Some(1), &["6182", "4151", "36313832"]);

@@ -25,6 +25,7 @@ struct Case {
     plan: Arc<Plan>,
     srs: Srs,
     keys: Keys,
+    opening: Opening,
     proof: Proof,
 }
 
@@ -63,6 +64,7 @@ impl Case {
             plan,
             srs,
             keys,
+            opening,
             proof,
         }
     }
@@ -315,6 +317,9 @@ fn files_of_earlier_versions_are_refused() {
     refused(Keys::load(&path, &case.architecture).err(), &path);
     let path = older("verifying.key", Kind::VerifyingKey);
     refused(Verifier::load(&path, &case.architecture).err(), &path);
+    case.opening.save(&at("weights.opening")).unwrap();
+    let path = older("weights.opening", Kind::Opening);
+    refused(Opening::load(&path).err(), &path);
 }
 
 /// Verifying takes the encodings of public values from the file: no key is made of a file that has others than the layout.

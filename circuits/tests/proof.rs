@@ -371,5 +371,16 @@ fn artefacts_on_disk() {
     let got = Verifier::load(&label, &architecture).err().map(text);
     assert!(got.unwrap().contains("provenance of another SRS"));
     damage("weights.opening", &|p| Opening::load(p).err().map(text));
+    // A file's length says nothing of the weights in it.
+    let mut others = case.opening.clone();
+    let values = others.weights.values_mut().flatten();
+    for (at, value) in values.enumerate() {
+        *value = [0, -1, 40, 5000, i64::MAX][at % 5];
+    }
+    others.save(&at("others.opening")).unwrap();
+    let length = |name| std::fs::metadata(at(name)).unwrap().len();
+    assert_eq!(length("weights.opening"), length("others.opening"));
+    let read = Opening::load(&at("others.opening")).unwrap();
+    assert!(read.weights == others.weights && read.salt == others.salt);
     damage("proof.zkml", &|p| Proof::load(p).err().map(text));
 }

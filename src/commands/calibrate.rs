@@ -120,6 +120,7 @@ pub fn run(args: &CalibrateArgs, ui: &Ui) -> Result<Value> {
     let pair = best.pair();
     let errors = pair.errors(&chosen)?;
     say_errors(ui, &best.model, &errors)?;
+    let range = declared(&best.model)?;
     let settings = Settings {
         scale: Some(best.scale),
         input_range: Some(range),
@@ -151,6 +152,17 @@ pub fn run(args: &CalibrateArgs, ui: &Ui) -> Result<Value> {
         "trials": trials.iter().map(Trial::json).collect::<Vec<_>>(),
         "settings": args.out,
     }))
+}
+
+/// The range of the input in real numbers as the configuration will have it: the signed integers of the fewest bits that
+/// hold all samples. Their own ends are as private as the samples.
+fn declared(model: &Model) -> Result<(f64, f64)> {
+    let (Some(id), Some(port)) = (model.graph.inputs.first(), model.source.inputs.first()) else {
+        bail!("the model has no input");
+    };
+    let range = model.graph.tensor(*id, "the list of inputs")?.range;
+    let scale = port.scale_or(model.graph.scale) as f64;
+    Ok((range.lo as f64 / scale, range.hi as f64 / scale))
 }
 
 /// Powers of two; integers in the file fix the scale.

@@ -9,7 +9,7 @@ use crate::{
     ui::Ui,
     values::{grouped, names_json, say_statement, stated_class},
 };
-use anyhow::Result;
+use anyhow::{bail, Result};
 use clap::Args;
 use serde_json::{json, Map, Value};
 use std::{
@@ -21,7 +21,7 @@ use zkml_circuits::{
     graph::{TensorId, Visibility},
     inputs,
     layout::{Cost, Plan},
-    prove::{prove, Architecture, Keys, Opening, Proof, Request, Transcript, Word},
+    prove::{prove, Architecture, Keys, Opening, Proof, Request, Transcript, Verifier, Word},
     srs::Srs,
 };
 
@@ -141,11 +141,22 @@ impl Prover {
                 Keys::load(&folder.proving_key(), &architecture)
             })
             .value?;
+        let verifier = Verifier::load(&folder.verifying_key(), &architecture)?;
+        if verifier.digest() != keys.digest() {
+            bail!(
+                "{} and {} are keys of different circuits: expected the verifying key {}, got {}; get both again from whoever made them, or run `zkml setup` again",
+                folder.proving_key().display(),
+                folder.verifying_key().display(),
+                verifier.digest(),
+                keys.digest()
+            );
+        }
         srs.trust.judge(&mut keys.provenance);
         let opening = Opening::load(&folder.opening())?;
         let srs = srs.of_size(architecture.shape.k, ui)?;
         // After the files, which are as large as it is.
         let plan = folder.plan(&architecture)?;
+        let keys = folder.own_keys(&architecture, &plan, keys, &srs, ui)?;
         Ok(Self {
             architecture,
             plan,

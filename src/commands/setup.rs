@@ -231,6 +231,7 @@ pub fn write(made: &Made, folder: &KeyFolder, ui: &Ui) -> Result<Vec<(PathBuf, &
         made.opening.save(&folder.opening())?;
         let vk = made.keys.pk.get_vk();
         Identity::of_model(&made.architecture, vk, &made.keys.srs)?.remember(Origin::Own, ui);
+        Identity::of_proving_key(&made.architecture, &made.keys)?.remember(Origin::Own, ui);
         let line = format!("{}\n", made.commitment);
         write_atomic(&folder.commitment(), &mut |file| {
             file.write_all(line.as_bytes())

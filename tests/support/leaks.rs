@@ -280,7 +280,7 @@ pub fn compare([a, b]: &[Vec<u8>; 2]) -> Result<Verdict> {
 }
 
 /// The places where two values differ, without indices.
-fn differences(a: &Value, b: &Value, place: String, into: &mut BTreeSet<String>) {
+pub fn differences(a: &Value, b: &Value, place: String, into: &mut BTreeSet<String>) {
     let join = |key: &str| match place.as_str() {
         "" => key.to_owned(),
         place => format!("{place}.{key}"),

@@ -15,7 +15,7 @@ pub enum Kind {
     Statement,
     /// Proof with all that an aggregation needs of it.
     Snark,
-    /// Salt that opens a model commitment.
+    /// Weights and salt that open a model commitment.
     Opening,
     /// Proving key of an aggregation circuit.
     AggregationKey,

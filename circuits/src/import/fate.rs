@@ -37,6 +37,15 @@ pub struct Reason {
 }
 
 impl Initialiser {
+    /// One that is structure.
+    pub(super) fn public(name: String, what: String) -> Self {
+        let structural = true;
+        Initialiser {
+            name,
+            fate: Fate::Public(vec![Reason { what, structural }]),
+        }
+    }
+
     /// It is a weight: what is known of it is its width.
     pub(super) fn commit(&mut self, mut values: impl Iterator<Item = f64>) {
         if self.fate == Fate::Unused {

@@ -17,11 +17,11 @@ use crate::{
         ops::GraphError,
         Graph, TensorId, Weights,
     },
-    import::without_values,
     layout::{Form, Plan},
 };
 
-const VERSION: u32 = 1;
+/// Since 2 a file is as long as the weights are many, whatever they are.
+const VERSION: u32 = 2;
 
 /// Opens the model commitment. As secret as the weights.
 #[derive(Clone)]
@@ -103,11 +103,16 @@ impl Opening {
 
     /// Writes the opening, readable by its owner only.
     pub fn save(&self, path: &Path) -> Result<(), ProveError> {
-        let weights = rmp_serde::to_vec(&self.weights)
-            .map_err(|error| ProveError::Invalid(error.to_string()))?;
         write_secret_container(path, Kind::Opening, VERSION, &mut |out| {
             out.write_all(self.salt.to_repr().as_ref())?;
-            out.write_all(&weights)
+            for (id, values) in &self.weights {
+                out.write_all(&(id.0 as u64).to_le_bytes())?;
+                out.write_all(&(values.len() as u64).to_le_bytes())?;
+                for value in values {
+                    out.write_all(&value.to_le_bytes())?;
+                }
+            }
+            Ok(())
         })?;
         Ok(())
     }
@@ -128,8 +133,43 @@ impl Opening {
         repr.copy_from_slice(salt);
         let salt = Option::from(Fr::from_repr(repr))
             .ok_or_else(|| content("salt", "a canonical field element", "a larger one".into()))?;
-        let weights = rmp_serde::from_slice(weights)
-            .map_err(|error| content("weights", "tensors of integers", without_values(error)))?;
+        let weights =
+            read_weights(weights).map_err(|(expected, got)| content("weights", expected, got))?;
         Ok(Self { salt, weights })
     }
+}
+
+/// The tensors of a file, in the order of their ids: id, number of weights and weights, each a little-endian word of
+/// 64 bits. The error is what was expected and what was found; it has no weight.
+fn read_weights(mut bytes: &[u8]) -> Result<Weights, (&'static str, String)> {
+    let mut weights = Weights::new();
+    while !bytes.is_empty() {
+        let cut = |left: usize| ("whole tensors of integers", format!("{left} bytes more"));
+        let (id, rest) = word(bytes).ok_or_else(|| cut(bytes.len()))?;
+        let (count, rest) = word(rest).ok_or_else(|| cut(rest.len()))?;
+        let length = usize::try_from(u64::from_le_bytes(count)).ok();
+        let length = length.and_then(|count| count.checked_mul(WORD));
+        let (values, rest) = length
+            .and_then(|length| rest.split_at_checked(length))
+            .ok_or_else(|| cut(rest.len()))?;
+        let (values, _) = values.as_chunks::<WORD>();
+        let after = |id: &usize| {
+            let last = weights.last_key_value();
+            last.is_none_or(|(last, _)| last.0 < *id)
+        };
+        let id = usize::try_from(u64::from_le_bytes(id)).ok().filter(after);
+        let id = id.ok_or_else(|| ("each tensor once, in order", "one out of order".to_owned()))?;
+        let values = values.iter().map(|v| i64::from_le_bytes(*v)).collect();
+        weights.insert(TensorId(id), values);
+        bytes = rest;
+    }
+    Ok(weights)
+}
+
+/// Bytes of a number in a file.
+const WORD: usize = size_of::<u64>();
+
+fn word(bytes: &[u8]) -> Option<([u8; WORD], &[u8])> {
+    let (word, rest) = bytes.split_first_chunk()?;
+    Some((*word, rest))
 }

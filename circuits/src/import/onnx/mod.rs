@@ -36,7 +36,8 @@ mod windows;
 
 use super::draft::most_expanded;
 use super::{
-    fuse, Draft, Fate, FloatModel, Format, ImportError, ImportOptions, Layout, Port, DEFAULT_SCALE,
+    fuse, Draft, FloatModel, Format, ImportError, ImportOptions, Initialiser, Layout, Port,
+    DEFAULT_SCALE,
 };
 use crate::graph::ops::elements;
 use crate::graph::Interval;
@@ -72,10 +73,12 @@ struct Importer {
     bounds: bounds::Bounds,
     /// Types of the draft's initialisers.
     types: Vec<Type>,
+    /// How many elements they have.
+    sizes: Vec<usize>,
     /// What nodes and outputs read, as far as branches are taken.
     read: BTreeSet<String>,
     /// What is known of the signs of values, by name.
-    signs: HashMap<String, signs::Sign>,
+    signs: HashMap<String, signs::Known>,
     /// Whether the operands of the node under import are checked.
     strict: bool,
     /// What is known of values with stand-ins for numbers that are too far out, by name.
@@ -105,13 +108,15 @@ pub(super) fn load_declared(
     declared: Vec<Interval>,
 ) -> Result<FloatModel, ImportError> {
     let mut linked = read(bytes)?;
-    let before = readable(&linked.graph);
-    patterns::name_spellings(&mut linked.graph);
+    let told_by = patterns::name_spellings(&mut linked.graph);
     let mut draft = import(linked, options, declared)?;
-    for one in &mut draft.initialisers {
-        if one.fate == Fate::Unused && before.contains(&one.name) {
-            let what = "it spells an activation or a normalisation";
-            one.disclose(what.to_owned(), true);
+    // The graph has their numbers, whatever else reads them.
+    for name in told_by {
+        let what = "it spells an activation or a normalisation".to_owned();
+        match draft.initialisers.iter_mut().find(|one| one.name == name) {
+            Some(one) => one.disclose(what, true),
+            // Of a Constant that nothing else reads.
+            None => draft.initialisers.push(Initialiser::public(name, what)),
         }
     }
     Ok(draft)
@@ -364,6 +369,7 @@ impl Importer {
             most: most_expanded(graph.encoded_len()),
             bounds: Default::default(),
             types: Vec::new(),
+            sizes: Vec::new(),
             read: readable(&graph),
             signs: HashMap::new(),
             strict: false,

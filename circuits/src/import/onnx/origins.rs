@@ -71,6 +71,7 @@ impl Importer {
             fate: Fate::Unused,
         });
         self.types.push(array.ty);
+        self.sizes.push(array.values.len());
         let array = Array {
             origins: Origins::of(all.len() - 1),
             ..array
@@ -115,6 +116,11 @@ impl Importer {
         Ok(())
     }
 
+    /// Whether each of these initialisers has one element: an ε or a factor, no tensor of weights.
+    pub(super) fn are_single(&self, origins: &Origins) -> bool {
+        origins.iter().all(|at| self.sizes.get(at) == Some(&1))
+    }
+
     /// Notes the initialisers that a node reads.
     pub(super) fn note_read(&mut self, node: &OnnxNode) {
         let mut all = Vec::new();
@@ -134,8 +140,13 @@ impl Importer {
     /// Notes that the architecture follows from numbers: what they decide, and whether such numbers are
     /// structure in every model.
     pub(super) fn disclose(&mut self, array: &Array, what: &str, structural: bool) {
+        self.disclose_origins(&array.origins, what, structural);
+    }
+
+    /// [`Importer::disclose`], for what is known of computed tensors.
+    pub(super) fn disclose_origins(&mut self, origins: &Origins, what: &str, structural: bool) {
         let what = format!("{what} of node '{}' ({})", self.name, self.operator);
-        for at in array.origins.iter() {
+        for at in origins.iter() {
             if let Some(one) = self.draft.initialisers.get_mut(at) {
                 one.disclose(what.clone(), structural);
             }

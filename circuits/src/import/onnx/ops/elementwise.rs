@@ -9,6 +9,9 @@ use crate::import::ImportError;
 /// Largest whole exponent that is a product.
 const MAX_POWER: f64 = 8.0;
 
+/// The largest bound of Clip that only keeps what is divided by, or a logarithm's argument, away from 0: 2⁻⁹.
+const LARGEST_EPSILON: f64 = 0.001_953_125;
+
 pub(super) fn handler(operator: &str) -> Option<Handler> {
     Some(match operator {
         "Add" | "Sub" | "Mul" | "Div" | "Mod" | "And" | "Or" | "Xor" | "Equal" | "Greater"
@@ -143,32 +146,49 @@ fn choose(importer: &mut Importer, node: &OnnxNode) -> Results {
     Ok(vec![importer.choose(&condition, &a, &b)?])
 }
 
+/// A bound of Clip.
+enum Bound {
+    /// Public, or none.
+    Number(Option<f64>),
+    /// Computed, or a weight.
+    Tensor(Value),
+}
+
 /// Bounds as inputs (since operator set 11) or attributes.
 fn clip(importer: &mut Importer, node: &OnnxNode) -> Results {
     let x = importer.input(node, 0)?;
-    let mut bound = |at: usize, name: &str| -> Result<Option<f64>, ImportError> {
-        match importer.maybe(node, at)? {
-            Some(Value::Data(_)) => Ok(None),
-            Some(_) => importer.maybe_number(node, at),
-            None => Ok(node.attribute(name).map(|a| f64::from(a.f))),
-        }
-    };
-    let (lo, hi) = (bound(1, "min")?, bound(2, "max")?);
-    let computed = |at: usize| {
-        let value = importer.maybe(node, at)?;
-        Ok::<_, ImportError>(value.filter(|value| matches!(value, Value::Data(_))))
-    };
-    let (low, high) = (computed(1)?, computed(2)?);
+    let low = bound(importer, node, 1, "min")?;
+    let high = bound(importer, node, 2, "max")?;
     // In this order: where the bounds have changed places, all is the upper one.
-    let y = match &low {
-        Some(low) => importer.extremum(&x, low, true)?,
-        None => importer.clamped(&x, lo, hi.filter(|_| high.is_none()))?,
+    let y = match (&low, &high) {
+        (Bound::Tensor(low), _) => importer.extremum(&x, low, true)?,
+        (Bound::Number(lo), Bound::Number(hi)) => importer.clamped(&x, *lo, *hi)?,
+        (Bound::Number(lo), Bound::Tensor(_)) => importer.clamped(&x, *lo, None)?,
     };
-    Ok(vec![match &high {
-        Some(high) => importer.extremum(&y, high, false)?,
-        None if low.is_some() => importer.clamped(&y, None, hi)?,
-        None => y,
+    Ok(vec![match (&low, &high) {
+        (_, Bound::Tensor(high)) => importer.extremum(&y, high, false)?,
+        (Bound::Tensor(_), Bound::Number(hi)) => importer.clamped(&y, None, *hi)?,
+        (Bound::Number(_), Bound::Number(_)) => y,
     }])
+}
+
+/// Initialisers that are whole, infinite or an ε say what is computed, as attributes do, and the graph has them. Others may
+/// have been learned: they stay weights.
+fn bound(
+    importer: &mut Importer,
+    node: &OnnxNode,
+    at: usize,
+    name: &str,
+) -> Result<Bound, ImportError> {
+    let plain = |v: f64| !v.is_finite() || v.fract() == 0.0 || v.abs() <= LARGEST_EPSILON;
+    Ok(match importer.maybe(node, at)? {
+        None => Bound::Number(node.attribute(name).map(|a| f64::from(a.f))),
+        Some(value @ Value::Data(_)) => Bound::Tensor(value),
+        Some(Value::Constant(array)) => match &*array.values {
+            &[v] if !array.is_public() && !plain(v) => Bound::Tensor(array.into()),
+            _ => Bound::Number(importer.maybe_number(node, at)?),
+        },
+    })
 }
 
 fn power(importer: &mut Importer, node: &OnnxNode) -> Results {

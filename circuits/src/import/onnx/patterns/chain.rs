@@ -88,6 +88,8 @@ pub(super) struct Trial<'c, 'g> {
     steps: usize,
     /// Constants of one element that were read.
     pub(super) numbers: Vec<f64>,
+    /// Their names, and those of constants that say over which dimensions means are.
+    told_by: Vec<&'g str>,
     /// The other constants that were read: they have the values of [`stand_in`].
     pub(super) factors: Vec<&'g str>,
     /// The dimensions that means are over, if there are means.
@@ -107,9 +109,15 @@ impl<'c, 'g> Trial<'c, 'g> {
             width: row.len(),
             steps: LONGEST,
             numbers: Vec::new(),
+            told_by: Vec::new(),
             factors: Vec::new(),
             axes: None,
         }
+    }
+
+    /// The names that it was told by, for whoever reads the graph without them.
+    pub(super) fn constants(&self) -> Vec<String> {
+        self.told_by.iter().map(|&name| name.to_owned()).collect()
     }
 
     /// The row of tensor `name`; nothing if other nodes or tensors belong to it.
@@ -128,6 +136,7 @@ impl<'c, 'g> Trial<'c, 'g> {
     fn stands_for(&mut self, name: &'g str) -> Vec<f64> {
         if let Some(number) = self.chains.number(name) {
             self.numbers.push(number);
+            self.told_by.push(name);
             return vec![number; self.width];
         }
         let which = self.factors.len();
@@ -171,8 +180,9 @@ impl<'c, 'g> Trial<'c, 'g> {
         // An attribute before operator set 18.
         let axes: Vec<i64> = match (node.input.get(1), attribute("axes")) {
             (Some(axes), None) => {
-                let axes = self.chains.constant(axes)?;
-                axes.into_iter().map(|a| a as i64).collect()
+                let known = self.chains.constant(axes)?;
+                self.told_by.push(axes);
+                known.into_iter().map(|a| a as i64).collect()
             }
             (None, Some(axes)) => axes.ints.clone(),
             _ => return None,

@@ -13,26 +13,34 @@ mod tests;
 
 use super::schema::{GraphProto, NodeProto};
 use chain::Chains;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+/// What a chain means.
+struct Spelling {
+    /// The operators.
+    nodes: Vec<NodeProto>,
+    /// The constants that it was told by, which the operators have instead of reading them.
+    told_by: Vec<String>,
+}
 
 /// Replaces the last node of each spelling by what it means, and drops nodes that nothing reads any more. In branches
-/// as well.
-pub(super) fn name_spellings(graph: &mut GraphProto) {
+/// as well. Returns the names of the constants that spellings were told by.
+pub(super) fn name_spellings(graph: &mut GraphProto) -> BTreeSet<String> {
     let attributes = graph.node.iter_mut().flat_map(|node| &mut node.attribute);
-    attributes
-        .filter_map(|attribute| attribute.g.as_deref_mut())
-        .for_each(name_spellings);
+    let branches = attributes.filter_map(|attribute| attribute.g.as_deref_mut());
+    let mut told_by: BTreeSet<String> = branches.flat_map(name_spellings).collect();
     let mut found: HashMap<usize, Vec<NodeProto>> = HashMap::new();
     let mut chains = Chains::new(graph);
     for at in 0..graph.node.len() {
         let named = activation::named(&chains, at).or_else(|| normal::named(&chains, at));
-        if let Some(nodes) = named {
+        if let Some(spelling) = named {
             chains.end_at(at);
-            found.insert(at, nodes);
+            found.insert(at, spelling.nodes);
+            told_by.extend(spelling.told_by);
         }
     }
     if found.is_empty() {
-        return;
+        return told_by;
     }
     let nodes = std::mem::take(&mut graph.node);
     let replaced = nodes.into_iter().enumerate();
@@ -47,4 +55,5 @@ pub(super) fn name_spellings(graph: &mut GraphProto) {
         }
     }
     graph.node.reverse();
+    told_by
 }

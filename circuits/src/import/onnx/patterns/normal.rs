@@ -3,6 +3,7 @@
 
 use super::super::schema::{AttributeProto, NodeProto};
 use super::chain::{stand_in, Chains, Trial};
+use super::Spelling;
 
 /// Values are compared on rows with this shape: no two alike, neither symmetric nor about zero.
 const ROW: [f64; 5] = [0.3, -1.1, 2.9, 0.8, -0.4];
@@ -58,7 +59,7 @@ impl Form {
 }
 
 /// The operators that node `at` ends the spelling of.
-pub(super) fn named(chains: &Chains, at: usize) -> Option<Vec<NodeProto>> {
+pub(super) fn named(chains: &Chains, at: usize) -> Option<Spelling> {
     let ends = |op: &str| matches!(op, "Div" | "Mul" | "Add" | "Sub");
     let last = chains.node(at).filter(|node| ends(&node.op_type))?;
     let output = last.output.first()?;
@@ -82,7 +83,10 @@ pub(super) fn named(chains: &Chains, at: usize) -> Option<Vec<NodeProto>> {
                     && same(form, epsilon, epsilon.sqrt())
                     && same(form, epsilon, 8.0);
                 if fits {
-                    return Some(operators(last, x, &axes, epsilon, (form, &trial.factors)));
+                    return Some(Spelling {
+                        nodes: operators(last, x, &axes, epsilon, (form, &trial.factors)),
+                        told_by: trial.constants(),
+                    });
                 }
             }
         }

@@ -57,6 +57,15 @@ fn operators(mut graph: GraphProto) -> Vec<String> {
     graph.node.into_iter().map(|node| node.op_type).collect()
 }
 
+/// What a spelling was told by is in the graph, and listed as public.
+#[test]
+fn constants_that_tell_a_spelling_are_named() {
+    let names = name_spellings(&mut by_tanh(0.044_715, 4));
+    assert_eq!(Vec::from_iter(names), ["cubic", "half", "k", "one"]);
+    let names = name_spellings(&mut by_tanh(0.045, 4));
+    assert!(names.is_empty(), "{names:?}");
+}
+
 /// Data cells of the layout for the fastest proof, as the file is and with its activations named.
 fn cells(graph: &GraphProto, named: bool) -> usize {
     let options = ImportOptions {
