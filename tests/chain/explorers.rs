@@ -388,7 +388,8 @@ fn nothing_is_sent_of_what_does_not_fit() {
     );
     // The compiler's input contradicts the artefact.
     let whole = fs::read_to_string(folder.path(INPUT)).unwrap();
-    let changes: [(fn(&mut Value), &str); 4] = [
+    type Change = fn(&mut Value);
+    let changes: [(Change, &str); 4] = [
         (
             |input| input["settings"]["optimizer"]["runs"] = json!(200),
             "settings: expected those of the artefact",
