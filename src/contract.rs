@@ -410,7 +410,8 @@ mod tests {
             Artefact::load(&json).map(drop)
         };
         load(|_| ()).unwrap();
-        let changes: [(&str, fn(&mut Artefact)); 5] = [
+        type Change = fn(&mut Artefact);
+        let changes: [(&str, Change); 5] = [
             ("abi", |artefact| artefact.abi = json!([])),
             ("abi", |artefact| {
                 artefact.abi[4]["stateMutability"] = json!("view");
