@@ -4,6 +4,7 @@ use crate::{
     aggregation::ReadyKey,
     keys::{hex, make_folder, Verifying},
     origin::Origin,
+    srs::Trusted,
 };
 use anyhow::{anyhow, bail, Context, Result};
 use halo2_proofs::poly::commitment::ParamsProver;
@@ -14,14 +15,14 @@ use zkml_circuits::{
     files::{read_bounded, write_atomic, Name},
     import::without_values,
     prove::{protocol, Architecture, Word},
-    srs::{name_of_secret, named_in, Srs},
+    srs::{named_in, Srs},
 };
 use zkml_evm_verifier::{
     calldata::Layout,
     check::build,
     codegen::Labels,
     compile::{find_compiler, standard_json, Bytecode},
-    secret,
+    creation, secret,
     unwritten::{reads, Reads, ADVISORY},
 };
 
@@ -57,38 +58,6 @@ pub struct Artefact {
     pub creation: String,
     /// The code, in hexadecimal.
     pub runtime: String,
-}
-
-/// The SRS that a contract trusts, by its points.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Trusted {
-    /// Names its secret.
-    pub fingerprint: [u8; 32],
-    /// The ceremony that it is of, if zkml knows that.
-    pub ceremony: Option<&'static str>,
-}
-
-impl Trusted {
-    /// What is known of the secret with this fingerprint.
-    pub fn new(fingerprint: [u8; 32]) -> Self {
-        Self {
-            fingerprint,
-            ceremony: name_of_secret(&fingerprint),
-        }
-    }
-}
-
-impl std::fmt::Display for Trusted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let fingerprint = hex(&self.fingerprint);
-        match self.ceremony {
-            Some(known) => write!(f, "SRS of the {known}, with fingerprint {fingerprint}"),
-            None => write!(
-                f,
-                "SRS with fingerprint {fingerprint}, of no ceremony that zkml knows"
-            ),
-        }
-    }
 }
 
 /// Which proofs a contract checks.
@@ -280,7 +249,8 @@ impl Artefact {
     /// Reads an artefact.
     ///
     /// # Errors
-    /// If it is none; if a version made it whose contracts accept false proofs, or if its bytecode shows that.
+    /// If it is none; if a version made it whose contracts accept false proofs, or if its bytecode shows that; if its
+    /// deployment leaves another code.
     pub fn load(path: &Path) -> Result<Self> {
         /// What tells versions apart.
         #[derive(Deserialize)]
@@ -315,15 +285,18 @@ impl Artefact {
             .map_err(hidden)
             .with_context(expected)?;
         artefact.check_slots().with_context(place)?;
-        let runtime = parse_bytes("runtime", &artefact.runtime).with_context(place)?;
-        let found = reads(&runtime).with_context(place)?;
+        let bytecode = artefact.bytecode().with_context(place)?;
+        let found = reads(&bytecode.runtime).with_context(place)?;
         if let Some(advice) = advice(&found) {
             bail!("{}: refused: {advice}", place());
         }
+        // All that is read off the runtime is of what a deployment leaves.
+        creation::check(&bytecode).with_context(place)?;
         Ok(artefact)
     }
 
-    /// Which SRS the contract trusts, by the points in its bytecode. `place` is the artefact's file.
+    /// Which SRS the contract trusts, by the points in its bytecode, if zkml wrote that: nobody can tell by looking at
+    /// it. `place` is the artefact's file.
     ///
     /// # Errors
     /// If the bytecode does not say, or if the labels beside it say something else.
@@ -476,7 +449,7 @@ mod tests {
                     points: 1,
                     evaluations: 1,
                 },
-                creation: "0x00".into(),
+                creation: "0x5f5f5360015ff3".into(),
                 runtime: "0x00".into(),
             };
             let (_, json) = artefact.save("", folder.path()).unwrap();

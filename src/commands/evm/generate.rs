@@ -183,7 +183,8 @@ fn write(
     let input_path = Artefact::input_file(&args.out, &artefact.contract);
     write_atomic(&input_path, &mut |out| writeln!(out, "{input}"))?;
 
-    warn(&subject.srs().provenance, ui);
+    let provenance = &subject.srs().provenance;
+    warn(provenance, ui);
     let runtime = artefact.bytecode()?.runtime.len();
     let (mode, proofs) = match artefact.checks {
         Checks::Aggregate { .. } => ("aggregate", "aggregated proofs: zkml aggregate"),
@@ -220,8 +221,9 @@ fn write(
         "calldata_bytes": artefact.layout.bytes(),
         "layout": artefact.layout,
         "seconds": made.seconds,
-        "srs": artefact.srs,
-        "srs_secure": artefact.srs_secure,
+        "srs": provenance.to_string(),
+        "srs_secure": provenance.is_secure(),
+        "srs_trust": provenance.trust().word(),
         "solidity": solidity,
         "artefact": json_path,
         "compiler_input": input_path,
