@@ -81,6 +81,10 @@ pub enum Reader {
 /// # Errors
 /// If the local EVM cannot run it: there is no code.
 pub fn reads(code: &[u8]) -> Result<Reads, ExecError> {
+    // It halts at once. The local EVM takes it for a delegation (EIP-7702), and panics where it is none.
+    if code.starts_with(&[NO_PROGRAM]) {
+        return Ok(Reads::default());
+    }
     let address = Address::with_last_byte(0xff);
     let mut chain = Chain::new(Fork::Prague);
     chain.set_code(address, code);
@@ -89,10 +93,6 @@ pub fn reads(code: &[u8]) -> Result<Reads, ExecError> {
             address: address.to_string(),
             fork: Fork::Prague,
         });
-    }
-    // It halts at once, and the EVM takes some of it for no code at all.
-    if code.starts_with(&[NO_PROGRAM]) {
-        return Ok(Reads::default());
     }
     let mut led = |calldata: usize| {
         let tx = TxEnv {
