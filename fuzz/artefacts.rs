@@ -46,7 +46,7 @@ pub fn artefacts(work: &Path, small: &Arc<Small>) -> Result<Vec<Target>> {
         },
         abi: abi(),
         settings: settings_of("0.8.30")?,
-        creation: "0x6001".into(),
+        creation: "0x5f5f5360015ff3".into(),
         runtime: "0x00".into(),
     };
     let artefact = serde_json::to_vec_pretty(&artefact)?;

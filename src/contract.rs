@@ -6,8 +6,9 @@ mod source;
 pub use make::{make, Files, Made, Subject};
 
 use crate::{
-    keys::{hex, make_folder, Verifying},
+    keys::{make_folder, Verifying},
     origin::Origin,
+    srs::Trusted,
 };
 use anyhow::{anyhow, bail, Context, Result};
 use serde::{Deserialize, Serialize};
@@ -18,13 +19,13 @@ use zkml_circuits::{
     files::{read_bounded, write_atomic, Name},
     import::without_values,
     prove::{protocol, Architecture, Word},
-    srs::{name_of_secret, named_in},
+    srs::named_in,
 };
 use zkml_evm_verifier::{
     calldata::Layout,
     codegen::abi,
     compile::{settings_of, Bytecode},
-    secret,
+    creation, secret,
     unwritten::{reads, Reads, ADVISORY},
 };
 
@@ -66,38 +67,6 @@ pub struct Artefact {
     pub creation: String,
     /// The code, in hexadecimal.
     pub runtime: String,
-}
-
-/// The SRS that a contract trusts, by its points.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Trusted {
-    /// Names its secret.
-    pub fingerprint: [u8; 32],
-    /// The ceremony that it is of, if zkml knows that.
-    pub ceremony: Option<&'static str>,
-}
-
-impl Trusted {
-    /// What is known of the secret with this fingerprint.
-    pub fn new(fingerprint: [u8; 32]) -> Self {
-        Self {
-            fingerprint,
-            ceremony: name_of_secret(&fingerprint),
-        }
-    }
-}
-
-impl std::fmt::Display for Trusted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let fingerprint = hex(&self.fingerprint);
-        match self.ceremony {
-            Some(known) => write!(f, "SRS of the {known}, with fingerprint {fingerprint}"),
-            None => write!(
-                f,
-                "SRS with fingerprint {fingerprint}, of no ceremony that zkml knows"
-            ),
-        }
-    }
 }
 
 /// Which proofs a contract checks.
@@ -163,7 +132,8 @@ impl Artefact {
     /// Reads an artefact.
     ///
     /// # Errors
-    /// If it is none; if a version made it whose contracts accept false proofs, or if its bytecode shows that.
+    /// If it is none; if a version made it whose contracts accept false proofs, or if its bytecode shows that; if its
+    /// deployment leaves another code.
     pub fn load(path: &Path) -> Result<Self> {
         /// What tells versions apart.
         #[derive(Deserialize)]
@@ -199,15 +169,18 @@ impl Artefact {
             .with_context(expected)?;
         artefact.check_slots().with_context(place)?;
         artefact.check_build().with_context(place)?;
-        let runtime = parse_bytes("runtime", &artefact.runtime).with_context(place)?;
-        let found = reads(&runtime).with_context(place)?;
+        let bytecode = artefact.bytecode().with_context(place)?;
+        let found = reads(&bytecode.runtime).with_context(place)?;
         if let Some(advice) = advice(&found) {
             bail!("{}: refused: {advice}", place());
         }
+        // All that is read off the runtime is of what a deployment leaves.
+        creation::check(&bytecode).with_context(place)?;
         Ok(artefact)
     }
 
-    /// Which SRS the contract trusts, by the points in its bytecode. `place` is the artefact's file.
+    /// Which SRS the contract trusts, by the points in its bytecode, if zkml wrote that: nobody can tell by looking at
+    /// it. `place` is the artefact's file.
     ///
     /// # Errors
     /// If the bytecode does not say, or if the labels beside it say something else.
@@ -367,7 +340,7 @@ mod tests {
             },
             abi: abi(),
             settings: settings_of("0.8.30").unwrap(),
-            creation: "0x00".into(),
+            creation: "0x5f5f5360015ff3".into(),
             runtime: "0x00".into(),
         }
     }

@@ -55,7 +55,7 @@ impl Known {
         let numbered = folders.iter().cloned().map(KeyFolder).enumerate();
         numbered
             .map(|(index, folder)| {
-                let set = folder.verifying(&SrsArgs::default(), ui)?;
+                let set = folder.verifying(srs, ui)?;
                 folder.origin(&set, srs, ui)?;
                 let computed = computed(&folder, &set)?;
                 let given = given.get(index).copied();

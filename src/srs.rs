@@ -1,6 +1,6 @@
 //! Which structured reference string a command uses.
 
-use crate::ui::Ui;
+use crate::{keys::hex, ui::Ui};
 use anyhow::{bail, Context, Result};
 use clap::Args;
 use halo2_proofs::poly::commitment::ParamsProver;
@@ -27,7 +27,8 @@ pub struct SrsArgs {
 pub struct TrustArgs {
     /// Rely on the ceremony with this fingerprint, which zkml does not know (`zkml srs info` prints
     /// it). Say it only if you checked that ceremony: whoever knows its secret can forge proofs.
-    /// `development` is the development SRS of this machine's cache: for tests only
+    /// `development` is the development SRS of this machine's cache: for tests only, and nothing is sent
+    /// under it to a chain that is not a local one
     #[arg(long = "trust-srs", value_name = "HEX|development", value_parser = parse_word)]
     words: Vec<Word>,
 }
@@ -71,18 +72,55 @@ impl TrustArgs {
         })
     }
 
-    /// Whether the user of this run relies on the secret with this fingerprint: it is that of a ceremony that zkml
-    /// knows, or they named it.
-    pub fn relies_on(&self, fingerprint: &[u8; 32]) -> Result<bool> {
-        if name_of_secret(fingerprint).is_some()
+    /// Whether others may be made to rely on the secret with this fingerprint: it is that of a ceremony that zkml knows,
+    /// or the user of this run named it by its fingerprint.
+    pub fn vouches_for(&self, fingerprint: &[u8; 32]) -> bool {
+        name_of_secret(fingerprint).is_some()
             || self.fingerprints().any(|named| named == *fingerprint)
-        {
+    }
+
+    /// Whether the user of this run relies on the secret with this fingerprint: they vouch for it, or it is that of this
+    /// machine's development SRS, and they said so.
+    pub fn relies_on(&self, fingerprint: &[u8; 32]) -> Result<bool> {
+        if self.vouches_for(fingerprint) {
             return Ok(true);
         }
         if !self.words.contains(&Word::Development) {
             return Ok(false);
         }
         Ok(cached_secret(&default_cache_folder()?)? == Some(*fingerprint))
+    }
+}
+
+/// The SRS that a contract trusts, by its points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trusted {
+    /// Names its secret.
+    pub fingerprint: [u8; 32],
+    /// The ceremony that it is of, if zkml knows that.
+    pub ceremony: Option<&'static str>,
+}
+
+impl Trusted {
+    /// What is known of the secret with this fingerprint.
+    pub fn new(fingerprint: [u8; 32]) -> Self {
+        Self {
+            fingerprint,
+            ceremony: name_of_secret(&fingerprint),
+        }
+    }
+}
+
+impl std::fmt::Display for Trusted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let fingerprint = hex(&self.fingerprint);
+        match self.ceremony {
+            Some(known) => write!(f, "SRS of the {known}, with fingerprint {fingerprint}"),
+            None => write!(
+                f,
+                "SRS with fingerprint {fingerprint}, of no ceremony that zkml knows"
+            ),
+        }
     }
 }
 

@@ -8,12 +8,18 @@
 mod ptau;
 #[allow(dead_code)]
 mod support;
+#[allow(dead_code)]
+#[path = "support/verifier.rs"]
+mod verifier;
 
+use halo2_proofs::{halo2curves::bn256::G2Affine, poly::commitment::ParamsProver};
 use ptau::{raw_srs, Ptau};
 use serde_json::Value;
 use std::fs;
 use support::{digits, json, text, Folder, Run, Zkml};
-use zkml_circuits::srs::{FileDigest, Provenance, Srs};
+use zkml_circuits::srs::{fingerprint, FileDigest, Provenance, Srs};
+use zkml_cli::keys::hex;
+use zkml_evm_verifier::exec::{Chain, Fork};
 
 /// The example's circuit has 2^14 rows.
 const POWER: u32 = 14;
@@ -229,4 +235,55 @@ fn a_broken_file_leaves_nothing_behind() {
         &["srs", "check", &ceremony, "-k", "7"],
         "the file has k = 6",
     );
+}
+
+/// Code that shows a ceremony's secret and accepts everything, by a branch on calldata and without one: nothing is said of
+/// it without an if.
+#[test]
+fn code_that_shows_a_ceremony_is_not_said_to_trust_it() {
+    let secret = verifier::hermez().unwrap();
+    for code in [verifier::runtime(secret), verifier::says_yes(secret)] {
+        let mut chain = Chain::new(Fork::Prague);
+        let creation = verifier::creation(&code);
+        let contract = chain.deploy(&creation).unwrap().address;
+        assert!(chain.call(contract, &[1; 32]).unwrap().accepted, "anything");
+        let code = format!("0x{}", hex(&code));
+        let out = run(&["evm", "inspect", &code]);
+        assert_eq!(out.code, 0, "{}", out.stderr);
+        let line = out.stdout.lines().find(|line| line.contains("Hermez"));
+        let line = line.unwrap();
+        assert!(line.starts_with("If zkml wrote it, "), "{line}");
+        assert!(line.contains("evm audit"), "{line}");
+        let (said, _) = ok(&["evm", "inspect", &code]);
+        assert_eq!(said["claim_only"], true, "{said}");
+    }
+    fails(&["evm", "inspect", "0xef01"], "no pairing");
+}
+
+/// What a file says that it is, and what was looked at.
+#[test]
+fn info_says_that_points_are_not_checked() {
+    let folder = Folder::new();
+    let path = folder.path("c.srs");
+    let made = Srs::development_from_seed(4, SEED, &|_, _| ()).unwrap();
+    let (g2, secret) = (G2Affine::generator(), verifier::hermez().unwrap());
+    let g = made.params.get_g().to_vec();
+    let params = made.params.from_parts(4, g, None, g2, secret);
+    let provenance = Provenance::Ceremony {
+        name: "c.ptau".into(),
+        digest: FileDigest([7; 64]),
+        fingerprint: fingerprint(&g2, &secret),
+        accepted: false,
+    };
+    Srs { params, provenance }.save(path.as_ref()).unwrap();
+    let (said, _) = ok(&["srs", "info", &path]);
+    assert_eq!(text(&said, "srs_trust"), "pinned");
+    assert_eq!(said["points_checked"], false, "{said}");
+    fails(
+        &["srs", "check", &path],
+        "secret in G2 is not the one in G1",
+    );
+    made.save(path.as_ref()).unwrap();
+    let (said, _) = ok(&["srs", "check", &path]);
+    assert_eq!(said["points_checked"], true, "{said}");
 }

@@ -11,17 +11,22 @@ mod onnx;
 #[path = "../circuits/tests/support/packed.rs"]
 mod packed;
 #[allow(dead_code)]
+#[path = "../circuits/tests/support/ptau.rs"]
+mod ptau;
+#[allow(dead_code)]
 mod support;
 #[allow(dead_code)]
 #[path = "../circuits/tests/support/tflite.rs"]
 mod tflite;
 
+use ptau::raw_srs;
 use serde_json::{json, Value};
 use std::{fs, path::Path, process::Command};
 use support::{Folder, Zkml};
 use zkml_circuits::{
     files::{read_container, write_container, Kind},
     prove::Architecture,
+    srs::Srs,
 };
 
 /// CPU time: twice the five seconds that a file may take, for machines that are slower and busy.
@@ -308,4 +313,33 @@ fn configurations_of_large_models() {
     let out = folder.path("other.zkml");
     let (code, said) = limited(&["prove", &input, "--keys", &keys, "--out", &out]);
     assert!(code == 1 && said.contains("proving key"), "{said}");
+}
+
+/// An SRS whose Lagrange points are to be computed, which takes minutes, is checked before that.
+#[test]
+fn what_is_cheap_of_an_srs_is_checked_first() {
+    let folder = Folder::new();
+    let path = folder.path("c.ptau");
+    let check = |more: &[&str], why: &str| {
+        let (code, said) = limited(&[&["srs", "check", &path], more].concat());
+        assert!(code == 1 && said.contains(why), "{said}");
+    };
+    let good = Srs::development_from_seed(16, [3; 32], &|_, _| ()).unwrap();
+    let raw = raw_srs(&good);
+    fs::write(&path, &raw).unwrap();
+    let other = "0".repeat(128);
+    check(
+        &["-k", "15", "--digest", &other],
+        "not the file that was asked for",
+    );
+    let mut double = raw.clone();
+    let second = 4 + 64;
+    double.copy_within(second..second + 64, 4);
+    fs::write(&path, &double).unwrap();
+    check(&["-k", "15"], "not the generator of G1");
+    let mut last = raw;
+    let end = 4 + (64 << 15);
+    last.copy_within(second..second + 64, end - 64);
+    fs::write(&path, &last).unwrap();
+    check(&["-k", "15"], "not the powers of one secret");
 }

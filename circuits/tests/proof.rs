@@ -10,13 +10,14 @@ use std::{
 
 use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr};
 use zkml_circuits::{
+    files::{read_container, write_container, Kind},
     graph::Visibility,
     import::{self, ImportOptions},
     inputs,
     layout::{Goal, Plan, Visibilities},
     prove::{
-        prove, Architecture, Exposure, Keys, Opening, Proof, ProveError, Request, Transcript,
-        Verifier, Word,
+        protocol, prove, Architecture, Exposure, Keys, Opening, Proof, ProveError, Request,
+        Transcript, Verifier, Word,
     },
     srs::{FileDigest, Provenance, Srs, Trust},
 };
@@ -141,6 +142,32 @@ fn anything_changed_is_rejected() {
     case.rejects("another key's name", |proof| {
         proof.verifying_key.0 += Fr::ONE;
     });
+}
+
+/// halo2 takes the number of rows from the SRS and their root of unity from the key: both must be of one size.
+#[test]
+fn an_srs_of_another_size_is_an_error() {
+    let case = Case::shared();
+    let (form, vk, k) = (
+        &case.plan.statement.form,
+        case.keys.pk.get_vk(),
+        case.srs.k(),
+    );
+    for other in [1, k - 1, k + 1] {
+        let srs = Srs::development_from_seed(other, [5; 32], &|_, _| ()).unwrap();
+        assert_eq!(srs.fingerprint(), case.srs.fingerprint());
+        let expected = format!("of 2^{k} rows, the SRS of 2^{other}");
+        for got in [
+            case.proof.verify(form, &srs, vk),
+            protocol(&srs.params, vk, form.instances).map(drop),
+        ] {
+            match got {
+                Err(ProveError::Invalid(text)) => assert!(text.contains(&expected), "{text}"),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    case.verify(&case.proof).unwrap();
 }
 
 /// One bit of every 32-byte element of the argument.
@@ -353,6 +380,23 @@ fn artefacts_on_disk() {
     damage("verifying.key", &|p| {
         Verifier::load(p, &architecture).err().map(text)
     });
+    // A commitment that is the identity: on the curve, by halo2curves, and that of no column.
+    for (name, kind) in [
+        ("verifying.key", Kind::VerifyingKey),
+        ("proving.key", Kind::ProvingKey),
+    ] {
+        let mut payload = read_container(&at(name), kind, 2).unwrap();
+        let label = u32::from_le_bytes(payload[32..36].try_into().unwrap()) as usize;
+        let third = 36 + label + 10 + 2 * 64;
+        payload[third..third + 64].fill(0);
+        write_container(&at("bad"), kind, 2, &mut |out| out.write_all(&payload)).unwrap();
+        let got = match kind {
+            Kind::ProvingKey => Keys::load(&at("bad"), &architecture).err(),
+            _ => Verifier::load(&at("bad"), &architecture).err(),
+        };
+        let got = text(got.unwrap());
+        assert!(got.contains("commitment 2 is the identity"), "{got}");
+    }
     // A provenance that belongs to another SRS than the key's.
     let of = |fingerprint| Provenance::Ceremony {
         name: "c.ptau".into(),

@@ -19,7 +19,9 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use tempfile::tempdir;
 use zkml_circuits::files::{read_container, write_container, FileError, Kind};
-use zkml_circuits::srs::{cached, Check, FileDigest, Progress, Provenance, Srs, SrsError, Trust};
+use zkml_circuits::srs::{
+    cached, parse_fingerprint, Check, FileDigest, Progress, Provenance, Srs, SrsError, Trust,
+};
 
 const SEED: [u8; 32] = [5; 32];
 const QUIET: Progress<'static> = &|_, _| {};
@@ -360,6 +362,12 @@ fn the_cache_makes_once_and_shares_a_secret() {
     let first = cached(&folder, 5, QUIET).unwrap();
     let path = folder.join("dev-k5.srs");
     let made = stamp(&path);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let seed = fs::metadata(folder.join("dev.seed")).unwrap();
+        assert_eq!(seed.permissions().mode() & 0o777, 0o600);
+    }
     let panics: Progress<'_> = &|_, _| panic!("made again");
     let again = cached(&folder, 5, panics).unwrap();
     assert!(bytes(&first) == bytes(&again));
@@ -425,4 +433,20 @@ fn a_cache_that_cannot_be_is_an_error() {
     fs::write(&file, b"").unwrap();
     let got = message(cached(&file.join("cache"), 3, QUIET));
     assert!(got.contains("make the cache folder"), "{got}");
+}
+
+#[test]
+fn fingerprints_are_parsed_exactly() {
+    let digits = "0f".repeat(32);
+    assert_eq!(parse_fingerprint(&digits), Ok([15; 32]));
+    assert_eq!(parse_fingerprint(&format!("0x{digits}")), Ok([15; 32]));
+    for bad in [
+        "",
+        "0x",
+        &digits[1..],
+        &format!("{digits}0"),
+        &"é".repeat(32),
+    ] {
+        assert!(parse_fingerprint(bad).is_err(), "{bad}");
+    }
 }

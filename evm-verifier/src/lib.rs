@@ -8,7 +8,7 @@
 //! 4. [`exec`] deploys and calls the contract in a local EVM and accounts for the gas;
 //! 5. [`chain`] deploys and calls it on a real chain;
 //! 6. [`validate`] compares what was made with what it was made from, on the tree of [`yul`], and [`unwritten`] reads
-//!    bytecode of any origin;
+//!    bytecode of any origin, [`creation`] what a deployment leaves;
 //! 7. [`check`] ties them together: a compiled contract is worth nothing until it has accepted a
 //!    good proof and rejected a bad one.
 //!
@@ -25,6 +25,7 @@ pub mod check;
 pub mod codegen;
 pub mod compile;
 pub mod contracts;
+pub mod creation;
 pub mod exec;
 pub mod explorer;
 pub mod front;

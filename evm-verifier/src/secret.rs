@@ -2,6 +2,9 @@
 //!
 //! The verdict is a pairing of two points of the proof with the generator of the second group and with the secret
 //! times it, negated. Both stand in the code as constants, so a [run](crate::unwritten) shows them.
+//!
+//! That is so of code that zkml wrote. Whoever writes other code can have it show any secret, and accept everything: that
+//! zkml wrote a contract is known by comparing its code, which `zkml evm audit` does.
 
 use crate::unwritten::Reads;
 use halo2_proofs::halo2curves::{
@@ -26,7 +29,7 @@ pub struct NoSecret {
     got: String,
 }
 
-/// The fingerprint of the reference string that a verifier trusts.
+/// The fingerprint of the reference string that a verifier trusts, if zkml wrote it.
 ///
 /// # Errors
 /// If it does not decide by one pairing of two pairs, one of them with the generator.

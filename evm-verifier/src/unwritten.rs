@@ -3,9 +3,13 @@
 //! The code is run on zeros, as many as it wants, and led to its verdict: where one side of a branch can only revert, the
 //! other is taken, and every call succeeds. How many it wants is what it compares the length of calldata with: addresses
 //! may be counted from there. A verifier's path to its pairing does not depend on what it is given, so what it
-//! hashes and calls with lies at the addresses of every run.
+//! hashes and calls with lies at the addresses of every run. That holds for what zkml wrote. Other code may do something
+//! else on other calldata, and say yes whatever its pairing says: of that, one run tells nothing.
 
-use crate::exec::{Chain, ExecError, Fork, MAX_TX_GAS};
+use crate::{
+    creation::NO_PROGRAM,
+    exec::{Chain, ExecError, Fork, MAX_TX_GAS},
+};
 use revm::{
     bytecode::opcode,
     context::TxEnv,
@@ -77,6 +81,10 @@ pub enum Reader {
 /// # Errors
 /// If the local EVM cannot run it: there is no code.
 pub fn reads(code: &[u8]) -> Result<Reads, ExecError> {
+    // It halts at once. The local EVM takes it for a delegation (EIP-7702), and panics where it is none.
+    if code.starts_with(&[NO_PROGRAM]) {
+        return Ok(Reads::default());
+    }
     let address = Address::with_last_byte(0xff);
     let mut chain = Chain::new(Fork::Prague);
     chain.set_code(address, code);
@@ -287,6 +295,9 @@ mod tests {
         assert_eq!((found.hashes, found.unwritten), (1, vec![expected]));
         assert!(reads(&hash(32)).unwrap().unwritten.is_empty());
         assert!(reads(&[]).is_err());
+        for none in [&[0xef][..], &[0xef, 1, 0]] {
+            assert_eq!(reads(none).unwrap(), Reads::default());
+        }
     }
 
     #[test]

@@ -158,6 +158,7 @@ pub fn run(args: &AggregateArgs, ui: &Ui) -> Result<Value> {
         "instances": done.bundle.aggregate.instances.len(),
         "srs": done.bundle.srs.to_string(),
         "srs_secure": done.bundle.srs.is_secure(),
+        "srs_trust": done.bundle.srs.trust().word(),
         "proof": args.out,
     }))
 }

@@ -187,6 +187,7 @@ fn info(args: &InfoArgs, ui: &Ui) -> Result<Value> {
     if let Some(provenance) = &glance.provenance {
         origin(provenance, &mut object, ui)?;
     }
+    object.insert("points_checked".into(), json!(false));
     ui.say("points       not checked here: zkml srs check does")?;
     Ok(object.into())
 }
@@ -227,6 +228,7 @@ fn dev(args: &DevArgs, ui: &Ui) -> Result<Value> {
 fn describe(srs: &Srs, path: &Path, ui: &Ui) -> Result<Map<String, Value>> {
     let mut object = head(path, srs.k(), &srs.fingerprint(), ui)?;
     origin(&srs.provenance, &mut object, ui)?;
+    object.insert("points_checked".into(), json!(true));
     Ok(object)
 }
 

@@ -6,10 +6,10 @@ use super::{
     record::Record,
 };
 use crate::{
-    contract::{Artefact, Trusted},
+    contract::Artefact,
     keys::{hex, Verifying},
     models::{CommitmentArgs, Known},
-    srs::{SrsArgs, TrustArgs},
+    srs::{SrsArgs, TrustArgs, Trusted},
     submission::{mode, Submission},
     ui::Ui,
 };
@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use zkml_circuits::prove::Word;
 use zkml_evm_verifier::{
     calldata,
-    chain::{Address, Node, Verdict},
+    chain::{is_local, Address, Node, Verdict},
     exec::ACCEPTED,
     front::{
         batch_call, encode, model, model_id, verify_call, Contract, IModelVerifier::Model,
@@ -89,6 +89,8 @@ pub struct Contracts {
     pub srs: Trusted,
     /// Whether the user of this run relies on that SRS.
     pub relied: bool,
+    /// Whether it may be sent to a chain where others rely on it.
+    vouched: bool,
     named: Option<Address>,
 }
 
@@ -125,9 +127,24 @@ impl Contracts {
             verifier,
             artefact,
             relied: trust.relies_on(&srs.fingerprint)?,
+            vouched: trust.vouches_for(&srs.fingerprint),
             srs,
             named: args.model_verifier,
         })
+    }
+
+    /// Fails where a chain would have others believe proofs that the SRS's maker can forge: on all but the known local
+    /// ones, unless `allow`. Else says on stderr what is to be said of the SRS.
+    pub fn admit(&self, chain_id: u64, allow: bool, ui: &Ui) -> Result<()> {
+        if !self.vouched && !allow && !is_local(chain_id) {
+            bail!(
+                "refused on chain {chain_id}: the contract trusts the {}. Whoever made it can forge proofs that the contract accepts. Make the keys with an SRS of a ceremony (`zkml setup --srs`, docs/onchain.md); if you rely on this one, say --trust-srs {}; or, for a test network, give --allow-insecure-srs",
+                self.srs,
+                hex(&self.srs.fingerprint)
+            );
+        }
+        self.warn(ui);
+        Ok(())
     }
 
     /// Says on stderr that proofs under the SRS convince nobody, if so.
@@ -198,6 +215,16 @@ impl Contracts {
         mode: Mode,
         commitment: Word,
     ) -> Result<Model> {
+        // One secret: else no proof of these keys is ever aggregated to one that the contract accepts.
+        let (expected, got) = (self.srs.fingerprint, set.srs.fingerprint());
+        if expected != got {
+            bail!(
+                "the keys of the model are of another SRS than the contract {}, which could never verify it: the contract trusts that with fingerprint {}, the keys were made with {}; make the contract with the keys of this model (`zkml evm generate`)",
+                self.artefact.contract,
+                hex(&expected),
+                hex(&got)
+            );
+        }
         self.artefact.check_structure(set)?;
         let contract = Contract {
             address: verifier,

@@ -1,11 +1,7 @@
 //! The contracts that are deployed, and whether they stand on a chain.
 
 use super::record::Record;
-use crate::{
-    contract::{Artefact, Trusted},
-    keys::hex,
-    output::folder_of,
-};
+use crate::{contract::Artefact, output::folder_of};
 use anyhow::{bail, Context, Result};
 use std::path::{Path, PathBuf};
 use zkml_circuits::files::Name;
@@ -173,16 +169,4 @@ pub fn artefact_path(path: &Path) -> PathBuf {
 /// The artefact of the name that `zkml evm generate` gives.
 fn default_contract(folder: &Path) -> PathBuf {
     folder.join(format!("{}.json", crate::commands::evm::generate::CONTRACT))
-}
-
-/// Fails if the maker of the SRS could forge proofs that others would believe.
-pub fn check_srs(srs: &Trusted, relied: bool, node: &Node, allow: bool) -> Result<()> {
-    if relied || allow || node.is_local() {
-        return Ok(());
-    }
-    bail!(
-        "refused on chain {}: the contract trusts the {srs}. Whoever made it can forge proofs that the contract accepts. Make the keys with an SRS of a ceremony (`zkml setup --srs`, docs/onchain.md); if you rely on this one, say --trust-srs {}; or, for a test network, give --allow-insecure-srs",
-        node.chain_id(),
-        hex(&srs.fingerprint)
-    )
 }

@@ -1,11 +1,13 @@
 //! What is sent, when, and what is not sent.
 
 use crate::{
-    scene::{copy, evm, evm_json, registered, REGISTER, SUBMIT},
+    scene::{copy, direct, evm, evm_json, registered, REGISTER, SUBMIT},
     support::{anvil::Anvil, text, Folder},
 };
 use serde_json::json;
 use std::fs;
+use zkml_circuits::srs::Srs;
+use zkml_cli::keys::hex;
 
 #[test]
 fn a_dry_run_sends_nothing() {
@@ -84,6 +86,31 @@ fn an_insecure_srs_is_for_local_chains_only() {
         let allowed = [command, &named, &["--allow-insecure-srs"]].concat();
         evm_json(&anvil, &folder, &allowed);
     }
+}
+
+/// The word `development` is about this machine, and others would rely on what stands on a chain.
+#[test]
+fn a_development_srs_that_is_trusted_is_for_local_chains_only() {
+    let (anvil, folder) = (Anvil::start(&["--chain-id", "1"]), direct());
+    let trust = ["--yes", "--chain-id", "1", "--trust-srs", "development"];
+    let refused = |command: &[&str]| {
+        let out = evm(&anvil, &folder, &[command, &trust].concat());
+        assert_eq!(out.code, 1, "{}{}", out.stdout, out.stderr);
+        let line = "refused on chain 1";
+        assert!(out.stderr.contains(line), "{}", out.stderr);
+    };
+    refused(&["deploy"]);
+    assert_eq!(anvil.block(), "0x0");
+    let allowed = [&["deploy"][..], &trust, &["--allow-insecure-srs"]].concat();
+    evm_json(&anvil, &folder, &allowed);
+    refused(&["register", "--keys", "keys"]);
+    refused(&["submit", "proof.zkml", "--keys", "keys"]);
+    // Who says its fingerprint vouches for it.
+    let srs = Srs::load(folder.path("keys/verifying.srs").as_ref()).unwrap();
+    let fingerprint = hex(&srs.fingerprint());
+    let named = [&trust[..4], &[&fingerprint]].concat();
+    let register = [&["register", "--keys", "keys"][..], &named].concat();
+    evm_json(&anvil, &folder, &register);
 }
 
 #[test]

@@ -72,7 +72,7 @@ pub fn scene() -> Folder {
     done("prove input.json --keys keys --srs dev.srs --out proof.zkml --transcript poseidon");
     done("evm generate --keys keys --mode direct --name Contract --out contract");
     let call =
-        "evm calldata --function deploy-verifier --chain-id 1 --contract contract/Contract.json";
+        "evm calldata --function deploy-verifier --chain-id 31337 --contract contract/Contract.json";
     done(&format!("{call} --out calldata.hex"));
     fs::create_dir(folder.path("links")).unwrap();
     folder

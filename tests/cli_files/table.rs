@@ -102,7 +102,7 @@ pub const COMMANDS: &[Case] = &[
     },
     Case {
         command: "evm calldata",
-        more: "--chain-id 1",
+        more: "--chain-id 31337",
         roles: &[
             ("proof", In("proof.zkml")),
             ("contract", In("contract/Contract.json")),

@@ -3,7 +3,7 @@
 use std::{io::Write, path::Path, sync::Arc};
 
 use halo2_proofs::{
-    halo2curves::{bn256::G1Affine, ff::PrimeField, CurveAffine},
+    halo2curves::{bn256::G1Affine, ff::PrimeField, group::prime::PrimeCurveAffine, CurveAffine},
     plonk::{ProvingKey, VerifyingKey},
     SerdeFormat,
 };
@@ -167,7 +167,7 @@ fn bad_key<'a>(path: &'a Path, what: &'a str) -> impl Fn(String) -> ProveError +
 }
 
 /// Raw points are taken as they are by halo2's reader: each must be on the curve, and none is
-/// the identity (no column of the circuit is all zero).
+/// the identity (no column of the circuit is all zero), which halo2curves counts as on the curve.
 fn check_points(vk: &VerifyingKey<G1Affine>) -> Result<(), String> {
     let points = vk
         .fixed_commitments()
@@ -183,6 +183,9 @@ fn check_points(vk: &VerifyingKey<G1Affine>) -> Result<(), String> {
         });
         if !canonical || !bool::from(point.is_on_curve()) {
             return Err(format!("commitment {i} is not a point of the curve"));
+        }
+        if bool::from(point.is_identity()) {
+            return Err(format!("commitment {i} is the identity"));
         }
     }
     Ok(())

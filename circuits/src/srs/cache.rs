@@ -16,7 +16,7 @@ use rand::rngs::OsRng;
 use rand::RngCore;
 
 use super::{check_k, fingerprint, hex, secret_of, Check, Progress, Provenance, Srs, SrsError};
-use crate::files::{read_bounded, write_atomic_new, FileError};
+use crate::files::{read_bounded, write_secret, FileError};
 use halo2_proofs::halo2curves::bn256::G2Affine;
 use halo2_proofs::halo2curves::group::Curve;
 
@@ -93,7 +93,10 @@ fn seed_of(folder: &Path) -> Result<[u8; 32], SrsError> {
     let mut seed = [0; 32];
     OsRng.fill_bytes(&mut seed);
     let text = hex::show(&seed);
-    write_atomic_new(&path, &mut |out| writeln!(out, "{text}"))?;
+    match write_secret(&path, &mut |out| writeln!(out, "{text}")) {
+        Err(error) if !error.is_already_there() => return Err(error.into()),
+        _ => {}
+    }
     match read_seed(&path)? {
         Some(seed) => Ok(seed),
         None => Err(FileError::io(&path, "read")(io::ErrorKind::NotFound.into()).into()),

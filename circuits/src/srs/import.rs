@@ -8,7 +8,6 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use blake2b_simd::{Params as Blake2b, State};
-use halo2_proofs::arithmetic::g_to_lagrange;
 use halo2_proofs::halo2curves::bn256::{G1Affine, G2Affine};
 use halo2_proofs::halo2curves::group::prime::PrimeCurveAffine;
 use rand::rngs::OsRng;
@@ -64,12 +63,11 @@ pub(super) fn import(
     file.seek(SeekFrom::Start(0))
         .map_err(|error| place.unreadable(error))?;
     let mut stream = Stream::new(file);
-    let parts = read_parts(&mut stream, &map, k, place, progress)?;
+    let mut parts = read_parts(&mut stream, &map, k, place, progress)?;
     let digest = stream.finish(size, place)?;
     check_digest(path, &digest, wanted)?;
     parts
-        .check_generators()
-        .and_then(|()| parts.check_structure(&mut OsRng))
+        .complete(&mut OsRng)
         .map_err(|fault| SrsError::structure(path, fault))?;
     let fingerprint = fingerprint(&parts.g2, &parts.s_g2);
     let provenance = Provenance::Ceremony {
@@ -131,7 +129,7 @@ enum Piece {
     G2,
 }
 
-/// Reads the points in the order in which they stand in the file.
+/// Reads the points in the order in which they stand in the file: no Lagrange points, where it has none.
 fn read_parts(
     stream: &mut Stream,
     map: &Map,
@@ -185,10 +183,6 @@ fn read_parts(
                 })?;
             }
         }
-    }
-    if g_lagrange.is_empty() {
-        tracing::info!("computing the Lagrange points of k = {k}");
-        g_lagrange = g_to_lagrange(g.iter().map(PrimeCurveAffine::to_curve).collect(), k);
     }
     let (g2, s_g2) = pair.ok_or_else(|| place.malformed("G2", "two points", "none"))?;
     Ok(Parts {

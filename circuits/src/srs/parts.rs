@@ -1,9 +1,9 @@
 //! An SRS in parts: valid points, which may or may not be an SRS together.
 
-use halo2_proofs::arithmetic::best_multiexp;
+use halo2_proofs::arithmetic::{best_multiexp, g_to_lagrange};
 use halo2_proofs::halo2curves::bn256::{Bn256, Fr, G1Affine, G2Affine, G1};
 use halo2_proofs::halo2curves::ff::{BatchInvert, Field, PrimeField};
-use halo2_proofs::halo2curves::group::{Curve, Group};
+use halo2_proofs::halo2curves::group::{prime::PrimeCurveAffine, Curve, Group};
 use halo2_proofs::halo2curves::pairing::Engine;
 use halo2_proofs::poly::kzg::commitment::ParamsKZG;
 use rand::{RngCore, SeedableRng};
@@ -12,13 +12,20 @@ use rand_chacha::ChaCha20Rng;
 /// Terms of a sum that are computed at a time: what bounds the memory of a check.
 const CHUNK: usize = 1 << 17;
 
-/// The points of an SRS of size 2^k. Both bases have 2^k points.
+/// The points of an SRS of size 2^k. Both bases have 2^k points; Lagrange points may be missing until
+/// [`Parts::complete`] computes them.
 pub(super) struct Parts {
     pub(super) k: u32,
     pub(super) g: Vec<G1Affine>,
     pub(super) g_lagrange: Vec<G1Affine>,
     pub(super) g2: G2Affine,
     pub(super) s_g2: G2Affine,
+}
+
+/// A random number z, and P = Σ z^i g_i.
+struct Drawn {
+    z: Fr,
+    powers: G1,
 }
 
 impl Parts {
@@ -40,6 +47,19 @@ impl Parts {
         Ok(())
     }
 
+    /// Checks everything, and computes Lagrange points where there are none: a transform over the group, so all
+    /// that is cheaper is checked before.
+    pub(super) fn complete(&mut self, rng: &mut impl RngCore) -> Result<(), &'static str> {
+        self.check_generators()?;
+        let drawn = self.check_powers(rng)?;
+        if self.g_lagrange.is_empty() {
+            tracing::info!("computing the Lagrange points of k = {}", self.k);
+            let powers = self.g.iter().map(PrimeCurveAffine::to_curve);
+            self.g_lagrange = g_to_lagrange(powers.collect(), self.k);
+        }
+        self.check_lagrange(&drawn)
+    }
+
     /// All powers, and all Lagrange points, belong to the secret in G2.
     ///
     /// For a random z let P = Σ z^i g_i. The sum over all but the last power is P − z^(n-1) g_(n-1),
@@ -48,16 +68,27 @@ impl Parts {
     /// also the commitment to Σ (zX)^i, whose value at ω^j is (z^n − 1)/(zω^j − 1): the same sum over
     /// the Lagrange points. One point that differs anywhere passes with probability n/r < 2^-227.
     pub(super) fn check_structure(&self, rng: &mut impl RngCore) -> Result<(), &'static str> {
+        let drawn = self.check_powers(rng)?;
+        self.check_lagrange(&drawn)
+    }
+
+    /// All powers belong to the secret in G2, which is not in the domain: there all Lagrange points but one are the
+    /// identity, which the formulas of sums leave out, and anybody could compute the secret.
+    fn check_powers(&self, rng: &mut impl RngCore) -> Result<Drawn, &'static str> {
         let n = 1u64 << self.k;
+        let (Some(first), Some(last)) = (self.g.first(), self.g.last()) else {
+            return Err("it has no points");
+        };
+        // The secret times the last power, whose exponent is n − 1, is the generator.
+        if Bn256::pairing(last, &self.s_g2) == Bn256::pairing(first, &self.g2) {
+            return Err("its secret is a root of unity of the domain");
+        }
         let z = loop {
             let z = Fr::random(&mut *rng);
             // Not in the domain, where the closed form would divide by zero.
             if z != Fr::ZERO && z.pow_vartime([n]) != Fr::ONE {
                 break z;
             }
-        };
-        let (Some(first), Some(last)) = (self.g.first(), self.g.last()) else {
-            return Err("it has no points");
         };
         let powers = sum(&self.g, |start, scalars| {
             let mut power = z.pow_vartime([start as u64]);
@@ -72,9 +103,14 @@ impl Parts {
         if left != Bn256::pairing(&shifted.to_affine(), &self.g2) {
             return Err("its points in G1 are not the powers of one secret");
         }
+        Ok(Drawn { z, powers })
+    }
 
+    /// All Lagrange points belong to the powers.
+    fn check_lagrange(&self, drawn: &Drawn) -> Result<(), &'static str> {
+        let z = drawn.z;
         let omega = (self.k..Fr::S).fold(Fr::ROOT_OF_UNITY, |root, _| root.square());
-        let numerator = z.pow_vartime([n]) - Fr::ONE;
+        let numerator = z.pow_vartime([1u64 << self.k]) - Fr::ONE;
         let lagrange = sum(&self.g_lagrange, |start, scalars| {
             let mut root = z * omega.pow_vartime([start as u64]);
             for scalar in scalars.iter_mut() {
@@ -86,7 +122,7 @@ impl Parts {
                 *scalar *= numerator;
             }
         });
-        if lagrange != powers {
+        if lagrange != drawn.powers {
             return Err("its Lagrange points do not belong to its powers");
         }
         Ok(())

@@ -29,6 +29,10 @@ pub(super) const MAGIC: &[u8; 4] = b"ptau";
 const VERSION: u32 = 1;
 /// Most sections that a file may have; snarkjs writes 11.
 const MAX_SECTIONS: u32 = 64;
+/// Bytes for each of the 2^p powers of a prepared file: in sections 2 to 5 and 12 to 15.
+const MAX_PER_POWER: u64 = 128 + 128 + 64 + 64 + 256 + 256 + 128 + 128;
+/// Most bytes of all else. A contribution takes some 1,500.
+const MAX_ELSE: u64 = 1 << 24;
 /// Largest power: the field has no larger domain.
 const MAX_POWER: u32 = Fr::S;
 const HEADER: u32 = 1;
@@ -128,7 +132,17 @@ pub(super) fn read_table(
             format!("{size} bytes"),
         ));
     }
-    table(&sections, file, place)
+    let table = table(&sections, file, place)?;
+    // All of the file is hashed, and one with holes costs nothing to make long.
+    let most = (MAX_PER_POWER << table.power) + MAX_ELSE;
+    if size > most {
+        return Err(place.malformed(
+            "length",
+            format!("{most} bytes at most, for power {}", table.power),
+            format!("{size} bytes"),
+        ));
+    }
+    Ok(table)
 }
 
 /// The table, from the sections and the content of the first.

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use halo2_proofs::halo2curves::bn256::{Fq, Fr, G2Affine};
+use halo2_proofs::halo2curves::bn256::{Fq, Fr, G2Affine, G1};
 use halo2_proofs::halo2curves::ff::{Field, PrimeField};
 use halo2_proofs::halo2curves::group::Curve;
 use halo2_proofs::halo2curves::serde::SerdeObject;
@@ -58,6 +58,29 @@ impl Ptau {
             (13, [&g2[..], &g2[128..]].concat()),
             (14, one(&g1, 2 * n - 1)),
             (15, one(&g1, 2 * n - 1)),
+        ];
+        Self {
+            magic: *b"ptau",
+            version: 1,
+            count: None,
+            sections: contents.map(|(kind, content)| (kind, None, content)).into(),
+            tail: Vec::new(),
+        }
+    }
+
+    /// A file that is not prepared, of any secret.
+    pub fn unprepared(power: u32, tau: Fr) -> Self {
+        let n = 1usize << power;
+        let mut scalar = Fr::ONE;
+        let mut g1 = Vec::with_capacity(128 * n);
+        for _ in 0..2 * n - 1 {
+            g1.extend((G1::generator() * scalar).to_affine().to_raw_bytes());
+            scalar *= tau;
+        }
+        let contents = [
+            (1, header(32, modulus(), power, 28)),
+            (2, g1),
+            (3, powers_of_g2(n, tau)),
         ];
         Self {
             magic: *b"ptau",

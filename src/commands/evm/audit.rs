@@ -1,7 +1,7 @@
 //! `zkml evm audit`: whether a chain has what the files say.
 
 use crate::{
-    contract::{advice, Trusted},
+    contract::advice,
     keys::hex,
     models::Known,
     onchain::{
@@ -365,7 +365,7 @@ impl Audit<'_> {
             Err(error) => format!("none: {error}"),
             Ok(found) => match (advice(&found), trusted(&found)) {
                 (Some(advice), _) => advice,
-                (None, Ok(fingerprint)) => hex(&Trusted::new(fingerprint).fingerprint),
+                (None, Ok(fingerprint)) => hex(&fingerprint),
                 (None, Err(error)) => format!("none: {error}"),
             },
         };

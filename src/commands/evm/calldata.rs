@@ -45,6 +45,9 @@ pub struct CalldataArgs {
     /// What is to be done: a function of ModelVerifier (of several statements, its batch form), or a deployment
     #[arg(long, value_enum, default_value_t = Function::Submit)]
     function: Function,
+    /// Print what makes a chain that is not a local one trust a development SRS: for test networks only
+    #[arg(long)]
+    allow_insecure_srs: bool,
     /// Write it to this file instead of stdout
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -80,6 +83,7 @@ pub fn run(args: &CalldataArgs, ui: &Ui) -> Result<Value> {
         output::check(path, Content::Calldata, &reads)?;
     }
     let contracts = Contracts::load(&args.call.contracts, &args.call.srs.trust)?;
+    contracts.admit(args.chain_id, args.allow_insecure_srs, ui)?;
     let carried = match args.function {
         Function::Submit => proven(args, &contracts, Purpose::Submit, ui)?,
         Function::Verify => proven(args, &contracts, Purpose::Verify, ui)?,
@@ -112,6 +116,7 @@ pub fn run(args: &CalldataArgs, ui: &Ui) -> Result<Value> {
         "zero_bytes": zeros,
         "other_bytes": others,
         "file": args.out,
+        "srs": contracts.srs_json(),
     });
     if let (Value::Object(object), Value::Object(parts)) = (&mut object, carried.parts) {
         object.extend(parts);

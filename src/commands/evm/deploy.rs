@@ -4,7 +4,7 @@ use crate::{
     onchain::{
         args::{parse_address, KeyArgs, NodeArgs, SendArgs},
         call::{ContractArgs, Contracts},
-        contracts::{check_srs, Deployable, Standing},
+        contracts::{Deployable, Standing},
         create2, gas, precompiles,
         record::Record,
         send::{sent_json, Fate, Sender, Sent},
@@ -68,13 +68,7 @@ pub fn run(args: &DeployArgs, ui: &Ui) -> Result<Value> {
     let _claim = Claim::new(&contracts.verifier.folder)?;
     let node = args.node.connect(ui)?;
     precompiles::check(&node)?;
-    check_srs(
-        &contracts.srs,
-        contracts.relied,
-        &node,
-        args.allow_insecure_srs,
-    )?;
-    contracts.warn(ui);
+    contracts.admit(node.chain_id(), args.allow_insecure_srs, ui)?;
     keep_records(&contracts, node.chain_id(), args)?;
     let verifier = match args.verifier {
         None => deploy(&contracts.verifier, "verifier", &node, 0, args, ui)?,

@@ -60,6 +60,7 @@ struct Step {
 /// Runs the command.
 pub fn run(args: &EstimateArgs, ui: &Ui) -> Result<Value> {
     let contracts = Contracts::load(&args.call.contracts, &args.call.srs.trust)?;
+    contracts.warn(ui);
     let submission = Submission::load(&args.proof, &contracts.artefact)?;
     let models = args.call.models(ui)?;
     let statements = match args.call.raw {
@@ -157,6 +158,7 @@ pub fn run(args: &EstimateArgs, ui: &Ui) -> Result<Value> {
         "statements": statements,
         "gas_price_wei": price.map(|price| price.to_string()),
         "forks": forks.iter().map(json).collect::<Vec<_>>(),
+        "srs": contracts.srs_json(),
     }))
 }
 

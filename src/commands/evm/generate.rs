@@ -179,7 +179,8 @@ fn write(
     let files = made.save(&args.out)?;
     let artefact = made.artefact;
 
-    warn(&subject.srs().provenance, ui);
+    let provenance = &subject.srs().provenance;
+    warn(provenance, ui);
     let runtime = artefact.bytecode()?.runtime.len();
     let (mode, proofs) = match artefact.checks {
         Checks::Aggregate { .. } => ("aggregate", "aggregated proofs: zkml aggregate"),
@@ -216,8 +217,9 @@ fn write(
         "calldata_bytes": artefact.layout.bytes(),
         "layout": artefact.layout,
         "seconds": seconds,
-        "srs": artefact.srs,
-        "srs_secure": artefact.srs_secure,
+        "srs": provenance.to_string(),
+        "srs_secure": provenance.is_secure(),
+        "srs_trust": provenance.trust().word(),
         "solidity": files.solidity,
         "artefact": files.artefact,
         "compiler_input": files.input,

@@ -1,13 +1,14 @@
 //! `zkml evm inspect`: whether a contract is one that an advisory is about, told from its bytecode.
 
 use crate::{
-    contract::{advice, parse_bytes, Trusted},
+    contract::{advice, parse_bytes},
     keys::hex,
     onchain::{
         args::{parse_address, NodeArgs},
         contracts::artefact_path,
     },
     outcome::Advised,
+    srs::Trusted,
     ui::Ui,
 };
 use anyhow::{anyhow, bail, Context, Result};
@@ -29,7 +30,8 @@ const ADDRESS: usize = 42;
 /// Say whether a contract is one that a security advisory is about, and which SRS it trusts.
 ///
 /// It looks at the bytecode alone, of any version of zkml: whether a hash or a call reads memory that
-/// nothing has written.
+/// nothing has written. Both answers are about code that zkml wrote. Other code can look the same to it and accept
+/// everything: `zkml evm audit` compares the code on a chain with that of files of one's own.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -61,13 +63,16 @@ pub fn run(args: &InspectArgs, ui: &Ui) -> Result<Value> {
         found.hashes, found.calls
     ))?;
     let srs = Trusted::new(trusted(&found).with_context(|| args.contract.clone())?);
-    ui.say(format_args!("It trusts the {srs}."))?;
+    ui.say(format_args!(
+        "If zkml wrote it, it trusts the {srs}. That zkml wrote it is not told from the code alone: `zkml evm audit` compares it with that of a contract of your own."
+    ))?;
     Ok(json!({
         "bytes": code.len(),
         "advisories": [],
         "reads": found,
         "srs_fingerprint": hex(&srs.fingerprint),
         "srs_ceremony": srs.ceremony,
+        "claim_only": true,
     }))
 }
 

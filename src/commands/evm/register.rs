@@ -5,7 +5,6 @@ use crate::{
     onchain::{
         args::{KeyArgs, NodeArgs, SendArgs},
         call::{ContractArgs, Contracts, Places},
-        contracts::check_srs,
         gas,
         send::{sent_json, Sender, Sent},
     },
@@ -64,13 +63,7 @@ pub fn run(args: &RegisterArgs, ui: &Ui) -> Result<Value> {
     let contracts = Contracts::load(&args.contracts, &args.srs.trust)?;
     let known = Known::load(&args.keys, &args.commitments, &args.srs, ui)?;
     let node = args.node.connect(ui)?;
-    check_srs(
-        &contracts.srs,
-        contracts.relied,
-        &node,
-        args.allow_insecure_srs,
-    )?;
-    contracts.warn(ui);
+    contracts.admit(node.chain_id(), args.allow_insecure_srs, ui)?;
     let places = contracts.places(&node, false)?;
     let models = models(args, &contracts, &places, &known)?;
     let front = places.front.as_ref().context("no ModelVerifier")?.address;
@@ -79,7 +72,12 @@ pub fn run(args: &RegisterArgs, ui: &Ui) -> Result<Value> {
         let gas = gas::of_registration(&contracts, &places, front, model)?;
         registered.push(register(model, front, gas, &mut ahead, &node, args, ui)?);
     }
-    Ok(json!({ "chain_id": node.chain_id(), "model_verifier": front, "models": registered }))
+    Ok(json!({
+        "chain_id": node.chain_id(),
+        "model_verifier": front,
+        "models": registered,
+        "srs": contracts.srs_json(),
+    }))
 }
 
 /// What is to be registered: digests and commitments come from `--keys` and the command line, never from a proof.

@@ -4,7 +4,6 @@ use crate::{
     onchain::{
         args::{KeyArgs, NodeArgs, SendArgs},
         call::{call, Call, CallArgs, Contracts, Places, Purpose},
-        contracts::check_srs,
         gas,
         send::{sent_json, Sender, Sent},
     },
@@ -58,13 +57,7 @@ pub fn run(args: &SubmitArgs, ui: &Ui) -> Result<Value> {
     let submission = Submission::load(&args.proof, &contracts.artefact)?;
     let models = args.call.models(ui)?;
     let node = args.node.connect(ui)?;
-    check_srs(
-        &contracts.srs,
-        contracts.relied,
-        &node,
-        args.allow_insecure_srs,
-    )?;
-    contracts.warn(ui);
+    contracts.admit(node.chain_id(), args.allow_insecure_srs, ui)?;
     let places = contracts.places(&node, args.call.raw)?;
     let call = call(&contracts, &places, &submission, &models, Purpose::Submit)?;
     let gas = gas::of_call(&contracts, &places, &call)?;
@@ -76,9 +69,12 @@ pub fn run(args: &SubmitArgs, ui: &Ui) -> Result<Value> {
             for transaction in &earlier {
                 ui.say(format_args!("transaction         {transaction}"))?;
             }
-            return Ok(
-                json!({ "chain_id": node.chain_id(), "already": true, "transactions": earlier }),
-            );
+            return Ok(json!({
+                "chain_id": node.chain_id(),
+                "already": true,
+                "transactions": earlier,
+                "srs": contracts.srs_json(),
+            }));
         }
     }
     let named = args.node.chain_id.is_some();
@@ -123,6 +119,7 @@ pub fn run(args: &SubmitArgs, ui: &Ui) -> Result<Value> {
         "contract": call.to,
         "transaction": sent_json(&sent, node.chain_id()),
         "verified": events,
+        "srs": contracts.srs_json(),
     }))
 }
 

@@ -4,6 +4,8 @@
 mod proofs;
 mod sizes;
 mod trust;
+#[path = "../verifier.rs"]
+mod verifier;
 
 use anyhow::{ensure, Context, Result};
 use serde_json::Value;

@@ -1,11 +1,11 @@
 //! Files of aggregated proofs that say of the public values what is not so.
 
-use super::{Case, Scene};
-use anyhow::{Context, Result};
-use halo2_proofs::halo2curves::{
-    bn256::{Fq, Fr, G2Affine},
-    ff::PrimeField,
+use super::{
+    verifier::{creation, runtime},
+    Case, Scene,
 };
+use anyhow::{Context, Result};
+use halo2_proofs::halo2curves::bn256::Fr;
 use std::fs;
 use zkml_circuits::{
     aggregate::{AggregateProof, ACCUMULATOR_LIMBS},
@@ -32,42 +32,10 @@ const CALL: [&str; 8] = [
     "--keys",
 ];
 
-/// Runtime bytecode that does what a verifier does last: the pairing with the generator and the secret.
-pub fn runtime(secret: G2Affine) -> Vec<u8> {
-    let word = |number: Fq| {
-        let mut bytes = number.to_repr();
-        bytes.reverse();
-        bytes
-    };
-    let mut code = Vec::new();
-    let mut at = 0u16;
-    let mut store = |word: [u8; 32]| {
-        code.push(0x7f);
-        code.extend(word);
-        code.push(0x61);
-        code.extend(at.to_be_bytes());
-        code.push(0x52);
-        at += 32;
-    };
-    for point in [G2Affine::generator(), -secret] {
-        store([0; 32]);
-        store([0; 32]);
-        for part in [point.x.c1, point.x.c0, point.y.c1, point.y.c0] {
-            store(word(part));
-        }
-    }
-    // STATICCALL(gas, 8, 0, 384, 0, 32); RETURN(0, 32)
-    code.extend([
-        0x60, 32, 0x5f, 0x61, 1, 128, 0x5f, 0x60, 8, 0x5a, 0xfa, 0x50,
-    ]);
-    code.extend([0x60, 32, 0x5f, 0xf3]);
-    code
-}
-
 /// Writes a contract's artefact, and records that say that it stands.
 pub fn contract(scene: &Scene<'_>, instances: usize) -> Result<()> {
     let code = runtime(scene.srs()?.params.s_g2());
-    let hex = format!("0x{}", zkml_cli::keys::hex(&code));
+    let hex = |bytes: &[u8]| format!("0x{}", zkml_cli::keys::hex(bytes));
     let artefact = Artefact {
         version: VERSION,
         contract: "ZkmlVerifier".parse()?,
@@ -86,8 +54,8 @@ pub fn contract(scene: &Scene<'_>, instances: usize) -> Result<()> {
         },
         abi: abi(),
         settings: settings_of("0.8.30")?,
-        creation: hex.clone(),
-        runtime: hex,
+        creation: hex(&creation(&code)),
+        runtime: hex(&code),
     };
     let folder = scene.path("contract");
     artefact.save("// nothing", &folder)?;

@@ -1,6 +1,10 @@
 //! Labels of a set-up, keys that are not those of their configuration, and names that are paths.
 
-use super::{change_json, proofs::runtime, Case, Scene};
+use super::{
+    change_json,
+    verifier::{creation, runtime},
+    Case, Scene,
+};
 use anyhow::{ensure, Result};
 use halo2_proofs::halo2curves::{
     bn256::{Fr, G2Affine},
@@ -117,11 +121,16 @@ fn labels(scene: &Scene<'_>) -> Result<Vec<Case>> {
 fn artefacts(scene: &Scene<'_>) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     let other = (G2Affine::generator() * Fr::from(99)).to_affine();
-    let other = json!(format!("0x{}", hex(&runtime(other))));
+    let other = runtime(other);
+    let code = |artefact: &mut Value, creation: &[u8], runtime: &[u8]| {
+        artefact["creation"] = json!(format!("0x{}", hex(creation)));
+        artefact["runtime"] = json!(format!("0x{}", hex(runtime)));
+    };
+    let elsewhere = runtime(scene.srs()?.params.s_g2());
     let pinned = "SRS of the Hermez Powers of Tau, pinned in zkml (file \"x\", BLAKE2b 00)";
     let outside = scene.path("pwn.deployed-31337.json");
     type Change<'c> = &'c dyn Fn(&mut Value);
-    let changes: [(&'static str, Change<'_>); 6] = [
+    let changes: [(&'static str, Change<'_>); 8] = [
         (
             "an artefact that says that its SRS is secure",
             &|artefact| {
@@ -138,10 +147,20 @@ fn artefacts(scene: &Scene<'_>) -> Result<Vec<Case>> {
         ("both, over bytecode of another secret", &|artefact| {
             artefact["srs"] = json!(pinned);
             artefact["srs_secure"] = json!(true);
-            artefact["runtime"] = other.clone();
+            code(artefact, &creation(&other), &other);
+        }),
+        (
+            "a contract that trusts another SRS than the keys",
+            &|artefact| {
+                code(artefact, &creation(&other), &other);
+            },
+        ),
+        ("a deployment that leaves another code", &|artefact| {
+            code(artefact, &creation(&other), &elsewhere);
         }),
         ("bytecode that comes to no pairing", &|artefact| {
-            artefact["runtime"] = json!("0x5f5ff3");
+            let none = [0x5f, 0x5f, 0xf3];
+            code(artefact, &creation(&none), &none);
         }),
         ("a name that is a path", &|artefact| {
             artefact["contract"] = json!("../pwn");
