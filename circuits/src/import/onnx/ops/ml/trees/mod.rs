@@ -43,6 +43,12 @@ fn classifier(importer: &mut Importer, node: &OnnxNode) -> Results {
         let score = importer.with_bases(node, &score, bases)?;
         // The score is a share if no weight is negative.
         let share = trees.weights().all(|weight| weight >= 0.0);
+        let learned = format!("{}.{}", node.name, CLASSES.weights);
+        let mut all = importer.draft.initialisers.iter_mut();
+        if let Some(one) = all.find(|one| one.name == learned) {
+            let what = "whether one is negative, which says at which score the label changes";
+            one.disclose(what.to_owned(), true);
+        }
         let positive = importer.exceeds(&score, if share { 0.5 } else { 0.0 })?;
         let positive = importer.reshape_to(&positive, vec![x.size(0)])?;
         let label = importer.labelled(&positive, &labels)?;
