@@ -7,8 +7,17 @@
 mod onnx;
 mod support;
 
-use std::{fs, sync::OnceLock};
+use std::{
+    fs,
+    sync::{Arc, OnceLock},
+};
 use support::{digits, json, text, Folder, Run, Zkml};
+use zkml_circuits::{
+    graph::TensorId,
+    layout::{Cell, Plan, Step},
+    prove::{Architecture, Keys, Opening},
+    srs::cached,
+};
 
 struct Fixture {
     folder: Folder,
@@ -303,6 +312,82 @@ fn keys_of_another_model_are_refused_and_hashed_inputs_can_be_opened() {
         use std::os::unix::fs::PermissionsExt;
         let mode = |path: &str| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&format!("{keys}/weights.opening")), 0o600);
+    }
+}
+
+/// Whoever supplies a proving key may have added a constraint to its circuit, such as that two weights are equal: a
+/// prover that used it would say whether they are.
+#[test]
+fn a_proving_key_of_another_circuit_makes_no_proof() {
+    let folder = Folder::new();
+    let (model, keys) = (folder.path("model.onnx"), folder.path("keys"));
+    let row = |name| onnx::value(name, &[1, 2]);
+    let weights = onnx::tensor("W", &[2, 2], &[0.3, 0.3, 0.1, 0.4]);
+    let layer = onnx::node("MatMul", "layer", &["x", "W"], "y");
+    fs::write(
+        &model,
+        onnx::model(&[layer], &[weights], row("x"), row("y")),
+    )
+    .unwrap();
+    let out = Zkml::new().args(&["setup", &model, "--out", &keys]).run();
+    assert_eq!(out.code, 0, "{}", out.stderr);
+
+    let architecture = Architecture::load(format!("{keys}/config.json").as_ref()).unwrap();
+    let mut plan = Plan::clone(&architecture.plan().unwrap());
+    // Two weights that are equal, so that the constraint holds.
+    let opening = Opening::load(format!("{keys}/weights.opening").as_ref()).unwrap();
+    let equal = |step: &Step| {
+        let Step::Given {
+            limbs, elements, ..
+        } = step
+        else {
+            return None;
+        };
+        let weight = |of: &Option<(TensorId, usize)>| {
+            of.and_then(|(id, at)| opening.weights.get(&id)?.get(at).copied())
+        };
+        let all: Vec<Option<i64>> = elements.iter().map(weight).collect();
+        let mut pairs = (0..all.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
+        let (a, b) = pairs.find(|(a, b)| all[*a].is_some() && all[*a] == all[*b])?;
+        let block = limbs.first()?.block;
+        Some([a, b].map(|index| Cell { block, index }))
+    };
+    let [a, b] = plan.steps.iter().find_map(equal).unwrap();
+    let copies = vec![(a, b)];
+    plan.steps.push(Step::Gather { copies });
+    let cache = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
+    let srs = cached(&cache, plan.shape.k, &|_, _| ()).unwrap();
+    let chosen = Keys::new(&Arc::new(plan), &srs).unwrap();
+
+    let (input, proof) = (folder.path("input.json"), folder.path("proof.zkml"));
+    fs::write(&input, "[[0.25, -0.5]]").unwrap();
+    let prove = ["prove", &input, "--keys", &keys, "--out", &proof];
+    let refused = |part: &str| {
+        let out = Zkml::new().args(&prove).run();
+        assert_eq!(out.code, 1, "{}", out.stderr);
+        assert!(out.stderr.contains(part), "{part}: {}", out.stderr);
+        assert!(!std::path::Path::new(&proof).exists());
+    };
+    let [proving, verifying] =
+        ["proving.key", "verifying.key"].map(|name| format!("{keys}/{name}"));
+    let kept = [&proving, &verifying].map(|path| fs::read(path).unwrap());
+    chosen.save(proving.as_ref()).unwrap();
+    refused("are keys of different circuits");
+    chosen.save_verifier(verifying.as_ref()).unwrap();
+    refused("proving.key is not the key of");
+
+    // The honest one on another machine: derived again once.
+    let [honest, public] = &kept;
+    fs::write(&proving, honest).unwrap();
+    fs::write(&verifying, public).unwrap();
+    let other = folder.path("cache");
+    fs::create_dir(&other).unwrap();
+    fs::copy(cache.join("dev.seed"), format!("{other}/dev.seed")).unwrap();
+    for derived in [true, false] {
+        let out = Zkml::new().env("ZKML_CACHE", &other).args(&prove).run();
+        assert_eq!(out.code, 0, "{}", out.stderr);
+        let said = out.stderr.contains("proving.key: not made on this machine");
+        assert_eq!(said, derived, "{}", out.stderr);
     }
 }
 
