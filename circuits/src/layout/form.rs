@@ -13,7 +13,6 @@ use super::{
     arithmetic::signed,
     pack::{per_word, WORD_BITS},
     repairs::{undone, Repair},
-    size::size,
     LayoutError, Shape, Visibilities,
 };
 use crate::{
@@ -168,12 +167,13 @@ impl Form {
             instance: stated.then_some(first),
             message: hashed.then_some(self.messages),
         };
+        // What saturates is more than any shape has rows for, and refused.
         if hashed {
-            self.messages = (size(self.messages) + 1).get()?;
+            self.messages = self.messages.saturating_add(1);
         }
         let words = encoding.map_or(0, |encoding| encoding.words);
         let words = if hashed { 1 } else { words };
-        self.instances = (size(first) + words).get()?;
+        self.instances = first.saturating_add(words);
         Ok(exposed)
     }
 

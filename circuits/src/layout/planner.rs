@@ -142,6 +142,8 @@ const SEARCH_PER_WEIGHT: usize = 1 << 14;
 /// What an element that is summed with many others, and what a node, costs more than an element.
 const SUMMED: usize = 32;
 const NODE: usize = 48;
+/// What a tap of a maximum costs at least.
+const TAP: usize = 160;
 /// Terms of a sum that cost no more than as many elements.
 const SHORT: usize = 64;
 /// Elements of one shape, which memory is for, and so many for each weight that a file of a megabyte cannot hold.
@@ -307,7 +309,7 @@ impl Search {
                 long(of(node.output).saturating_mul(window.area()), window.area())
             }
             // Each tap has blocks of its own.
-            Op::MaxPool { window, .. } => window.area().saturating_mul(of(node.output).max(NODE)),
+            Op::MaxPool { window, .. } => window.area().saturating_mul(of(node.output).max(TAP)),
             _ => 0,
         });
         let summed = summed.fold(0, usize::saturating_add);
