@@ -165,29 +165,55 @@ fn tflite_models() {
     assert_eq!(inspect(&folder, "slices.tflite", &bytes).0, 1);
 }
 
+/// The files of a small model that is proven once.
+struct Proven {
+    model: String,
+    keys: String,
+    input: String,
+    proof: String,
+}
+
+impl Proven {
+    fn new(folder: &Folder, settings: &[&str]) -> Self {
+        let row = |name| onnx::value(name, &[1, 2]);
+        let weights = onnx::tensor("W", &[2, 2], &[0.3, -0.2, 0.1, 0.4]);
+        let layer = onnx::node("Gemm", "layer", &["x", "W"], "y");
+        let model = folder.path("layer.onnx");
+        let bytes = onnx::model(&[layer], &[weights], row("x"), row("y"));
+        fs::write(&model, bytes).unwrap();
+        let (keys, input, proof) = (
+            folder.path("keys"),
+            folder.path("input.json"),
+            folder.path("proof.zkml"),
+        );
+        fs::write(&input, "[[0.25, 0.5]]").unwrap();
+        for command in [
+            [&["setup", &model, "--out", &keys], settings].concat(),
+            vec!["prove", &input, "--keys", &keys, "--out", &proof],
+        ] {
+            let made = Zkml::new().args(&command).run();
+            assert_eq!(made.code, 0, "{}", made.stderr);
+        }
+        Self {
+            model,
+            keys,
+            input,
+            proof,
+        }
+    }
+}
+
 /// A pipe in place of any file is an error, not a wait for its writer.
 #[test]
 fn pipes_are_refused() {
     let folder = Folder::new();
-    let row = |name| onnx::value(name, &[1, 2]);
-    let weights = onnx::tensor("W", &[2, 2], &[0.3, -0.2, 0.1, 0.4]);
-    let layer = onnx::node("Gemm", "layer", &["x", "W"], "y");
-    let model = folder.path("layer.onnx");
-    let bytes = onnx::model(&[layer], &[weights], row("x"), row("y"));
-    fs::write(&model, bytes).unwrap();
-    let (keys, input, proof) = (
-        folder.path("keys"),
-        folder.path("input.json"),
-        folder.path("proof.zkml"),
-    );
-    fs::write(&input, "[[0.25, 0.5]]").unwrap();
-    let hashed = ["--input-visibility", "hashed"];
-    let setup = ["setup", &model, "--out", &keys];
-    let made = Zkml::new().args(&setup).args(&hashed).run();
-    assert_eq!(made.code, 0, "{}", made.stderr);
+    let Proven {
+        model,
+        keys,
+        input,
+        proof,
+    } = Proven::new(&folder, &["--input-visibility", "hashed"]);
     let prove = ["prove", &input, "--keys", &keys, "--out"];
-    let made = Zkml::new().args(&prove).args(&[&proof]).run();
-    assert_eq!(made.code, 0, "{}", made.stderr);
 
     let pipe = folder.path("pipe.json");
     let made = Command::new("mkfifo").arg(&pipe).status();
@@ -246,25 +272,9 @@ fn pipes_are_refused() {
 #[test]
 fn configurations_of_large_models() {
     let folder = Folder::new();
-    let row = |name| onnx::value(name, &[1, 2]);
-    let weights = onnx::tensor("W", &[2, 2], &[0.3, -0.2, 0.1, 0.4]);
-    let layer = onnx::node("Gemm", "layer", &["x", "W"], "y");
-    let model = folder.path("layer.onnx");
-    let bytes = onnx::model(&[layer], &[weights], row("x"), row("y"));
-    fs::write(&model, bytes).unwrap();
-    let (keys, input, proof) = (
-        folder.path("keys"),
-        folder.path("input.json"),
-        folder.path("proof.zkml"),
-    );
-    fs::write(&input, "[[0.25, 0.5]]").unwrap();
-    for command in [
-        &["setup", &model, "--out", &keys][..],
-        &["prove", &input, "--keys", &keys, "--out", &proof],
-    ] {
-        let made = Zkml::new().args(command).run();
-        assert_eq!(made.code, 0, "{}", made.stderr);
-    }
+    let Proven {
+        keys, input, proof, ..
+    } = Proven::new(&folder, &[]);
 
     // The same layer, 2^12 times as wide and as high.
     let side = 1usize << 13;

@@ -243,14 +243,19 @@ impl Server {
         send(&self.client, limits).map_err(|reason| self.failed(step, reason))
     }
 
-    /// Asks until there is an answer.
-    fn wait<T>(
+    /// Asks for the judgement on a job until there is one, where submitting has not brought one already.
+    fn wait(
         &self,
+        submitted: Result<String, Judgement>,
         deadline: &Deadline,
-        mut ask: impl FnMut() -> Result<Option<T>, ExplorerError>,
-    ) -> Result<T, ExplorerError> {
+        ask: impl Fn(&str) -> Result<Option<Judgement>, ExplorerError>,
+    ) -> Result<Judgement, ExplorerError> {
+        let job = match submitted {
+            Ok(job) => job,
+            Err(already) => return Ok(already),
+        };
         loop {
-            if let Some(answer) = ask()? {
+            if let Some(answer) = ask(&job)? {
                 return Ok(answer);
             }
             if deadline.left() <= deadline.patience.interval {

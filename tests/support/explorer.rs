@@ -2,15 +2,12 @@
 
 #![allow(clippy::expect_used, clippy::panic)]
 
+use super::listener::Listener;
 use serde_json::Value;
 use std::{
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
-    sync::{
-        atomic::{AtomicBool, Ordering},
-        Arc, Mutex,
-    },
-    thread::JoinHandle,
+    net::TcpStream,
+    sync::{Arc, Mutex},
 };
 
 /// What was asked.
@@ -37,67 +34,37 @@ pub enum Reply {
 
 /// The service.
 pub struct Explorer {
-    port: u16,
-    stop: Arc<AtomicBool>,
+    server: Listener,
     asked: Arc<Mutex<Vec<Asked>>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Drop for Explorer {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::SeqCst);
-        // It waits for a connection.
-        let _ = TcpStream::connect(("127.0.0.1", self.port));
-        if let Some(thread) = self.thread.take() {
-            let ended = thread.join();
-            assert!(
-                ended.is_ok() || std::thread::panicking(),
-                "the service failed"
-            );
-        }
-    }
 }
 
 impl Explorer {
     pub fn start(mut answer: impl FnMut(&Asked) -> Reply + Send + 'static) -> Self {
-        let server = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = server.local_addr().expect("an address").port();
-        let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::default());
-        let (ended, kept): (_, Arc<Mutex<Vec<Asked>>>) = (stop.clone(), Arc::clone(&asked));
-        let thread = std::thread::spawn(move || {
-            // Connections that nothing is said on.
-            let mut silent = Vec::new();
-            loop {
-                let (mut stream, _) = server.accept().expect("a connection");
-                if ended.load(Ordering::SeqCst) {
-                    break;
+        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
+        let kept = Arc::clone(&asked);
+        // Connections that nothing is said on.
+        let mut silent = Vec::new();
+        let server = Listener::start(move |mut stream| {
+            let Some(question) = question(&mut stream) else {
+                return;
+            };
+            kept.lock().expect("the questions").push(question.clone());
+            // Whoever asked may be gone.
+            let _ = match answer(&question) {
+                Reply::Json(status, value) => whole(&mut stream, status, &value.to_string()),
+                Reply::Text(status, text) => whole(&mut stream, status, text),
+                Reply::Endless => endless(&mut stream),
+                Reply::Silence => {
+                    silent.push(stream);
+                    Ok(())
                 }
-                let Some(question) = question(&mut stream) else {
-                    continue;
-                };
-                kept.lock().expect("the questions").push(question.clone());
-                // Whoever asked may be gone.
-                let _ = match answer(&question) {
-                    Reply::Json(status, value) => whole(&mut stream, status, &value.to_string()),
-                    Reply::Text(status, text) => whole(&mut stream, status, text),
-                    Reply::Endless => endless(&mut stream),
-                    Reply::Silence => {
-                        silent.push(stream);
-                        Ok(())
-                    }
-                };
-            }
+            };
         });
-        Self {
-            port,
-            stop,
-            asked,
-            thread: Some(thread),
-        }
+        Self { server, asked }
     }
 
     pub fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port)
+        format!("{}{path}", self.server.url())
     }
 
     pub fn asked(&self) -> Vec<Asked> {

@@ -10,6 +10,8 @@ pub mod explorer;
 #[allow(dead_code)]
 pub mod guide;
 #[allow(dead_code)]
+pub mod listener;
+#[allow(dead_code)]
 pub mod proxy;
 
 use serde_json::Value;

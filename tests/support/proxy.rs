@@ -4,17 +4,13 @@
 
 use super::{
     anvil::{Anvil, KEYS},
+    listener::Listener,
     Zkml,
 };
 use serde_json::{json, Value};
 use std::{
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
-    sync::{
-        atomic::{AtomicBool, Ordering},
-        Arc,
-    },
-    thread::JoinHandle,
+    net::TcpStream,
 };
 
 /// What is answered.
@@ -35,43 +31,17 @@ pub enum Answer {
 type Lie = dyn FnMut(&str, &Value) -> Answer + Send;
 
 /// The node that lies.
-pub struct Proxy {
-    port: u16,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::SeqCst);
-        // It waits for a connection.
-        let _ = TcpStream::connect(("127.0.0.1", self.port));
-        if let Some(thread) = self.thread.take() {
-            let ended = thread.join();
-            assert!(
-                ended.is_ok() || std::thread::panicking(),
-                "the proxy failed"
-            );
-        }
-    }
-}
+pub struct Proxy(Listener);
 
 impl Proxy {
     pub fn start(
         anvil: &Anvil,
         mut lie: impl FnMut(&str, &Value) -> Answer + Send + 'static,
     ) -> Self {
-        let server = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = server.local_addr().expect("an address").port();
-        let stop = Arc::new(AtomicBool::new(false));
-        let (honest, ended) = (anvil.port(), stop.clone());
-        let thread = std::thread::spawn(move || loop {
-            let (mut stream, _) = server.accept().expect("a connection");
-            if ended.load(Ordering::SeqCst) {
-                break;
-            }
+        let honest = anvil.port();
+        Self(Listener::start(move |mut stream| {
             let Some(request) = body(&mut stream) else {
-                continue;
+                return;
             };
             let reply = reply(honest, &request, &mut lie);
             // Whoever asked may be gone.
@@ -81,16 +51,11 @@ impl Proxy {
                 if reply.starts_with('{') { "200 OK" } else { "502 Bad Gateway" },
                 reply.len()
             );
-        });
-        Self {
-            port,
-            stop,
-            thread: Some(thread),
-        }
+        }))
     }
 
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        self.0.url()
     }
 
     /// zkml with this node and the first account's key in its environment.

@@ -53,14 +53,10 @@ impl Etherscan {
         patience: Patience,
     ) -> Result<Judgement, ExplorerError> {
         let deadline = Deadline::new(patience);
-        match self.submit(request, &deadline)? {
-            Ok(job) => {
-                let chain = request.chain_id;
-                let ask = || self.judgement(chain, &job, &deadline);
-                self.server.wait(&deadline, ask)
-            }
-            Err(already) => Ok(already),
-        }
+        let submitted = self.submit(request, &deadline)?;
+        self.server.wait(submitted, &deadline, |job| {
+            self.judgement(request.chain_id, job, &deadline)
+        })
     }
 
     /// The number of the job, or a judgement that needs none.

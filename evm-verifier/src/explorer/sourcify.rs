@@ -70,12 +70,9 @@ impl Sourcify {
         patience: Patience,
     ) -> Result<Judgement, ExplorerError> {
         let deadline = Deadline::new(patience);
-        match self.submit(request, &deadline)? {
-            Ok(job) => self
-                .server
-                .wait(&deadline, || self.judgement(&job, &deadline)),
-            Err(already) => Ok(already),
-        }
+        let submitted = self.submit(request, &deadline)?;
+        self.server
+            .wait(submitted, &deadline, |job| self.judgement(job, &deadline))
     }
 
     /// The number of the job, or a judgement that needs none.

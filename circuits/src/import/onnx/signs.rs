@@ -15,6 +15,17 @@ enum Sign {
     Positive,
 }
 
+impl Sign {
+    /// Of numbers of which this is the least.
+    fn of(least: f64) -> Self {
+        match least {
+            least if least > 0.0 => Sign::Positive,
+            least if least >= 0.0 => Sign::NotNegative,
+            _ => Sign::Any,
+        }
+    }
+}
+
 /// What is known of the elements of a value, and the initialisers with whose signs it would be another.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
@@ -97,11 +108,7 @@ impl Importer {
             return Known::public(Sign::Any);
         }
         let least = array.values.iter().copied().fold(f64::INFINITY, f64::min);
-        let sign = match least {
-            least if least > 0.0 => Sign::Positive,
-            least if least >= 0.0 => Sign::NotNegative,
-            _ => Sign::Any,
-        };
+        let sign = Sign::of(least);
         Known {
             sign,
             by: array.origins.clone(),
@@ -157,14 +164,15 @@ impl Importer {
             "Mul" | "Div" | "Min" | "Concat" | "Mean" => Known::least(&each(all)),
             "Max" => Known::most(&each(all)),
             "Where" => Known::least(&each(1..3)),
+            // Where the bounds have changed places, all is the upper one.
             "Clip" => {
-                let least = node.attribute("min").map(|a| f64::from(a.f));
-                match node.proto.input.get(1).map(String::as_str) {
-                    None | Some("") if least.is_some_and(|v| v > 0.0) => {
-                        Known::public(Sign::Positive)
-                    }
-                    None | Some("") => self.sign_of(node, 0),
-                    Some(_) => Known::most(&each(0..2)),
+                let mut known = self.sign_of(node, 0);
+                if let Some(low) = self.sign_of_bound(node, 1, "min") {
+                    known = Known::most(&[known, low]);
+                }
+                match self.sign_of_bound(node, 2, "max") {
+                    Some(high) => Known::least(&[known, high]),
+                    None => known,
                 }
             }
             "Sqrt" | "Reciprocal" | "ReduceSum" | "ReduceMean" | "ReduceMax" | "ReduceMin"
@@ -179,6 +187,20 @@ impl Importer {
         for name in &node.proto.output {
             self.signs.insert(name.clone(), known.clone());
         }
+    }
+
+    /// What is known of a bound of Clip: an input since operator set 11, or an attribute.
+    fn sign_of_bound(&mut self, node: &OnnxNode, at: usize, name: &str) -> Option<Known> {
+        if node
+            .proto
+            .input
+            .get(at)
+            .is_some_and(|name| !name.is_empty())
+        {
+            return Some(self.sign_of(node, at));
+        }
+        let attribute = node.attribute(name)?;
+        Some(Known::public(Sign::of(attribute.f.into())))
     }
 
     /// Whether all exponents of a Pow are even. Where the base is computed they are public, whatever they are.

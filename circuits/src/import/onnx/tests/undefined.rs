@@ -243,3 +243,25 @@ fn a_range_that_fills_no_bits_bounds_nothing() {
     let size = beyond((0.0, 9.0), held, 1, nodes);
     assert_eq!(result(&size, &[0, 15]).unwrap(), [9, 6]);
 }
+
+/// What Clip keeps above 0 has a logarithm, unless its bounds have changed places: then all is the upper one.
+#[test]
+fn logarithms_of_what_is_clipped() {
+    let checked = |lo: f32, hi: f32| {
+        let bounds = [("lo", lo), ("hi", hi)].map(|(name, v)| floats(name, &[], &[v]));
+        let nodes = vec![
+            node("Clip", &["x", "lo", "hi"], "c", &[]),
+            node("Log", &["c"], "y", &[]),
+        ];
+        let bytes = model(&[1, 2], bounds.to_vec(), nodes).encode_to_vec();
+        let draft = super::super::load(&bytes, &ImportOptions::default());
+        let Ok(model) = draft.and_then(FloatModel::quantise) else {
+            return true;
+        };
+        let mut ops = model.graph.nodes.iter().map(|node| &node.op);
+        ops.any(|op| matches!(op, Op::Check { .. }))
+    };
+    assert!(!checked(1.0, 6.0));
+    assert!(checked(1.0, -1.0));
+    assert!(checked(-1.0, 6.0));
+}
