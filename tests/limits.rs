@@ -165,6 +165,30 @@ fn tflite_models() {
     assert_eq!(inspect(&folder, "slices.tflite", &bytes).0, 1);
 }
 
+/// Chains of nodes each of which may end a spelling, and functions of tables by the ten thousand.
+#[test]
+fn chains_of_nodes() {
+    let folder = Folder::new();
+    let row = |name: &str| onnx::value(name, &[1, 4]);
+    for (operator, count) in [("Mul", 30_000), ("Add", 30_000), ("Tanh", 30_000)] {
+        let name = |at: usize| match at {
+            0 => "x".to_owned(),
+            at => format!("v{at}"),
+        };
+        let node = |at: usize| {
+            let before = name(at);
+            let inputs = [before.as_str(), "x"];
+            let inputs = &inputs[..if operator == "Tanh" { 1 } else { 2 }];
+            onnx::node(operator, "", inputs, &name(at + 1))
+        };
+        let nodes: Vec<_> = (0..count).map(node).collect();
+        let last = name(count);
+        let bytes = onnx::model(&nodes, &[], row("x"), row(&last));
+        let (code, _) = inspect(&folder, &format!("{operator}.onnx"), &bytes);
+        assert_eq!(code, 1, "{operator}");
+    }
+}
+
 /// The files of a small model that is proven once.
 struct Proven {
     model: String,

@@ -10,7 +10,7 @@ use super::{
     pack::{Lane, Statement},
     program::{Operand, Program},
     size::Size,
-    tables::Tables,
+    tables::{values_of, Tables},
     weights::{stored_ranges, Matrix, WeightHome},
     LayoutError, NodeReport, Shape, Step, Visibilities, SLOTS,
 };
@@ -53,6 +53,8 @@ pub struct Builder<'g> {
     pub matrices: Vec<LaidWeights>,
     /// The interval that each weight tensor is stored in.
     pub stored_ranges: Vec<Interval>,
+    /// The values of each function, from the least to the largest: many nodes may look up one table.
+    pub functions: Vec<Interval>,
     /// Where weights have their cells.
     pub weight_homes: Vec<Vec<WeightHome>>,
     /// Weight segments to commit to, by their rows.
@@ -97,6 +99,7 @@ impl<'g> Builder<'g> {
             statement: Statement::new(),
             matrices: Vec::new(),
             stored_ranges: stored_ranges(graph),
+            functions: graph.tables.iter().map(values_of).collect(),
             weight_homes: vec![Vec::new(); graph.tensors.len()],
             committed: BTreeMap::new(),
             zero_padded: Vec::new(),

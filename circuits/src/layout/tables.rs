@@ -4,7 +4,7 @@ use super::{
     block::{FunctionRange, Range},
     LayoutError, Shape,
 };
-use crate::graph::Table;
+use crate::graph::{Interval, Table};
 
 /// The tables of a layout; a table's tag is its index, ranges first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +62,16 @@ impl Function {
 
 /// The least value of a function: offset of what is stored.
 pub fn least_value(table: &Table) -> i64 {
-    table.values.iter().copied().min().unwrap_or(0)
+    values_of(table).lo
+}
+
+/// The values of a function, from the least to the largest.
+pub fn values_of(table: &Table) -> Interval {
+    let values = || table.values.iter().copied();
+    Interval {
+        lo: values().min().unwrap_or(0),
+        hi: values().max().unwrap_or(0),
+    }
 }
 
 impl Tables {

@@ -6,12 +6,11 @@
 
 use super::{folds_of, term, Builder, Home, LayoutError};
 use crate::{
-    graph::TensorId,
+    graph::{Interval, TensorId},
     layout::{
         block::{FunctionRange, Range},
         emit::span,
         home::Limb,
-        tables::least_value,
         Step,
     },
 };
@@ -32,12 +31,9 @@ impl Builder<'_> {
         let home = self.filled(home)?;
         let geometry = home.geometry;
         let graph = self.graph;
-        let function = graph
-            .tables
-            .get(table)
-            .ok_or_else(|| LayoutError::Graph(format!("no table {table}")))?;
-        let least = least_value(function);
-        let top = function.values.iter().copied().max().unwrap_or(0);
+        let known = graph.tables.get(table).zip(self.functions.get(table));
+        let (function, &Interval { lo: least, hi: top }) =
+            known.ok_or_else(|| LayoutError::Graph(format!("no table {table}")))?;
         let too_wide = || self.too_wide("function", u64::MAX);
         let limit = self.stored_limit(&home.limbs).ok_or_else(too_wide)?;
         let stride = limit.checked_next_power_of_two().ok_or_else(too_wide)?;

@@ -3,20 +3,45 @@
 use super::super::ops::activation::erf;
 use super::super::schema::{GraphProto, NodeProto, TensorProto};
 use super::super::tensor;
+use prost::Message;
+use std::cell::Cell;
 use std::collections::HashMap;
 
 /// Nodes that one spelling may have.
 const LONGEST: usize = 24;
+
+/// Nodes that may be computed to find a graph's spellings, beside as many as it has bytes. Those that are not found by
+/// then stay as they are written.
+const TRIED: usize = 1 << 19;
+
+/// What is left of them, for a graph and its branches.
+pub(super) struct Budget(Cell<usize>);
+
+impl Budget {
+    pub(super) fn of(graph: &GraphProto) -> Self {
+        Budget(Cell::new(graph.encoded_len().saturating_add(TRIED)))
+    }
+
+    pub(super) fn is_spent(&self) -> bool {
+        self.0.get() == 0
+    }
+
+    fn spend(&self) -> Option<()> {
+        self.0.set(self.0.get().checked_sub(1)?);
+        Some(())
+    }
+}
 
 /// A graph's nodes by what they make, and its constants.
 pub(super) struct Chains<'g> {
     nodes: &'g [NodeProto],
     makers: HashMap<&'g str, usize>,
     constants: HashMap<&'g str, &'g TensorProto>,
+    budget: &'g Budget,
 }
 
 impl<'g> Chains<'g> {
-    pub(super) fn new(graph: &'g GraphProto) -> Self {
+    pub(super) fn new(graph: &'g GraphProto, budget: &'g Budget) -> Self {
         let mut makers = HashMap::new();
         for (at, node) in graph.node.iter().enumerate() {
             for name in &node.output {
@@ -33,6 +58,7 @@ impl<'g> Chains<'g> {
             nodes: &graph.node,
             makers,
             constants: given.chain(constants).collect(),
+            budget,
         }
     }
 
@@ -146,6 +172,7 @@ impl<'c, 'g> Trial<'c, 'g> {
 
     fn computed(&mut self, name: &'g str) -> Option<Vec<f64>> {
         self.steps = self.steps.checked_sub(1)?;
+        self.chains.budget.spend()?;
         let node = self.chains.node(*self.chains.makers.get(name)?)?;
         if node.op_type == "ReduceMean" {
             return self.mean(node);

@@ -12,7 +12,7 @@ mod normal;
 mod tests;
 
 use super::schema::{GraphProto, NodeProto};
-use chain::Chains;
+use chain::{Budget, Chains};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// What a chain means.
@@ -26,12 +26,19 @@ struct Spelling {
 /// Replaces the last node of each spelling by what it means, and drops nodes that nothing reads any more. In branches
 /// as well. Returns the names of the constants that spellings were told by.
 pub(super) fn name_spellings(graph: &mut GraphProto) -> BTreeSet<String> {
+    let budget = Budget::of(graph);
+    name_within(graph, &budget)
+}
+
+fn name_within(graph: &mut GraphProto, budget: &Budget) -> BTreeSet<String> {
     let attributes = graph.node.iter_mut().flat_map(|node| &mut node.attribute);
     let branches = attributes.filter_map(|attribute| attribute.g.as_deref_mut());
-    let mut told_by: BTreeSet<String> = branches.flat_map(name_spellings).collect();
+    let mut told_by: BTreeSet<String> = branches
+        .flat_map(|branch| name_within(branch, budget))
+        .collect();
     let mut found: HashMap<usize, Vec<NodeProto>> = HashMap::new();
-    let mut chains = Chains::new(graph);
-    for at in 0..graph.node.len() {
+    let mut chains = Chains::new(graph, budget);
+    for at in (0..graph.node.len()).take_while(|_| !budget.is_spent()) {
         let named = activation::named(&chains, at).or_else(|| normal::named(&chains, at));
         if let Some(spelling) = named {
             chains.end_at(at);
