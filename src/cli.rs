@@ -11,6 +11,7 @@ use serde_json::Value;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    time::Instant,
 };
 use zkml_circuits::{
     files,
@@ -229,9 +230,9 @@ fn note_named(model: &Model, named: &[String], ui: &Ui) -> Value {
 impl ModelArgs {
     /// Reads the model. An error comes with what helps, if something does.
     pub fn load(&self) -> anyhow::Result<Model> {
-        let options = self.options()?;
+        let (options, start) = (self.options()?, Instant::now());
         self.load_with(&options)
-            .map_err(|error| remedy::for_model(self, &options, error))
+            .map_err(|error| remedy::for_model(self, &options, error, start.elapsed()))
     }
 
     /// Reads the model with other options.
@@ -300,9 +301,9 @@ impl ModelArgs {
 
     /// Reads one run of the model, and its weights before they were rounded.
     pub fn load_real(&self) -> anyhow::Result<(Model, RealWeights)> {
-        let options = self.options()?;
+        let (options, start) = (self.options()?, Instant::now());
         let (model, real) = import::load_real(&self.model, &options)
-            .map_err(|error| remedy::for_model(self, &options, error))?;
+            .map_err(|error| remedy::for_model(self, &options, error, start.elapsed()))?;
         Ok((self.settled(model)?.0, real))
     }
 

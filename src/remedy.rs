@@ -2,6 +2,7 @@
 
 use crate::cli::ModelArgs;
 use std::{
+    fs,
     path::Path,
     time::{Duration, Instant},
 };
@@ -11,21 +12,29 @@ use zkml_circuits::{
     inputs::{self, Beyond, InputError},
 };
 
-/// Trying ends after so long: a large model takes seconds to read.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Trying ends after so long, and a second more for each megabyte of the file.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Scales that are tried are not below this.
 const LEAST_SCALE: i64 = 16;
 /// How often a range is halved.
 const HALVINGS: i32 = 6;
 
-/// The error, and the options that read the model.
-pub fn for_model(args: &ModelArgs, options: &ImportOptions, error: ImportError) -> anyhow::Error {
+/// The error that it took so long to find, and the options that read the model.
+pub fn for_model(
+    args: &ModelArgs,
+    options: &ImportOptions,
+    error: ImportError,
+    took: Duration,
+) -> anyhow::Error {
     if !error.is_of_size() {
         return error.into();
     }
+    let megabytes = fs::metadata(&args.model).map_or(0, |file| file.len() >> 20);
+    let patience = PATIENCE + Duration::from_secs(megabytes);
     let start = Instant::now();
-    let helps =
-        |options: &ImportOptions| start.elapsed() < PATIENCE && args.load_with(options).is_ok();
+    let helps = |options: &ImportOptions| {
+        start.elapsed() + took < patience && args.load_with(options).is_ok()
+    };
     let (lo, hi) = options.input_range.unwrap_or((-4.0, 4.0));
     let narrower = (1..=HALVINGS)
         .map(|n| (lo / 2f64.powi(n), hi / 2f64.powi(n)))

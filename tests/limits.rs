@@ -170,22 +170,31 @@ fn tflite_models() {
 fn chains_of_nodes() {
     let folder = Folder::new();
     let row = |name: &str| onnx::value(name, &[1, 4]);
-    for (operator, count) in [("Mul", 30_000), ("Add", 30_000), ("Tanh", 30_000)] {
+    let cases = [
+        ("Mul", "x"),
+        ("Add", "x"),
+        ("Tanh", ""),
+        ("Add", "c"),
+        ("Max", "c"),
+    ];
+    for (operator, other) in cases {
+        let count = 30_000;
         let name = |at: usize| match at {
             0 => "x".to_owned(),
             at => format!("v{at}"),
         };
         let node = |at: usize| {
             let before = name(at);
-            let inputs = [before.as_str(), "x"];
-            let inputs = &inputs[..if operator == "Tanh" { 1 } else { 2 }];
+            let inputs = [before.as_str(), other];
+            let inputs = &inputs[..if other.is_empty() { 1 } else { 2 }];
             onnx::node(operator, "", inputs, &name(at + 1))
         };
         let nodes: Vec<_> = (0..count).map(node).collect();
         let last = name(count);
-        let bytes = onnx::model(&nodes, &[], row("x"), row(&last));
-        let (code, _) = inspect(&folder, &format!("{operator}.onnx"), &bytes);
-        assert_eq!(code, 1, "{operator}");
+        let constant = onnx::tensor("c", &[4], &[0.25, -0.5, 0.0, 1.0]);
+        let bytes = onnx::model(&nodes, &[constant], row("x"), row(&last));
+        let (code, _) = inspect(&folder, &format!("{operator}{other}.onnx"), &bytes);
+        assert_eq!(code, 1, "{operator}, {other}");
     }
 }
 

@@ -18,6 +18,11 @@ use zkml_circuits::{
     prove::Architecture,
 };
 
+/// Operands of a layer that are listed.
+const OPERANDS: usize = 4;
+/// Widest column of the layers' table, in characters.
+const WIDEST: usize = 48;
+
 /// Show a model layer by layer, the layout of its circuit, and what a proof is predicted to cost.
 #[derive(Args)]
 #[command(after_help = "\
@@ -194,11 +199,11 @@ fn say_layers(ui: &Ui, layers: &[Layer]) -> Result<()> {
     let mut rows =
         vec![["layer", "op", "from", "to", "cells", "scalars", "strategy"].map(String::from)];
     for layer in layers {
-        let from: Vec<String> = layer
-            .from
-            .iter()
-            .map(|dimensions| shape(dimensions))
-            .collect();
+        let operands = layer.from.iter().map(|dimensions| shape(dimensions));
+        let mut from: Vec<String> = operands.take(OPERANDS).collect();
+        if layer.from.len() > OPERANDS {
+            from.push(format!("… ({} in all)", layer.from.len()));
+        }
         rows.push([
             layer.name.clone(),
             layer.op.to_owned(),
@@ -212,7 +217,8 @@ fn say_layers(ui: &Ui, layers: &[Layer]) -> Result<()> {
     let mut widths = [0; 7];
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+            // Columns line up but for what is longer.
+            *width = (*width).max(cell.chars().count().min(WIDEST));
         }
     }
     for row in &rows {

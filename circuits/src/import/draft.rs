@@ -1,12 +1,13 @@
 //! A graph under construction.
 
+use super::tied::Made;
 use super::vanished::{self, largest_lost};
 use super::{fuse, movement, ImportError, Initialiser, Model, Source};
 use crate::graph::ops::elements;
 use crate::graph::range::{propagate, weight_range};
 use crate::graph::real::RealWeights;
 use crate::graph::{Graph, Interval, Node, Op, Role, Tensor, TensorId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Interval of what is not bounded yet.
 pub(super) const UNKNOWN: Interval = Interval { lo: 0, hi: 0 };
@@ -17,6 +18,9 @@ pub(super) const MAX_NODES: usize = 1 << 16;
 /// Most elements that all tensors of the graph and all folded constants may have together while a file is read:
 /// so many, and more for each byte of it, up to a limit.
 const EXPANDED: [usize; 3] = [1 << 24, 16, 1 << 26];
+
+/// Most numbers that all tensors of weights may have together, unless the file has as many bytes.
+const WEIGHTS: usize = 1 << 20;
 
 /// The most for a file of this size.
 pub(super) fn most_expanded(bytes: usize) -> usize {
@@ -41,13 +45,17 @@ pub struct Draft<W> {
     pub read: BTreeMap<String, Vec<String>>,
     /// Places of numbers in the file that are too large for a weight, one for each initialiser that has some.
     pub large: Vec<String>,
+    /// Its weights by what they are made of.
+    pub(super) tied: HashMap<Made, TensorId>,
+    /// Numbers that tensors of weights may have yet.
+    room: usize,
 }
 
 /// A graph with real weights: `value / scale` of every tensor is what the model computes.
 pub type FloatModel = Draft<f64>;
 
 impl<W: Copy> Draft<W> {
-    pub(super) fn new(scale: i64, format: super::Format) -> Self {
+    pub(super) fn new(scale: i64, format: super::Format, bytes: usize) -> Self {
         Draft {
             graph: Graph {
                 scale,
@@ -67,6 +75,8 @@ impl<W: Copy> Draft<W> {
             initialisers: Vec::new(),
             read: BTreeMap::new(),
             large: Vec::new(),
+            tied: HashMap::new(),
+            room: bytes.max(WEIGHTS),
         }
     }
 
@@ -104,6 +114,11 @@ impl<W: Copy> Draft<W> {
                 values.len(),
             ));
         }
+        // A constant that is spread over a tensor is as many weights.
+        self.room = self.room.checked_sub(values.len()).ok_or_else(|| {
+            let expected = format!("at most {WEIGHTS} weights, or as many as the file has bytes");
+            ImportError::malformed(format!("tensor '{name}'"), expected, "more")
+        })?;
         let id = self.tensor(name, shape, Role::Weight, UNKNOWN);
         self.weights.insert(id, values);
         Ok(id)
@@ -275,6 +290,8 @@ impl<W> Draft<W> {
             initialisers: self.initialisers,
             read: self.read,
             large: self.large,
+            tied: self.tied,
+            room: self.room,
         }
     }
 }

@@ -36,6 +36,9 @@ pub struct Reason {
     pub structural: bool,
 }
 
+/// Reasons that are kept of one initialiser, and one more for consent: thousands of nodes may read its numbers.
+const REASONS: usize = 16;
+
 impl Initialiser {
     /// One that is structure.
     pub(super) fn public(name: String, what: String) -> Self {
@@ -61,6 +64,10 @@ impl Initialiser {
         let reason = Reason { what, structural };
         match &mut self.fate {
             Fate::Public(reasons) if reasons.contains(&reason) => {}
+            // Enough is said, unless this is what consent is asked for.
+            Fate::Public(reasons)
+                if reasons.len() >= REASONS
+                    && (structural || reasons.iter().any(|known| !known.structural)) => {}
             Fate::Public(reasons) => reasons.push(reason),
             Fate::Committed | Fate::Unused => self.fate = Fate::Public(vec![reason]),
         }

@@ -1,5 +1,6 @@
 //! Shapes that the graph's operations do not have, brought to those that they have.
 
+use super::tied::Learned;
 use super::{Draft, ImportError};
 use crate::graph::ops::elements;
 use crate::graph::{Clamp, Op, TensorId, Window};
@@ -58,15 +59,16 @@ impl<W: Copy> Draft<W> {
         name: &str,
         x: TensorId,
         c: usize,
-        w: Option<&Constant<W>>,
-        bias: Option<&Constant<W>>,
+        w: Option<&Learned<W>>,
+        bias: Option<&Learned<W>>,
         div: i64,
         clamp: Option<Clamp>,
     ) -> Result<Op, ImportError> {
-        let mut weight = |what: &str, constant: Option<&Constant<W>>| {
-            let Some((shape, values)) = constant else {
+        let mut weight = |what: &'static str, learned: Option<&Learned<W>>| {
+            let Some(Learned { numbers, made }) = learned else {
                 return Ok(None);
             };
+            let (shape, values) = numbers;
             let values = match values.as_slice() {
                 &[one] => vec![one; c],
                 all if all.len() == c => all.to_vec(),
@@ -80,7 +82,7 @@ impl<W: Copy> Draft<W> {
                     ));
                 }
             };
-            self.weight(&format!("{name}/{what}"), vec![c], values)
+            self.tied_weight(&format!("{name}/{what}"), made.clone(), vec![c], || values)
                 .map(Some)
         };
         let (w, bias) = (weight("factors", w)?, weight("bias", bias)?);
@@ -98,13 +100,16 @@ impl<W: Copy> Draft<W> {
         &mut self,
         name: &str,
         x: TensorId,
-        w: Option<&Constant<W>>,
-        bias: Option<&Constant<W>>,
+        w: Option<&Learned<W>>,
+        bias: Option<&Learned<W>>,
         div: i64,
         clamp: Option<Clamp>,
     ) -> Result<TensorId, ImportError> {
         let shape = self.shape(x).to_vec();
-        let Some(constant) = w.or(bias) else {
+        let Some(Learned {
+            numbers: constant, ..
+        }) = w.or(bias)
+        else {
             return Ok(x);
         };
         let Some(axes) = varying(&shape, &constant.0) else {
@@ -144,12 +149,15 @@ impl<W: Copy> Draft<W> {
                 )
             }
         };
-        let expand = |constant: &Constant<W>| {
-            let values = match axes.as_slice() {
-                [] | [_] => Some(constant.1.clone()),
-                _ => broadcast(&shape, constant),
-            };
-            (vec![c], values.unwrap_or_default())
+        let expand = |learned: &Learned<W>| match axes.as_slice() {
+            [] | [_] => {
+                let values = learned.numbers.1.clone();
+                learned.arranged(&[], (vec![c], values))
+            }
+            _ => {
+                let values = broadcast(&shape, &learned.numbers).unwrap_or_default();
+                learned.arranged(&shape, (vec![c], values))
+            }
         };
         let (w, bias) = (w.map(expand), bias.map(expand));
         let op = self.per_channel_op(name, moved, c, w.as_ref(), bias.as_ref(), div, clamp)?;

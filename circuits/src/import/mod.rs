@@ -13,6 +13,7 @@ mod msgpack;
 mod onnx;
 mod ranges;
 mod tflite;
+mod tied;
 mod vanished;
 
 pub use draft::{Draft, FloatModel};

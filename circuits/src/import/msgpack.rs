@@ -245,7 +245,7 @@ pub(super) fn import(
         ));
     }
     let mut importer = Importer {
-        draft: Draft::new(network.scale, network.format),
+        draft: Draft::new(network.scale, network.format, network.bytes),
         weights: BTreeMap::new(),
         known: BTreeMap::new(),
         shapes: BTreeMap::new(),

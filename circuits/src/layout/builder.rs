@@ -15,15 +15,15 @@ use super::{
     LayoutError, NodeReport, Shape, Step, Visibilities, SLOTS,
 };
 use crate::{
-    graph::{Graph, Interval, TensorId},
+    graph::{Graph, Interval, Node, TensorId},
     hash::Poseidon,
 };
 
 /// Limbs that a value has at most in a first draft, and its remainder, and what a clamp takes off.
 const MOST_LIMBS: usize = 8;
 
-/// Segments of weights, and their cells.
-pub type LaidWeights = (Vec<Vec<Option<(TensorId, usize)>>>, Matrix);
+/// Segments of weights: of each channel, the tensor and the element.
+pub type Segments = Vec<Vec<Option<(TensorId, usize)>>>;
 
 /// A layout in the making.
 pub struct Builder<'g> {
@@ -49,8 +49,10 @@ pub struct Builder<'g> {
     pub program: Program,
     /// The statement.
     pub statement: Statement,
-    /// Weights laid out so far: segments, cells.
-    pub matrices: Vec<LaidWeights>,
+    /// Weights laid out so far.
+    pub matrices: HashMap<Segments, Matrix>,
+    /// Of each tensor, the nodes that read it.
+    pub readers: Vec<Vec<&'g Node>>,
     /// The interval that each weight tensor is stored in.
     pub stored_ranges: Vec<Interval>,
     /// The values of each function, from the least to the largest: many nodes may look up one table.
@@ -77,6 +79,22 @@ pub struct Builder<'g> {
     pub powers: HashMap<(Variable, usize), Operand>,
 }
 
+/// Of each tensor, the nodes that read what is computed or supplied there.
+fn readers(graph: &Graph) -> Vec<Vec<&Node>> {
+    let mut readers: Vec<Vec<&Node>> = vec![Vec::new(); graph.tensors.len()];
+    for node in &graph.nodes {
+        for id in node.op.data_operands() {
+            let known = readers.get_mut(id.0);
+            let new =
+                |all: &&mut Vec<&Node>| all.last().is_none_or(|last| !std::ptr::eq(*last, node));
+            if let Some(all) = known.filter(new) {
+                all.push(node);
+            }
+        }
+    }
+    readers
+}
+
 impl<'g> Builder<'g> {
     /// All blocks and identities, not placed yet.
     pub fn draft(
@@ -97,7 +115,8 @@ impl<'g> Builder<'g> {
             constants: vec![None; graph.tensors.len()],
             program: Program::default(),
             statement: Statement::new(),
-            matrices: Vec::new(),
+            matrices: HashMap::new(),
+            readers: readers(graph),
             stored_ranges: stored_ranges(graph),
             functions: graph.tables.iter().map(values_of).collect(),
             weight_homes: vec![Vec::new(); graph.tensors.len()],

@@ -136,20 +136,22 @@ pub const DATA_COLUMNS: [usize; 22] = [
 /// More data columns are never the cheapest to verify in a contract or another circuit.
 const MOST_TO_VERIFY: usize = 20;
 /// Elements that a search may lay out, over all shapes that it tries: those of a few seconds, and so many for each
-/// weight, which a file has to hold. What a file only declares costs it nothing.
-const SEARCH: usize = 1 << 25;
-const SEARCH_PER_WEIGHT: usize = 1 << 14;
+/// weight that a file of a megabyte cannot hold. What a file only declares costs it nothing.
+const SEARCH: usize = 104 << 20;
+const SEARCH_PER_WEIGHT: usize = 1 << 8;
 /// What an element that is summed with many others, and what a node, costs more than an element.
-const SUMMED: usize = 32;
-const NODE: usize = 48;
+const SUMMED: [usize; 2] = [4, 128];
+const NODE: usize = 512;
+/// What a product or an extremum costs more than another node.
+const PRODUCT: usize = 512;
 /// What a tap of a maximum costs at least.
-const TAP: usize = 160;
+const TAP: usize = 640;
 /// Terms of a sum that cost no more than as many elements.
-const SHORT: usize = 64;
-/// Elements of one shape, which memory is for, and so many for each weight that a file of a megabyte cannot hold.
-const LARGEST: usize = 1 << 21;
+const SHORT: usize = 16;
+/// Elements of one shape, which memory is for, and so many for each such weight.
+const LARGEST: usize = 1 << 22;
 const ELEMENTS_PER_WEIGHT: usize = 1 << 9;
-const WEIGHTS_OF_A_MEGABYTE: usize = 1 << 18;
+const WEIGHTS_OF_A_MEGABYTE: usize = 1 << 20;
 /// Public values that [`Goal::Direct`] reckons with: they hardly depend on the shape.
 const TYPICAL_INSTANCES: usize = 40;
 /// Gas that [`Goal::Direct`] pays to save the prover a second.
@@ -299,8 +301,9 @@ impl Search {
         let weights = graph.tensors.iter().filter(|t| t.role == Role::Weight);
         let of = |id: TensorId| graph.tensors.get(id.0).map_or(0, size);
         // Terms of sums, and so many of them each.
+        let [least, most] = SUMMED;
         let long =
-            |terms: usize, length: usize| terms.saturating_mul((length / SHORT).clamp(1, SUMMED));
+            |terms: usize, length: usize| terms.saturating_mul((length / SHORT).clamp(least, most));
         let summed = graph.nodes.iter().map(|node| match &node.op {
             Op::ReduceSum { x, .. } => {
                 long(of(*x), of(*x).checked_div(of(node.output)).unwrap_or(0))
@@ -309,7 +312,11 @@ impl Search {
                 long(of(node.output).saturating_mul(window.area()), window.area())
             }
             // Each tap has blocks of its own.
-            Op::MaxPool { window, .. } => window.area().saturating_mul(of(node.output).max(TAP)),
+            Op::MaxPool { window, .. } => {
+                let each = of(node.output).saturating_mul(least).max(TAP);
+                window.area().saturating_mul(each)
+            }
+            Op::Mul { .. } | Op::Div { .. } | Op::Max { .. } | Op::Min { .. } => PRODUCT,
             _ => 0,
         });
         let summed = summed.fold(0, usize::saturating_add);
@@ -328,11 +335,10 @@ impl Search {
     /// Counts one more shape.
     fn next(&mut self) -> Result<(), LayoutError> {
         let more = self.weights.saturating_sub(WEIGHTS_OF_A_MEGABYTE);
-        let more = more.saturating_mul(ELEMENTS_PER_WEIGHT);
+        let allowed = |least: usize, each| least.saturating_add(more.saturating_mul(each));
         let all = self.work.saturating_mul(self.tried.saturating_add(1));
-        let allowed = self.weights.saturating_mul(SEARCH_PER_WEIGHT);
-        let too_long = all > SEARCH.saturating_add(allowed);
-        if too_long || self.elements > LARGEST.saturating_add(more) {
+        let too_long = all > allowed(SEARCH, SEARCH_PER_WEIGHT);
+        if too_long || self.elements > allowed(LARGEST, ELEMENTS_PER_WEIGHT) {
             let Self {
                 elements,
                 weights,

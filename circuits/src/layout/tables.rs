@@ -100,10 +100,14 @@ impl Tables {
             tables.sizes.push(loose);
         }
         let mut wanted: Vec<(FunctionRange, &Table)> = Vec::new();
+        let mut asked = Vec::new();
         for range in ranges {
             match range {
-                Range::Exact(n) => tables.sizes.push(n),
-                Range::AtLeast(_) => {}
+                Range::Exact(n) => {
+                    tables.sizes.push(n);
+                    asked.push(range);
+                }
+                Range::AtLeast(_) => asked.push(range),
                 Range::Function(range) => {
                     let known = wanted.iter().any(|(known, _)| *known == range);
                     if let Some(table) = functions.get(range.table).filter(|_| !known) {
@@ -114,6 +118,11 @@ impl Tables {
         }
         tables.sizes.sort_unstable();
         tables.sizes.dedup();
+        // Were there only blocks of the first table, no row would have another tag than an idle one, which has 0: a
+        // column of nothing but zeros (see `Rows::idle`). Idle rows have a table of their own then.
+        if wanted.is_empty() && asked.iter().all(|range| tables.tag(*range) == Some(0)) {
+            tables.sizes.insert(0, 1);
+        }
         // Counted before they are made: those of a shape that is too small may be many times its size.
         let entries =
             |(range, table): &(FunctionRange, &Table)| Function::arguments(*range, table).count();
@@ -153,11 +162,14 @@ impl Tables {
         self.lengths().fold(0, usize::saturating_add)
     }
 
-    /// The tag for a range: the smallest table that does.
+    /// The tag for a range: the smallest table that does, and not that of idle rows, if they have one.
     pub fn tag(&self, range: Range) -> Option<usize> {
         match range {
-            Range::Exact(n) => self.sizes.iter().position(|size| *size == n),
-            Range::AtLeast(n) => self.sizes.iter().position(|size| *size >= n),
+            Range::Exact(n) => self.sizes.iter().rposition(|size| *size == n),
+            Range::AtLeast(n) => {
+                let least = self.sizes.iter().find(|size| **size >= n)?;
+                self.tag(Range::Exact(*least))
+            }
             Range::Function(range) => {
                 let at = self.functions.iter().position(|f| f.range == range)?;
                 self.sizes.len().checked_add(at)

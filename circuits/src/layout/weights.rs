@@ -6,7 +6,7 @@
 
 use super::{
     block::{Cell, Geometry, Variable},
-    builder::Builder,
+    builder::{Builder, Segments},
     home::Limb,
     pack::Statement,
     program::Operand,
@@ -80,16 +80,13 @@ pub fn stored_ranges(graph: &Graph) -> Vec<Interval> {
 
 impl Builder<'_> {
     /// Lays out `segments` of weights, zero where there is none, and marks those for C that have no cells yet.
-    pub fn weights(
-        &mut self,
-        segments: Vec<Vec<Option<(TensorId, usize)>>>,
-    ) -> Result<Matrix, LayoutError> {
+    pub fn weights(&mut self, segments: Segments) -> Result<Matrix, LayoutError> {
         // Runs of a batch read the same weights.
-        if let Some((_, matrix)) = self.matrices.iter().find(|laid| laid.0 == segments) {
+        if let Some(matrix) = self.matrices.get(&segments) {
             return Ok(matrix.clone());
         }
         let matrix = self.lay_weights(&segments)?;
-        self.matrices.push((segments, matrix.clone()));
+        self.matrices.insert(segments, matrix.clone());
         Ok(matrix)
     }
 

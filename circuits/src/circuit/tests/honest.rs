@@ -1,7 +1,10 @@
 //! Honest witnesses are accepted, and hold what the executor computes.
 
-use super::fixtures::*;
-use crate::graph::{Op, Window};
+use halo2_proofs::halo2curves::{bn256::G1Affine, group::prime::PrimeCurveAffine};
+
+use super::{enemy::graphs, fixtures::*, forge::Real};
+use crate::graph::{Interval, Op, Window};
+use crate::layout::Plan;
 use crate::plonk::Prepared;
 
 #[test]
@@ -139,4 +142,47 @@ fn real_proofs_verify() {
         .unwrap();
         let _ = ModelCircuit::with_witness(plan, Arc::clone(&witness), Purpose::Proof);
     }
+}
+
+/// Key files and the aggregation circuit admit no identity among a key's commitments: of models that read one table
+/// alone, too.
+#[test]
+fn no_column_of_a_key_is_all_zero() {
+    let zero = |plan: &std::sync::Arc<Plan>| {
+        let real = Real::new(plan);
+        let vk = real.pk.get_vk();
+        let all = vk.fixed_commitments().iter();
+        let mut all = all.chain(vk.permutation().commitments());
+        all.position(|point| bool::from(G1Affine::is_identity(point)))
+    };
+    for shape in [shape(10, 2, 3), shape(10, 5, 3), stacked(11)] {
+        let limbs = 1 << shape.limb_bits;
+        for size in [1, 2, 3, limbs - 1, limbs, limbs + 1, limbs * limbs] {
+            let mut model = Model::new(7);
+            let x = model.input(&[4], 8);
+            model.graph.tensors[x.0].range = Interval {
+                lo: 0,
+                hi: size - 1,
+            };
+            let y = model.node(&[2, 2], Op::Reshape { x });
+            let mut model = model.finish(y);
+            let shape = leanest(&model, shape);
+            assert_eq!(zero(&model.plan(shape)), None, "{size} of {shape:?}");
+            model.mock(shape).assert_satisfied();
+        }
+    }
+    let mut tried = 0;
+    for seed in 0..150 {
+        let Some(model) = graphs::graph(seed) else {
+            continue;
+        };
+        for shape in [shape(10, 5, 3), stacked(12)] {
+            let Ok(plan) = Plan::new(&model.graph, &model.visibilities, shape) else {
+                continue;
+            };
+            assert_eq!(zero(&plan.into()), None, "graph {seed} of {shape:?}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 40, "{tried}");
 }

@@ -6,6 +6,7 @@
 use super::layers::Place;
 use super::{without_batch, Importer};
 use crate::graph::{Clamp, Op, TensorId};
+use crate::import::tied::Made;
 use crate::import::{Fate, ImportError, Initialiser};
 
 /// What a layer computes, in the file's shape.
@@ -325,9 +326,9 @@ impl Importer {
         if self.weights.contains_key(&idx) {
             let (shape, values) = self.weight_values(idx, place)?;
             let (shape, values) = (shape.to_vec(), values.to_vec());
-            let w = self
-                .draft
-                .weight(&format!("{place}/{idx}"), shape, values)?;
+            let made = Made::of("parameter", vec![idx as usize], &[]);
+            let name = format!("{place}/{idx}");
+            let w = self.draft.tied_weight(&name, made, shape, || values)?;
             return self
                 .draft
                 .node(&format!("{place}/{idx}"), Op::Parameter { w });

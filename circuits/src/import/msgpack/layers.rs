@@ -3,7 +3,7 @@
 use super::moves::permutation;
 use super::{checked_shape, without_batch, Importer, Known, Layer, Rounded};
 use crate::graph::{Clamp, Op, TensorId, Window};
-use crate::import::ImportError;
+use crate::import::{tied, ImportError};
 
 const SUPPORTED: [&str; 39] = [
     "Add",
@@ -272,9 +272,10 @@ impl Importer {
             other => return Err(place.bad_param(1, "padding 0 (same) or 1 (valid)", other)),
         };
         let clamp = place.activation(2, scale)?;
-        let w = self
-            .draft
-            .weight(&format!("{}/kernels", place.name), shape, values)?;
+        let from = vec![place.input(1)? as usize];
+        let made = tied::Made::of("kernels", from, &[depthwise.into()]);
+        let name = format!("{}/kernels", place.name);
+        let w = self.draft.tied_weight(&name, made, shape, || values)?;
         let bias = self.bias(place, 2)?;
         let window = Window {
             kernel: [kh, kw],
@@ -301,11 +302,10 @@ impl Importer {
         let (_, values) = self.weight_values(idx, &place.name)?;
         let values = values.to_vec();
         let name = format!("{}/bias", place.name);
-        Ok(Some(self.draft.weight(
-            &name,
-            vec![values.len()],
-            values,
-        )?))
+        let made = tied::Made::of("bias", vec![idx as usize], &[]);
+        let shape = vec![values.len()];
+        let bias = self.draft.tied_weight(&name, made, shape, || values)?;
+        Ok(Some(bias))
     }
 
     fn fully_connected(&mut self, place: &Place<'_>) -> Result<Made, ImportError> {
@@ -317,9 +317,9 @@ impl Importer {
         }
         let (shape, values) = self.weight_values(place.input(1)?, &place.name)?;
         let (shape, values) = (shape.to_vec(), values.to_vec());
-        let w = self
-            .draft
-            .weight(&format!("{}/weights", place.name), shape, values)?;
+        let made = tied::Made::of("parameter", vec![place.input(1)? as usize], &[]);
+        let name = format!("{}/weights", place.name);
+        let w = self.draft.tied_weight(&name, made, shape, || values)?;
         let bias = self.bias(place, 2)?;
         let y = self.draft.matmul(&place.name, x, w, bias, scale, clamp)?;
         Ok(Made::Natural(y))
@@ -405,7 +405,11 @@ impl Importer {
             Other::Data => self.computed_layer(place),
             Other::Weight(w) => {
                 let (shape, values) = self.weight_values(w, &place.name)?;
-                let mut constant = (shape.to_vec(), values.to_vec());
+                let negated = usize::from(kind == "Sub");
+                let mut constant = tied::Learned {
+                    numbers: (shape.to_vec(), values.to_vec()),
+                    made: tied::Made::of("constant", vec![w as usize], &[negated]),
+                };
                 if kind == "Mul" {
                     return self.scale(place, x, Some(&constant), None, scale, None);
                 }
@@ -413,7 +417,8 @@ impl Importer {
                     return self.scale(place, x, None, Some(&constant), 1, clamp);
                 }
                 if kind == "Sub" && !swapped {
-                    constant.1.iter_mut().for_each(|v| *v = v.negated());
+                    let values = &mut constant.numbers.1;
+                    values.iter_mut().for_each(|v| *v = v.negated());
                     return self.scale(place, x, None, Some(&constant), 1, None);
                 }
                 // The weights less the tensor.
@@ -427,13 +432,13 @@ impl Importer {
         &mut self,
         place: &Place<'_>,
         idx: i64,
-        w: Option<&(Vec<usize>, Vec<Rounded>)>,
-        bias: Option<&(Vec<usize>, Vec<Rounded>)>,
+        w: Option<&tied::Learned<Rounded>>,
+        bias: Option<&tied::Learned<Rounded>>,
         div: i64,
         clamp: Option<Clamp>,
     ) -> Result<Made, ImportError> {
         let name = &place.name;
-        let constant = w.or(bias).map_or(&[][..], |(shape, _)| shape);
+        let constant = w.or(bias).map_or(&[][..], |learned| &learned.numbers.0);
         // With channels last, weights for each channel have the last dimension alone.
         let per_channel = constant.iter().rev().skip(1).all(|&d| d == 1);
         let known = self.find(idx, name)?;

@@ -5,6 +5,7 @@ use super::value::{Array, Data, Type, Value};
 use super::Importer;
 use crate::graph::range::Known;
 use crate::graph::{Clamp, Op};
+use crate::import::tied::Learned;
 use crate::import::ImportError;
 use crate::quantise::quantise;
 
@@ -66,6 +67,7 @@ impl Importer {
                 Value::Constant(part) => {
                     let factor = *factor as f64;
                     let sum = match known.take() {
+                        None if factor == 1.0 && part.ty == ty => part.clone().into(),
                         None => self.fold(part, ty, |v| factor * v)?,
                         Some(before) => self.fold_pair(&before, part, ty, |a, b| a + factor * b)?,
                     };
@@ -121,10 +123,12 @@ impl Importer {
             true => near(*v, scale as f64) / own,
             false => v * unit,
         };
-        let offsets = (
-            array.shape.clone(),
-            array.values.iter().map(offset).collect(),
-        );
+        let values = array.values.iter().map(offset).collect();
+        let how = [scale as usize, self.stand_ins.into()];
+        let offsets = Learned {
+            numbers: (array.shape.clone(), values),
+            made: self.made("offsets", &[&array], &how),
+        };
         let name = self.name.clone();
         let id = self
             .draft
@@ -147,6 +151,8 @@ impl Importer {
     /// A public factor.
     pub(super) fn times(&mut self, a: &Value, factor: f64) -> One {
         let data = match a {
+            // The same numbers, also for who asks where they lie.
+            Value::Constant(_) if factor == 1.0 => return Ok(a.clone()),
             Value::Constant(array) => return self.fold(array, array.ty, |v| v * factor),
             Value::Data(data) => data.clone(),
         };
@@ -266,7 +272,11 @@ impl Importer {
             false => self.precise_divisor(&factors, more),
         };
         let name = self.name.clone();
-        let w = (array.shape.clone(), factors);
+        let how = [scale as usize, x.scale as usize];
+        let w = Learned {
+            numbers: (array.shape.clone(), factors),
+            made: self.made("factors", &[array], &how),
+        };
         let id = self
             .draft
             .broadcast_scale(&name, x.id, Some(&w), None, div, None)?;

@@ -7,6 +7,7 @@ use super::Importer;
 use crate::graph::ops::elements;
 use crate::graph::{Interval, Op, Table, TensorId};
 use crate::import::draft::MAX_NODES;
+use crate::import::tied::Made;
 use crate::import::{movement, ImportError};
 
 impl Importer {
@@ -101,6 +102,28 @@ impl Importer {
         }
     }
 
+    /// What weights are made of: arrays, and how. The numbers are kept, so that no others come to lie there.
+    pub(super) fn made(&mut self, what: &'static str, from: &[&Array], how: &[usize]) -> Made {
+        let place = |array: &&Array| {
+            self.read_numbers.push(array.values.clone());
+            array.values.as_ptr() as usize
+        };
+        let from = from.iter().map(place).collect();
+        Made::of(what, from, how)
+    }
+
+    /// The tensor of weights that are made so, for all nodes and all steps of a recurrent one that read them.
+    pub(super) fn tied_weight(
+        &mut self,
+        made: Made,
+        what: &str,
+        shape: Vec<usize>,
+        values: impl FnOnce() -> Vec<f64>,
+    ) -> Result<TensorId, ImportError> {
+        let name = format!("{}/{what}", self.name);
+        self.draft.tied_weight(&name, made, shape, values)
+    }
+
     /// A value as a tensor of the graph: what is public as numbers, the rest as weights.
     pub(super) fn data(&mut self, value: &Value) -> Result<Data, ImportError> {
         let array = match value {
@@ -139,9 +162,9 @@ impl Importer {
         } else {
             // Weights become integers at the graph's scale later.
             let own = self.scale() as f64;
-            let values = array.values.iter().map(|&v| near(v) / own).collect();
-            let name = format!("{}/parameter", self.name);
-            let w = self.draft.weight(&name, shape, values)?;
+            let made = self.made("parameter", &[array], &[scale as usize]);
+            let values = || array.values.iter().map(|&v| near(v) / own).collect();
+            let w = self.tied_weight(made, "parameter", shape, values)?;
             Op::Parameter { w }
         };
         let id = self.op(op)?;

@@ -116,20 +116,21 @@ impl Importer {
     fn weighted(&mut self, x: &Value, w: &Value) -> One {
         let x = self.data(x)?;
         let ty = x.ty.join(w.ty());
-        let turned = self.permuted(w, &[1, 0])?;
-        let Value::Constant(w) = turned else {
-            return Err(self.bad("weights", "known numbers", "a computed tensor"));
+        let (Value::Constant(w), &[rows, columns]) = (w, w.shape()) else {
+            return Err(self.bad("weights", "a matrix of known numbers", "another tensor"));
         };
-        let (scale, div, ratio) = self.weight_scale(&x, &w);
-        let values = w.values.iter().map(|v| v * ratio).collect();
+        let (scale, div, ratio) = self.weight_scale(&x, w);
+        let made = self.made("weights", &[w], &[x.scale as usize]);
+        let w_id = self.tied_weight(made, "weights", vec![columns, rows], || {
+            let column = |c| w.values.iter().skip(c).step_by(columns.max(1));
+            let turned = (0..columns).flat_map(column);
+            turned.map(|v| v * ratio).collect()
+        })?;
         let name = self.name.clone();
-        let w_id = self
-            .draft
-            .weight(&format!("{name}/weights"), w.shape.clone(), values)?;
         let y = self.draft.matmul(&name, x.id, w_id, None, div, None)?;
         let mut shape = x.shape.clone();
         shape.pop();
-        shape.push(w.shape.first().copied().unwrap_or(1));
+        shape.push(columns);
         self.spend(count(&shape))?;
         Ok(self.wrap(y, shape, ty, scale)?.into())
     }

@@ -46,6 +46,7 @@ use link::Linked;
 use prost::Message;
 use schema::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto};
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use value::{inner, Array, Data, Type, Value};
 
 /// The newest operator set whose definitions are known here.
@@ -71,6 +72,12 @@ struct Importer {
     /// Most elements that may be made.
     most: usize,
     bounds: bounds::Bounds,
+    /// Initialisers that several nodes read.
+    shared: BTreeSet<String>,
+    /// Learned numbers in another order, by where they lie, their shape, and how they were moved.
+    rearranged: HashMap<(usize, Vec<usize>), Value>,
+    /// Numbers that weights are made of.
+    read_numbers: Vec<Arc<[f64]>>,
     /// Types of the draft's initialisers.
     types: Vec<Type>,
     /// How many elements they have.
@@ -314,6 +321,7 @@ fn input_shape(info: &ValueInfoProto) -> Result<(Vec<usize>, Type), ImportError>
             element,
         ));
     };
+    tensor::few_dimensions(&place, shape.dim.len())?;
     let one = |(i, dim): (usize, &schema::DimensionProto)| match (dim.dim_value, i) {
         (Some(d), _) if d > 0 => usize::try_from(d)
             .map_err(|_| ImportError::malformed(format!("{place}: dimension {i}"), "a size", d)),
@@ -358,7 +366,7 @@ impl Importer {
             others,
         } = linked;
         let mut importer = Importer {
-            draft: Draft::new(scale, Format::Onnx),
+            draft: Draft::new(scale, Format::Onnx, graph.encoded_len()),
             values: HashMap::new(),
             name: String::new(),
             operator: String::new(),
@@ -368,6 +376,9 @@ impl Importer {
             spent: 0,
             most: most_expanded(graph.encoded_len()),
             bounds: Default::default(),
+            shared: origins::shared(&graph),
+            rearranged: HashMap::new(),
+            read_numbers: Vec::new(),
             types: Vec::new(),
             sizes: Vec::new(),
             read: readable(&graph),
@@ -434,6 +445,7 @@ impl Importer {
 
     /// Gives a name to a node's result.
     fn assign(&mut self, node: &OnnxNode, name: &str, value: Value) -> Result<(), ImportError> {
+        tensor::few_dimensions(&node.at("result"), value.shape().len())?;
         let value = self.settled(node, value)?;
         if self.values.insert(name.to_owned(), value).is_some() {
             return Err(node.bad("output", "a new name", format!("'{name}'")));

@@ -27,6 +27,14 @@ impl Importer {
         if array.shape == shape {
             return Ok(array.clone());
         }
+        let same = count(shape) == array.values.len();
+        if same && broadcast_shape(&array.shape, shape).as_deref() == Some(shape) {
+            let shape = shape.to_vec();
+            return Ok(Array {
+                shape,
+                ..array.clone()
+            });
+        }
         self.spend(count(shape))?;
         let values = broadcast(shape, &array.pair()).ok_or_else(|| {
             let expected = format!("a shape that broadcasts to {shape:?}");
@@ -149,11 +157,35 @@ impl Importer {
                 return Ok(self.wrap(id, shape, data.ty, data.scale)?.into());
             }
         }
-        let perm = perm.to_vec();
-        self.moved(value, shape, |x| Op::Transpose {
-            x,
-            perm: perm.clone(),
-        })
+        let turned = |importer: &mut Self| {
+            let perm = perm.to_vec();
+            importer.moved(value, shape, |x| Op::Transpose {
+                x,
+                perm: perm.clone(),
+            })
+        };
+        match value {
+            Value::Constant(array) if self.is_shared(array) => self.rearrange(array, perm, turned),
+            _ => turned(self),
+        }
+    }
+
+    /// Learned numbers that are moved in a way: the same for all nodes and steps that read them so.
+    fn rearrange(
+        &mut self,
+        array: &Array,
+        how: &[usize],
+        moved: impl FnOnce(&mut Self) -> One,
+    ) -> One {
+        let place = array.values.as_ptr() as usize;
+        let key = (place, [array.shape.as_slice(), how].concat());
+        if let Some(known) = self.rearranged.get(&key) {
+            return Ok(known.clone());
+        }
+        let moved = moved(self)?;
+        self.read_numbers.push(array.values.clone());
+        self.rearranged.insert(key, moved.clone());
+        Ok(moved)
     }
 
     /// Takes `axis` to the end.
@@ -203,7 +235,16 @@ impl Importer {
 
     /// `len` elements from `start` along one dimension.
     pub(super) fn slice(&mut self, value: &Value, axis: usize, start: usize, len: usize) -> One {
-        self.take(value, axis, (start..start.saturating_add(len)).collect())
+        let cut = |importer: &mut Self| {
+            importer.take(value, axis, (start..start.saturating_add(len)).collect())
+        };
+        match value {
+            // No permutation ends so.
+            Value::Constant(array) if !array.is_public() => {
+                self.rearrange(array, &[axis, start, len, usize::MAX], cut)
+            }
+            _ => cut(self),
+        }
     }
 
     /// The element at each of the row-major indices, in a new shape.

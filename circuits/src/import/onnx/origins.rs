@@ -1,5 +1,6 @@
 //! Which initialisers known numbers come from, and which of these are public for what they decide.
 
+use super::schema::GraphProto;
 use super::value::{strides, Array, Type, Value};
 use super::{Importer, OnnxNode};
 use crate::import::{Fate, ImportError, Initialiser};
@@ -8,26 +9,33 @@ use std::sync::Arc;
 
 /// Initialisers, by their places in the draft's list. Numbers without any are part of the architecture: ramps,
 /// masks, what attributes say.
+///
+/// A bit for each: of thousands of initialisers that are folded one by one, each sum has an own set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Origins(Arc<[usize]>);
+pub(super) struct Origins(Arc<[u64]>);
 
 impl Origins {
     /// One initialiser.
     pub fn of(initialiser: usize) -> Self {
-        Origins([initialiser].into())
+        let mut words = vec![0; initialiser / 64 + 1];
+        if let Some(word) = words.last_mut() {
+            *word = 1 << (initialiser % 64);
+        }
+        Origins(words.into())
     }
 
     /// What is computed from both.
     pub fn and(&self, other: &Origins) -> Self {
-        match (self.is_empty(), other.is_empty()) {
-            (_, true) => self.clone(),
-            (true, _) => other.clone(),
-            _ if self == other => self.clone(),
-            _ => {
-                let all: BTreeSet<usize> = self.0.iter().chain(&*other.0).copied().collect();
-                Origins(all.into_iter().collect())
-            }
+        let (long, short) = match self.0.len() < other.0.len() {
+            true => (other, self),
+            false => (self, other),
+        };
+        let known = |(long, short): (&u64, &u64)| long & short == *short;
+        if long.0.iter().zip(&*short.0).all(known) {
+            return long.clone();
         }
+        let rest = short.0.iter().copied().chain(std::iter::repeat(0));
+        Origins(long.0.iter().zip(rest).map(|(a, b)| a | b).collect())
     }
 
     pub fn is_empty(&self) -> bool {
@@ -35,11 +43,32 @@ impl Origins {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        self.0.iter().copied()
+        let bits = |(at, word): (usize, &u64)| {
+            let (first, word) = (64 * at, *word);
+            (0..64)
+                .filter(move |bit| word >> bit & 1 == 1)
+                .map(move |bit| first + bit)
+        };
+        self.0.iter().enumerate().flat_map(bits)
     }
 }
 
+/// Names of initialisers that several nodes read, or one several times.
+pub(super) fn shared(graph: &GraphProto) -> BTreeSet<String> {
+    let mut once = BTreeSet::new();
+    let read = graph.node.iter().flat_map(|node| &node.input);
+    let twice = read.filter(|name| !once.insert(name.as_str()));
+    twice.cloned().collect()
+}
+
 impl Importer {
+    /// Whether numbers come of an initialiser that several nodes read.
+    pub(super) fn is_shared(&self, array: &Array) -> bool {
+        let initialisers = &self.draft.initialisers;
+        let mut origins = array.origins.iter().filter_map(|at| initialisers.get(at));
+        !self.shared.is_empty() && origins.any(|one| self.shared.contains(&one.name))
+    }
+
     /// Numbers of the file that may be weights.
     pub(super) fn initialiser(&mut self, name: &str, array: Array) -> Result<Array, ImportError> {
         let array = self.numbers(name, array);

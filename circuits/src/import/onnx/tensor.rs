@@ -20,6 +20,9 @@ const UINT32: i32 = 12;
 const UINT64: i32 = 13;
 const BRAIN: i32 = 16;
 
+/// As many as NumPy has.
+const MOST_DIMENSIONS: usize = 64;
+
 fn bytes<const N: usize>(b: &[u8]) -> Option<[u8; N]> {
     b.try_into().ok()
 }
@@ -27,6 +30,17 @@ fn bytes<const N: usize>(b: &[u8]) -> Option<[u8; N]> {
 /// bfloat16: the upper half of a single.
 fn brain(bits: u16) -> f64 {
     f32::from_bits(u32::from(bits) << 16).into()
+}
+
+/// Fails if a shape has more dimensions than runtimes take: each node has a copy of it.
+pub(super) fn few_dimensions(place: &str, dimensions: usize) -> Result<(), ImportError> {
+    match dimensions > MOST_DIMENSIONS {
+        true => {
+            let expected = format!("at most {MOST_DIMENSIONS} dimensions");
+            Err(ImportError::malformed(place, expected, dimensions))
+        }
+        false => Ok(()),
+    }
 }
 
 /// A tensor's shape and values as reals. Nothing is allocated for a shape without data.
@@ -38,6 +52,7 @@ pub(super) fn constant(tensor: &TensorProto, name: &str) -> Result<Array, Import
         let expected = "values inside the model file (export without external data)";
         return Err(ImportError::malformed(place, expected, got));
     }
+    few_dimensions(&place, tensor.dims.len())?;
     let sizes: Option<Vec<usize>> = tensor
         .dims
         .iter()

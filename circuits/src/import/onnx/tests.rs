@@ -11,6 +11,7 @@ mod integers;
 mod ml;
 mod qlinear;
 mod refused;
+mod tied;
 mod undefined;
 mod vanished;
 

@@ -49,6 +49,8 @@ impl Importer {
             Some(Value::Constant(bias)) => Some(bias),
             _ => None,
         };
+        let stuffed = self.dilated(&kernels.clone().into(), geometry)?;
+        let own = outputs / parts;
         let mut samples = Vec::new();
         for n in 0..x.size(0) {
             let sample = self.slice(x, 0, n, 1)?;
@@ -56,13 +58,13 @@ impl Importer {
             for part in 0..parts {
                 let depth = channels / parts;
                 let sample = self.slice(&sample, 1, part * depth, depth)?;
-                let own = outputs / parts;
-                let w = self.slice(&kernels.clone().into(), 0, part * own, own)?;
+                let w = self.slice(&stuffed, 0, part * own, own)?;
                 let bias = match known_bias {
                     Some(bias) => Some(self.slice(&bias.clone().into(), 0, part * own, own)?),
                     None => None,
                 };
-                outs.push(self.native_conv(&sample, &w, bias, geometry, groups / parts)?);
+                let file = (kernels, known_bias, part);
+                outs.push(self.native_conv(&sample, &w, bias, file, geometry, groups / parts)?);
             }
             samples.push(self.joined(&outs, 1)?);
         }
@@ -82,12 +84,13 @@ impl Importer {
         self.add(y, &bias)
     }
 
-    /// One sample with known kernels.
+    /// One sample with known kernels: a part of those of the file.
     fn native_conv(
         &mut self,
         x: &Value,
         w: &Value,
         bias: Option<Value>,
+        (kernels, known_bias, part): (&Array, Option<&Array>, usize),
         geometry: &Geometry,
         groups: usize,
     ) -> One {
@@ -96,27 +99,24 @@ impl Importer {
         };
         let (channels, outputs) = (x.size(1), w.size(0));
         let x = self.data(x)?;
-        let stuffed = self.dilated(w, geometry)?;
-        let Value::Constant(w) = &stuffed else {
+        let Value::Constant(w) = w else {
             return Err(self.bad("kernels", "known numbers", "a computed tensor"));
         };
         let (scale, div, ratio) = self.weight_scale(&x, w);
         let image = self.shaped(x.id, vec![channels, height, width])?;
         let [kh, kw] = window.kernel;
         let shape = vec![outputs, w.shape.get(1).copied().unwrap_or(1), kh, kw];
-        let values = w.values.iter().map(|v| v * ratio).collect();
-        let name = self.name.clone();
-        let w_id = self
-            .draft
-            .weight(&format!("{name}/kernels"), shape, values)?;
+        let mut how = vec![x.scale as usize, groups, part];
+        how.extend(&geometry.dilation);
+        let times = |array: &Array, factor: f64| array.values.iter().map(|v| v * factor).collect();
+        let made = self.made("kernels", &[kernels], &how);
+        let w_id = self.tied_weight(made, "kernels", shape, || times(w, ratio))?;
         let unit = scale as f64 / self.scale() as f64;
-        let bias = match bias {
-            Some(Value::Constant(bias)) => {
-                let values = bias.values.iter().map(|v| v * unit).collect();
-                Some(
-                    self.draft
-                        .weight(&format!("{name}/bias"), bias.shape, values)?,
-                )
+        let bias = match (bias, known_bias) {
+            (Some(Value::Constant(bias)), Some(known)) => {
+                let made = self.made("bias", &[known], &[scale as usize, groups, part]);
+                let shape = bias.shape.clone();
+                Some(self.tied_weight(made, "bias", shape, || times(&bias, unit))?)
             }
             _ => None,
         };

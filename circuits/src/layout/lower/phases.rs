@@ -73,9 +73,7 @@ impl Builder<'_> {
     fn aligned_pool(&self, output: TensorId) -> Result<Option<Pool>, LayoutError> {
         let (mut read, mut moves) = (output, Vec::new());
         let (window, pooled) = loop {
-            let reads = |op: &Op| op.data_operands().contains(&read);
-            let mut readers = self.graph.nodes.iter().filter(|node| reads(&node.op));
-            let (Some(node), None) = (readers.next(), readers.next()) else {
+            let Some([node]) = self.readers.get(read.0).map(Vec::as_slice) else {
                 return Ok(None);
             };
             match &node.op {

@@ -1,7 +1,7 @@
 //! Softmax and normalisation.
 
 use super::{Handler, Importer, OnnxNode, Results};
-use crate::import::lower::Constant;
+use crate::graph::Op;
 use crate::import::onnx::curve::{Curve, Tail};
 use crate::import::onnx::value::{Array, Data, Type, Value};
 use crate::import::ImportError;
@@ -272,32 +272,30 @@ impl Importer {
         epsilon: f64,
     ) -> Result<Value, ImportError> {
         let x = self.at_scale(x, self.scale())?;
-        let of = |array: &Array| array.values.to_vec();
-        let (gamma, beta, mean, variance) = (of(gamma), of(beta), of(mean), of(variance));
-        let pairs = gamma.iter().zip(&variance);
+        let pairs = gamma.values.iter().zip(variance.values.iter());
         let factors: Vec<f64> = pairs.map(|(g, v)| g / (v + epsilon).sqrt()).collect();
-        let moved = beta.iter().zip(&mean).zip(&factors);
+        let moved = beta.values.iter().zip(mean.values.iter()).zip(&factors);
         let offsets: Vec<f64> = moved.map(|((b, m), f)| b - m * f).collect();
         let div = self.precise_divisor(&factors, 0);
-        let name = self.name.clone();
         let channels = factors.len();
         let batch = x.shape.first().copied().unwrap_or(1);
-        let (w, bias): (Constant<f64>, Constant<f64>) =
-            ((vec![channels], factors), (vec![channels], offsets));
+        let how = epsilon.to_bits() as usize;
+        let made = self.made("factors", &[gamma, variance], &[how]);
+        let w = Some(self.tied_weight(made, "factors", vec![channels], || factors)?);
+        let made = self.made("bias", &[gamma, beta, mean, variance], &[how]);
+        let bias = Some(self.tied_weight(made, "bias", vec![channels], || offsets)?);
         let mut samples = Vec::new();
         for n in 0..batch {
             let sample = self.slice(&x.clone().into(), 0, n, 1)?;
             let sample = self.data(&sample)?;
             // Channels first, as the graph's tensor has them without its batch.
-            let op = self.draft.per_channel_op(
-                &name,
-                sample.id,
-                channels,
-                Some(&w),
-                Some(&bias),
+            let op = Op::Scale {
+                x: sample.id,
+                w,
+                bias,
                 div,
-                None,
-            )?;
+                clamp: None,
+            };
             let y = self.op(op)?;
             samples.push(self.wrap(y, sample.shape, Type::Real, x.scale)?.into());
         }

@@ -1,6 +1,7 @@
 //! Reductions.
 
 use super::{Handler, Importer, OnnxNode, Results};
+use crate::graph::{Defined, Op};
 use crate::import::onnx::value::{coordinates, Array, Type, Value};
 use crate::import::ImportError;
 
@@ -109,7 +110,37 @@ impl Importer {
                 self.reduced_shape(&product, x.shape(), axes, keep)?
             }
         };
-        Ok(value.typed(ty))
+        let value = value.typed(ty);
+        match kind {
+            "ReduceMean" => Ok(value),
+            _ => self.total(value),
+        }
+    }
+
+    /// What a reduction gives, which its integer type has to hold: beyond it some runtimes wrap around, and others stop
+    /// at the type's end.
+    fn total(&mut self, value: Value) -> Result<Value, ImportError> {
+        let ty = value.ty();
+        let Type::Int { bits, signed } = ty else {
+            return Ok(value);
+        };
+        match &value {
+            Value::Constant(array) => {
+                let (lo, hi) = ty.bounds().unwrap_or_default();
+                let beyond = array.values.iter().find(|v| !(lo..=hi).contains(*v));
+                beyond.map_or(Ok(()), |v| {
+                    let expected = format!("a total that {} holds", ty.name());
+                    Err(self.bad("result", expected, v))
+                })?;
+                Ok(value)
+            }
+            Value::Data(data) if bits <= 32 => {
+                let held = Op::residues(bits, signed);
+                let total = self.checked(data, held.lo, Some(held.hi), Defined::Cast)?;
+                Ok(total.into())
+            }
+            Value::Data(_) => Ok(value),
+        }
     }
 
     /// The product over the last dimension, which goes: halves with each other.
