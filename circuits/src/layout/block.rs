@@ -176,7 +176,7 @@ pub fn place(
     let too_small = |needed: usize| LayoutError::TooSmall {
         k: shape.k,
         data: shape.data,
-        resource: "rows of data cells",
+        resource: LayoutError::DATA,
         needed: needed.saturating_mul(SLOTS),
         available: shape.slot_rows().saturating_mul(SLOTS),
     };

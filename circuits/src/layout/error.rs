@@ -84,7 +84,7 @@ pub enum LayoutError {
         last: String,
     },
     /// The search for a shape takes too long for so few weights.
-    #[error("no layout found in time: the model has {elements} elements for {weights} weights, which is more than a file that holds so little may ask for ({tried} shapes were tried); use smaller tensors")]
+    #[error("no layout found in time: the model has {elements} elements for {weights} weights, which is more than a file that holds so little may ask for ({tried} shapes were tried{last}); use smaller tensors")]
     Search {
         /// Elements of all tensors.
         elements: usize,
@@ -92,6 +92,8 @@ pub enum LayoutError {
         weights: usize,
         /// Shapes that were tried.
         tried: usize,
+        /// What the last of them lacked.
+        last: String,
     },
     /// Words that a file declares for an input or output, and that no layout has.
     #[error("{place}: expected {expected}, got {got}")]
@@ -116,4 +118,11 @@ impl LayoutError {
             named => named,
         }
     }
+}
+
+impl LayoutError {
+    /// Resources of a shape that a search for one looks at.
+    pub(super) const TABLES: &'static str = "look-up tables";
+    pub(super) const SCALAR: &'static str = "cells of the scalar program";
+    pub(super) const DATA: &'static str = "rows of data cells";
 }

@@ -137,21 +137,28 @@ pub const DATA_COLUMNS: [usize; 22] = [
 const MOST_TO_VERIFY: usize = 20;
 /// Elements that a search may lay out, over all shapes that it tries: those of a few seconds, and so many for each
 /// weight that a file of a megabyte cannot hold. What a file only declares costs it nothing.
-const SEARCH: usize = 104 << 20;
+const SEARCH: usize = 88 << 20;
 const SEARCH_PER_WEIGHT: usize = 1 << 8;
+/// A search of less work for each shape tries all of them.
+const SHORT_SEARCH: usize = 1 << 18;
 /// What an element that is summed with many others, and what a node, costs more than an element.
-const SUMMED: [usize; 2] = [4, 128];
-const NODE: usize = 512;
+const SUMMED: [usize; 2] = [3, 96];
+const NODE: usize = 384;
 /// What a product or an extremum costs more than another node.
-const PRODUCT: usize = 512;
+const PRODUCT: usize = 384;
+/// What an element that is stated costs more: it has words besides.
+const STATED: usize = 8;
 /// What a tap of a maximum costs at least.
-const TAP: usize = 640;
+const TAP: usize = 480;
 /// Terms of a sum that cost no more than as many elements.
-const SHORT: usize = 16;
+const SHORT: usize = 21;
 /// Elements of one shape, which memory is for, and so many for each such weight.
-const LARGEST: usize = 1 << 22;
+const LARGEST: usize = 1 << 21;
 const ELEMENTS_PER_WEIGHT: usize = 1 << 9;
 const WEIGHTS_OF_A_MEGABYTE: usize = 1 << 20;
+/// A file of a megabyte that holds many weights may be a network of small ones: elements for each beyond so many.
+const FEW_WEIGHTS: usize = 1 << 18;
+const ELEMENTS_PER_SMALL: usize = 4;
 /// Public values that [`Goal::Direct`] reckons with: they hardly depend on the shape.
 const TYPICAL_INSTANCES: usize = 40;
 /// Gas that [`Goal::Direct`] pays to save the prover a second.
@@ -220,6 +227,8 @@ struct Least {
     cells: Amount,
     /// Words to commit to.
     words: Amount,
+    /// Rows of functions' tables.
+    tables: Amount,
 }
 
 impl Least {
@@ -266,8 +275,30 @@ impl Least {
             size(*id) * bits.map_or(0, |b| u64::from(b).saturating_add(1))
         };
         let words = weights.iter().map(bits).sum::<Amount>();
+        // A table has a row for each argument that those who look it up may store: up to a power of two.
+        let mut tables: HashMap<usize, u64> = HashMap::new();
+        for node in &graph.nodes {
+            let Op::Table { x, table } = &node.op else {
+                continue;
+            };
+            let (Some(function), Some(x)) = (graph.tables.get(*table), graph.tensors.get(x.0))
+            else {
+                continue;
+            };
+            let width = x.range.hi.abs_diff(x.range.lo).saturating_add(1);
+            let stored = width.checked_next_power_of_two().unwrap_or(u64::MAX);
+            let last = i128::from(function.lo).saturating_add(function.values.len() as i128);
+            let lo = i128::from(x.range.lo.max(function.lo));
+            let end = i128::from(x.range.lo)
+                .saturating_add(stored.into())
+                .min(last);
+            let rows = u64::try_from(end.saturating_sub(lo)).unwrap_or(0);
+            let known = tables.entry(*table).or_default();
+            *known = rows.max(*known);
+        }
         Self {
             cells: cells.sum(),
+            tables: tables.into_values().map(Amount::from).sum(),
             words: words.whole_parts_of(u64::from(WORD_BITS).into()),
         }
     }
@@ -281,8 +312,56 @@ impl Least {
         let rows = Amount::from(shape.slot_rows()) * Amount::from(SLOTS);
         let cells = rows * Amount::from(shape.data);
         self.cells <= cells
+            && self.tables + Amount::from(shape.limb_base()) <= shape.usable_rows().into()
             && self.words.whole_parts_of(rate.max(1).into()) * permutation
                 <= shape.usable_rows().into()
+    }
+}
+
+/// What shapes lacked that were tried: others that have far less than the least of it are not tried. What is needed
+/// depends on the shape a little.
+#[derive(Default)]
+struct Lacking {
+    /// Rows of tables besides that of the limbs.
+    tables: Option<usize>,
+    /// Cells of the scalar program.
+    scalar: Option<usize>,
+    /// Data cells.
+    cells: Option<usize>,
+}
+
+impl Lacking {
+    fn note(&mut self, shape: &Shape, error: &LayoutError) {
+        let LayoutError::TooSmall {
+            resource, needed, ..
+        } = error
+        else {
+            return;
+        };
+        let (least, needed) = match *resource {
+            _ if *needed == usize::MAX => return,
+            LayoutError::TABLES => {
+                let limbs = bounded(shape.limb_base().into());
+                (&mut self.tables, needed.saturating_sub(limbs))
+            }
+            LayoutError::SCALAR => (&mut self.scalar, *needed),
+            LayoutError::DATA => (&mut self.cells, needed.saturating_mul(shape.data)),
+            _ => return,
+        };
+        *least = Some(least.map_or(needed, |least| needed.min(least)));
+    }
+
+    fn fits(&self, shape: &Shape) -> bool {
+        // By a quarter less.
+        let most = |needed: Option<usize>| {
+            let needed = needed.unwrap_or(0);
+            needed.saturating_sub(needed / 4)
+        };
+        let rows = shape.usable_rows();
+        let tables = most(self.tables).saturating_add(bounded(shape.limb_base().into()));
+        (self.tables.is_none() || tables <= rows)
+            && most(self.scalar) <= rows
+            && most(self.cells) <= rows.saturating_mul(shape.data)
     }
 }
 
@@ -322,23 +401,28 @@ impl Search {
         let summed = summed.fold(0, usize::saturating_add);
         let elements = graph.tensors.iter().map(size);
         let elements = elements.fold(0, usize::saturating_add);
+        let stated = graph.inputs.iter().chain(&graph.outputs);
+        let stated = stated.map(|id| of(*id)).fold(0, usize::saturating_add);
         Self {
             elements,
             work: summed
                 .saturating_add(graph.nodes.len().saturating_mul(NODE))
-                .saturating_add(elements),
+                .saturating_add(elements)
+                .saturating_add(stated.saturating_mul(STATED)),
             weights: weights.map(size).fold(0, usize::saturating_add),
             tried: 0,
         }
     }
 
     /// Counts one more shape.
-    fn next(&mut self) -> Result<(), LayoutError> {
+    fn next(&mut self, last: Option<&LayoutError>) -> Result<(), LayoutError> {
         let more = self.weights.saturating_sub(WEIGHTS_OF_A_MEGABYTE);
         let allowed = |least: usize, each| least.saturating_add(more.saturating_mul(each));
         let all = self.work.saturating_mul(self.tried.saturating_add(1));
         let too_long = all > allowed(SEARCH, SEARCH_PER_WEIGHT);
-        if too_long || self.elements > allowed(LARGEST, ELEMENTS_PER_WEIGHT) {
+        let small = self.weights.saturating_sub(FEW_WEIGHTS);
+        let largest = LARGEST.saturating_add(small.saturating_mul(ELEMENTS_PER_SMALL));
+        if too_long || self.elements > allowed(largest, ELEMENTS_PER_WEIGHT) {
             let Self {
                 elements,
                 weights,
@@ -349,6 +433,9 @@ impl Search {
                 elements,
                 weights,
                 tried,
+                last: last
+                    .map(|error| format!("; the last: {error}"))
+                    .unwrap_or_default(),
             });
         }
         self.tried = self.tried.saturating_add(1);
@@ -358,7 +445,7 @@ impl Search {
 
 /// Fails where a configuration asks for more work than any shape's search would do for it: a few bytes of it can.
 pub fn within_reach(graph: &Graph) -> Result<(), LayoutError> {
-    Search::new(graph).next()
+    Search::new(graph).next(None)
 }
 
 /// The cheapest shape that the model fits.
@@ -368,11 +455,13 @@ pub fn choose(graph: &Graph, visibilities: &Visibilities, goal: Goal) -> Result<
     let products = graph.nodes.iter().any(product);
     let least = Least::of(graph);
     let mut search = Search::new(graph);
+    let mut lacking = Lacking::default();
     // Layouts depend on which gates there are only where caps share a column: what is known of each, the gates
     // that it needs.
     let mut known: HashMap<Shape, Option<Clamps>> = HashMap::new();
     for shape in candidates(goal) {
-        if shape.clamps.product != products || !least.fits(&shape) {
+        let hopeless = search.work > SHORT_SEARCH && !lacking.fits(&shape);
+        if shape.clamps.product != products || !least.fits(&shape) || hopeless {
             continue;
         }
         let layout = Shape {
@@ -389,7 +478,7 @@ pub fn choose(graph: &Graph, visibilities: &Visibilities, goal: Goal) -> Result<
         if known.get(&layout).is_some_and(without_gate) {
             continue;
         }
-        search.next()?;
+        search.next(last.as_ref())?;
         match Plan::new(graph, visibilities, shape) {
             Ok(plan) => return Ok(plan),
             // No shape makes an unsupported operation provable.
@@ -401,13 +490,14 @@ pub fn choose(graph: &Graph, visibilities: &Visibilities, goal: Goal) -> Result<
                     LayoutError::NoGate { needed } => Some(*needed),
                     _ => None,
                 };
+                lacking.note(&shape, &error);
                 known.insert(layout, needed);
-                last = Some(error.to_string());
+                last = Some(error);
             }
         }
     }
     Err(LayoutError::NoShape {
         max_k: MAX_K,
-        last: last.unwrap_or_default(),
+        last: last.map(|error| error.to_string()).unwrap_or_default(),
     })
 }

@@ -56,7 +56,7 @@ impl Rows {
         // Sums of parts that saturate are larger than any shape, and refused.
         if !shape.stacked {
             if usage.scalar_cells > active {
-                return Err(too_small("cells of the scalar program", usage.scalar_cells));
+                return Err(too_small(LayoutError::SCALAR, usage.scalar_cells));
             }
             // Scalar constants share a fixed column with the round constants.
             let needed = usage.hash_rows.saturating_add(constants);

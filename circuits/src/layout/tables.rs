@@ -136,7 +136,7 @@ impl Tables {
             return Err(LayoutError::TooSmall {
                 k: shape.k,
                 data: shape.data,
-                resource: "look-up tables",
+                resource: LayoutError::TABLES,
                 needed,
                 available,
             });

@@ -53,6 +53,9 @@ impl Origins {
     }
 }
 
+/// Initialisers that a message about a node names, for each operand.
+const NAMED: usize = 16;
+
 /// Names of initialisers that several nodes read, or one several times.
 pub(super) fn shared(graph: &GraphProto) -> BTreeSet<String> {
     let mut once = BTreeSet::new();
@@ -159,7 +162,7 @@ impl Importer {
             };
             let origins = array.origins.iter();
             let names = origins.filter_map(|at| self.draft.initialisers.get(at));
-            all.extend(names.map(|one| one.name.clone()));
+            all.extend(names.map(|one| one.name.clone()).take(NAMED));
         }
         if !all.is_empty() {
             self.draft.read.insert(node.name.clone(), all);
