@@ -64,7 +64,7 @@ impl<W: Copy> Draft<W> {
         div: i64,
         clamp: Option<Clamp>,
     ) -> Result<Op, ImportError> {
-        let mut weight = |what: &'static str, learned: Option<&Learned<W>>| {
+        let mut weight = |what: &str, learned: Option<&Learned<W>>| {
             let Some(Learned { numbers, made }) = learned else {
                 return Ok(None);
             };

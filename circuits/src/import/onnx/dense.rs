@@ -120,7 +120,7 @@ impl Importer {
             return Err(self.bad("weights", "a matrix of known numbers", "another tensor"));
         };
         let (scale, div, ratio) = self.weight_scale(&x, w);
-        let made = self.made("weights", &[w], &[x.scale as usize]);
+        let made = self.made("weights", &[w], &[ratio.to_bits() as usize]);
         let w_id = self.tied_weight(made, "weights", vec![columns, rows], || {
             let column = |c| w.values.iter().skip(c).step_by(columns.max(1));
             let turned = (0..columns).flat_map(column);

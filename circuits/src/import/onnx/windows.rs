@@ -106,7 +106,7 @@ impl Importer {
         let image = self.shaped(x.id, vec![channels, height, width])?;
         let [kh, kw] = window.kernel;
         let shape = vec![outputs, w.shape.get(1).copied().unwrap_or(1), kh, kw];
-        let mut how = vec![x.scale as usize, groups, part];
+        let mut how = vec![ratio.to_bits() as usize, groups, part];
         how.extend(&geometry.dilation);
         let times = |array: &Array, factor: f64| array.values.iter().map(|v| v * factor).collect();
         let made = self.made("kernels", &[kernels], &how);

@@ -104,3 +104,27 @@ fn steps_of_a_recurrent_network() {
     };
     assert_eq!(of(3), of(9));
 }
+
+/// Numbers under two types become weights of two scales, wherever they lie.
+#[test]
+fn one_initialiser_as_integers_and_as_real_numbers() {
+    let cast = |from, to| node("Cast", &[from], to, &[int("to", 1)]);
+    let nodes = vec![
+        node("Greater", &["x", "zero"], "b", &[]),
+        cast("b", "f"),
+        node("Cast", &["b"], "i", &[int("to", 7)]),
+        cast("w", "r"),
+        node("MatMul", &["i", "w"], "n", &[]),
+        cast("n", "whole"),
+        node("MatMul", &["f", "r"], "real", &[]),
+        node("Sub", &["real", "whole"], "y", &[]),
+    ];
+    let mut w = integers("w", &[3, -5, 2, 7]);
+    w.dims = vec![2, 2];
+    let zero = floats("zero", &[], &[0.0]);
+    check(
+        &model(&[1, 2], vec![w, zero], nodes),
+        &[1.0, 2.0],
+        &[0.0, 0.0],
+    );
+}
