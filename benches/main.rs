@@ -7,7 +7,9 @@ mod cases;
 #[path = "../tests/support/forged/mod.rs"]
 mod forged;
 mod leaks;
+mod made;
 mod meter;
+mod mnist;
 mod models;
 mod onchain;
 mod onnx;

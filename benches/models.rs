@@ -8,11 +8,12 @@ use zkml_circuits::{
     evaluate::Pair,
     import::{self, ImportOptions, Model},
     inputs::dataset::{self, Samples},
-    layout::{Goal, Visibilities},
+    layout::Visibilities,
+    planner::Goal,
 };
 
 use crate::{
-    cases::{model, proven, root, set_up, shared, with},
+    made::{model, proven, root, set_up, shared, with},
     meter::measure,
 };
 

@@ -26,13 +26,13 @@ use zkml_evm_verifier::{
 };
 
 use crate::{
-    cases::{aggregated, cached, inner_proof, model, outer, request, with},
     forger::{
         battery::{tried, Tally},
         cases as lies,
         inner::{self, Lie},
         outer::{Kind, Outer},
     },
+    made::{aggregated, cached, inner_proof, model, outer, request, with},
     meter::measure,
     partitions::random_cuts,
 };

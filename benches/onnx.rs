@@ -14,13 +14,10 @@ use anyhow::{anyhow, ensure, Context, Result};
 use serde_json::{json, Value};
 use std::path::Path;
 
-use zkml_circuits::{
-    import,
-    layout::{Goal, Visibilities},
-};
+use zkml_circuits::{import, layout::Visibilities, planner::Goal};
 
 use crate::{
-    cases::{proven, set_up, shared},
+    made::{proven, set_up, shared},
     meter::measure,
 };
 

@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use serde_json::{json, Value};
 
-use crate::cases::{root, shared};
+use crate::made::{root, shared};
 
 const TABLE: &str = include_str!("right.json");
 

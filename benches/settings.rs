@@ -11,7 +11,7 @@ use zkml_evm_verifier::{
 };
 
 use crate::{
-    cases::{aggregated, cached, inner_proof, outer},
+    made::{aggregated, cached, inner_proof, outer},
     meter::measure,
     onchain::deciding,
 };

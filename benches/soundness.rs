@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use anyhow::{ensure, Context, Result};
 use serde_json::Value;
 
-use crate::{cases::root, meter::measure};
+use crate::{made::root, meter::measure};
 
 /// Graphs that are tried unless `ZKML_ENEMY_GRAPHS` says how many.
 const GRAPHS: &str = "5000";

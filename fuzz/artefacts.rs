@@ -16,7 +16,7 @@ use zkml_evm_verifier::{calldata::Layout, codegen::abi, compile::settings_of};
 
 use crate::{
     small::Small,
-    targets::{text, version, Read, Target, JSON, MSGPACK, NUMBERS},
+    target::{text, version, Read, Target, JSON, MSGPACK, NUMBERS},
 };
 
 /// Their targets; good files are made in `work`.

@@ -8,11 +8,11 @@ use zkml_circuits::{
     inputs::dataset::{labels, Samples},
     prove::Proof,
 };
-use zkml_cli::{cli::Settings, commands::verify::load_salts, onchain::record::Record};
+use zkml_cli::{args::Settings, commands::verify::load_salts, onchain::record::Record};
 
 use crate::{
     small::Small,
-    targets::{text, version, Read, Target, JSON, MSGPACK},
+    target::{text, version, Read, Target, JSON, MSGPACK},
 };
 
 /// Heads of IDX, gzip and npy, and sizes that are too large.

@@ -15,6 +15,7 @@ mod artefacts;
 mod data;
 mod mutate;
 mod small;
+mod target;
 mod targets;
 #[path = "../circuits/tests/support/tflite.rs"]
 mod tflite;
@@ -32,7 +33,8 @@ use std::{
     sync::Mutex,
     time::{Duration, Instant},
 };
-use targets::{targets, Target};
+use target::Target;
+use targets::targets;
 
 /// Longest that an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -178,7 +180,7 @@ fn fuzz(
     let mut answers = BTreeSet::new();
     let mut tally = Tally::default();
     // Then, of those that are JSON, each integer at its extremes.
-    let json = target.words == targets::JSON;
+    let json = target.words == target::JSON;
     let first = target.seeds.first().filter(|_| json);
     let swept: Vec<Vec<u8>> = first
         .into_iter()
@@ -201,7 +203,7 @@ fn fuzz(
         let payload = input.clone();
         let raw = seed >= target.seeds.len() + swept.len() && rng.gen_ratio(1, 16);
         if let (Some(kind), false) = (target.container, raw) {
-            input = targets::contain(kind, &input);
+            input = target::contain(kind, &input);
         }
         fs::write(&path, &input).with_context(|| path.display().to_string())?;
         let start = Instant::now();

@@ -8,7 +8,8 @@ use std::{fs, path::Path, sync::Arc};
 use zkml_circuits::{
     aggregate::{AggregateProof, ACCUMULATOR_LIMBS},
     import::{self, ImportOptions, Model},
-    layout::{Goal, Plan, Visibilities},
+    layout::{Plan, Visibilities},
+    planner::Goal,
     prove::{prove, Architecture, Keys, Opening, Proof, Request, Word},
     srs::Srs,
 };

@@ -29,6 +29,9 @@ use zkml_evm_verifier::{
     unwritten::{reads, Reads, ADVISORY},
 };
 
+/// Name of a contract unless another is asked for.
+pub const CONTRACT: &str = "ZkmlVerifier";
+
 /// Largest artefact that is read.
 const MAX_FILE: u64 = 64 << 20;
 

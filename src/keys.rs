@@ -1,6 +1,7 @@
 //! The folder that `zkml setup` writes, and the keys in it.
 
 use crate::{
+    hex::hex,
     memory,
     origin::{Identity, Origin},
     outcome::Refused,
@@ -13,7 +14,8 @@ use std::{
     sync::Arc,
 };
 use zkml_circuits::{
-    layout::{Cost, Form, Plan, Shape},
+    layout::{Form, Plan, Shape},
+    planner::Cost,
     prove::{Architecture, Keys, Verifier},
     srs::{Check, Srs},
 };
@@ -278,11 +280,6 @@ pub fn check_memory(shape: &Shape, available: Option<u64>) -> Result<()> {
 pub fn make_folder(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder)
         .with_context(|| format!("{}: cannot make the folder", folder.display()))
-}
-
-/// Bytes in hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -3,10 +3,12 @@
 #![deny(missing_docs, unsafe_code)]
 
 pub mod aggregation;
+pub mod args;
 pub mod bundle;
 pub mod cli;
 pub mod commands;
 pub mod contract;
+pub mod hex;
 pub mod keys;
 pub mod memory;
 pub mod models;

@@ -6,7 +6,7 @@
 //! named after configuration, key, SRS and this program: a later version that mends a circuit makes another key of the same
 //! configuration. A key without its mark is derived again from its configuration, and compared.
 
-use crate::{keys::hex, ui::Ui};
+use crate::{hex::hex, ui::Ui};
 use anyhow::{anyhow, Context, Result};
 use blake2b_simd::Params;
 use halo2_proofs::{halo2curves::bn256::G1Affine, plonk::VerifyingKey, SerdeFormat::RawBytes};

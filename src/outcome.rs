@@ -1,6 +1,6 @@
 //! How a command ends: exit codes and error messages.
 
-use crate::{keys::hex, ui::Ui};
+use crate::{hex::hex, ui::Ui};
 use serde_json::{json, Value};
 use std::{any::Any, process::ExitCode};
 use zkml_circuits::{

@@ -4,7 +4,7 @@
 //! public for ever.
 
 use crate::{
-    cli::Settings,
+    args::Settings,
     keys::{make_folder, KeyFolder},
     plot,
 };

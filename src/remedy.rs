@@ -1,6 +1,5 @@
 //! What helps against an error: said only after it was tried on this very model.
 
-use crate::cli::ModelArgs;
 use std::{
     fs,
     path::Path,
@@ -8,7 +7,7 @@ use std::{
 };
 use zkml_circuits::{
     graph::{exec, Visibility},
-    import::{ImportError, ImportOptions, DEFAULT_SCALE},
+    import::{ImportError, ImportOptions, Model, DEFAULT_SCALE},
     inputs::{self, Beyond, InputError},
 };
 
@@ -19,22 +18,21 @@ const LEAST_SCALE: i64 = 16;
 /// How often a range is halved.
 const HALVINGS: i32 = 6;
 
-/// The error that it took so long to find, and the options that read the model.
+/// The error of a file that it took so long to find, and the options that read the model, if they help.
 pub fn for_model(
-    args: &ModelArgs,
+    model: &Path,
     options: &ImportOptions,
     error: ImportError,
     took: Duration,
+    reads: &dyn Fn(&ImportOptions) -> bool,
 ) -> anyhow::Error {
     if !error.is_of_size() {
         return error.into();
     }
-    let megabytes = fs::metadata(&args.model).map_or(0, |file| file.len() >> 20);
+    let megabytes = fs::metadata(model).map_or(0, |file| file.len() >> 20);
     let patience = PATIENCE + Duration::from_secs(megabytes);
     let start = Instant::now();
-    let helps = |options: &ImportOptions| {
-        start.elapsed() + took < patience && args.load_with(options).is_ok()
-    };
+    let helps = |options: &ImportOptions| start.elapsed() + took < patience && reads(options);
     let (lo, hi) = options.input_range.unwrap_or((-4.0, 4.0));
     let narrower = (1..=HALVINGS)
         .map(|n| (lo / 2f64.powi(n), hi / 2f64.powi(n)))
@@ -68,26 +66,35 @@ pub fn for_model(
     }
 }
 
-/// The error, and the range with which the model takes the input.
-pub fn for_input(args: &ModelArgs, input: &Path, error: InputError) -> anyhow::Error {
+/// The error, and the range with which the model takes the input; `load` reads it with other options.
+pub fn for_input(
+    input: &Path,
+    error: InputError,
+    options: ImportOptions,
+    load: &dyn Fn(&ImportOptions) -> Option<Model>,
+) -> anyhow::Error {
     let InputError::Range { beyond, .. } = &error else {
         return error.into();
     };
-    match wider(args, input, beyond) {
+    match wider(input, beyond, options, load) {
         Some(remedy) => anyhow::anyhow!("{error}; it is taken with {remedy}"),
         None => error.into(),
     }
 }
 
 /// The option that takes the input, tried to the end: the model runs on it.
-fn wider(args: &ModelArgs, input: &Path, beyond: &Beyond) -> Option<String> {
+fn wider(
+    input: &Path,
+    beyond: &Beyond,
+    mut options: ImportOptions,
+    load: &dyn Fn(&ImportOptions) -> Option<Model>,
+) -> Option<String> {
     let (lo, hi) = beyond.needed?;
-    let mut options = args.options().ok()?;
     // Some room, in numbers that one can read.
     let outward = |v: f64| v.signum() * (v.abs() * 1.25).ceil();
     let range = (outward(lo), outward(hi));
     options.input_ranges.insert(beyond.input.clone(), range);
-    let model = args.load_with(&options).ok()?;
+    let model = load(&options)?;
     let sight = |_| Visibility::Public;
     let read = inputs::read(input, &model.graph, &model.source, &sight).ok()?;
     exec::run(&model.graph, &model.weights, &read.values).ok()?;

@@ -1,6 +1,6 @@
 //! Which structured reference string a command uses.
 
-use crate::{keys::hex, ui::Ui};
+use crate::{hex::hex, ui::Ui};
 use anyhow::{bail, Context, Result};
 use clap::Args;
 use halo2_proofs::poly::commitment::ParamsProver;

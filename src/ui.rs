@@ -1,6 +1,6 @@
 //! Printing: results on stdout, progress and notes on stderr.
 
-use crate::cli::Global;
+use crate::args::Global;
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use serde_json::Value;

@@ -17,7 +17,7 @@ use serde_json::{json, Value};
 use std::{fs, sync::OnceLock};
 use support::{digits, json, text, Folder, Run, Zkml};
 use zkml_circuits::srs::{fingerprint, Srs};
-use zkml_cli::keys::hex;
+use zkml_cli::hex::hex;
 
 fn zkml(arguments: &[&str]) -> Run {
     Zkml::new().args(arguments).run()

@@ -18,7 +18,7 @@ use serde_json::Value;
 use std::fs;
 use support::{digits, json, text, Folder, Run, Zkml};
 use zkml_circuits::srs::{fingerprint, FileDigest, Provenance, Srs};
-use zkml_cli::keys::hex;
+use zkml_cli::hex::hex;
 use zkml_evm_verifier::exec::{Chain, Fork};
 
 /// The example's circuit has 2^14 rows.

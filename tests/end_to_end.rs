@@ -9,10 +9,10 @@ use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr, poly::commitment::
 use rand::rngs::OsRng;
 use zkml_circuits::{
     aggregate::{self, vk_digest, AggregationShape},
-    gas,
     import::{self, ImportOptions},
     inputs,
-    layout::{Goal, Visibilities},
+    layout::Visibilities,
+    planner::Goal,
     prove::{prove, Architecture, Keys, Opening, Request, Transcript},
     srs::Srs,
 };
@@ -93,7 +93,7 @@ fn a_contract_accepts_the_proof_and_nothing_else() {
     .unwrap();
     println!("{}", serde_json::to_string(&report).unwrap());
     // What `zkml inspect` predicted of it.
-    let predicted = gas::aggregated(&plan.shape, &plan.statement.form, 4).unwrap();
+    let predicted = aggregate::contract_cost(&plan.shape, &plan.statement.form, 4).unwrap();
     println!("predicted {predicted:?}");
     let near = |predicted: u64, got: u64| predicted.abs_diff(got) * 20 <= got;
     assert!(near(

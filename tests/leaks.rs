@@ -24,7 +24,8 @@ use std::{
 use support::{Folder, Zkml};
 use zkml_circuits::{
     import::{parse_onnx, ImportOptions},
-    layout::{Goal, Plan, Visibilities},
+    layout::{Plan, Visibilities},
+    planner::Goal,
     prove::{Architecture, Keys},
     srs::Srs,
 };

@@ -3,8 +3,8 @@
 use crate::graph::exec::{self, ExecError};
 use crate::graph::real::{self, RealWeights};
 use crate::graph::{Graph, TensorId, Weights};
+use crate::import::quantise;
 use crate::import::{Exact, ImportError};
-use crate::quantise::quantise;
 use rayon::prelude::*;
 use thiserror::Error;
 

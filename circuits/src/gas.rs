@@ -12,7 +12,6 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 
 use crate::{
-    aggregate::AggregationShape,
     circuit::ModelCircuit,
     layout::{Form, Shape},
 };
@@ -143,14 +142,6 @@ pub fn direct_work(shape: &Shape, instances: usize) -> Work {
 /// A direct verification of proofs of a circuit whose statements have this form.
 pub fn direct(shape: &Shape, form: &Form) -> ContractCost {
     direct_work(shape, form.instances).cost()
-}
-
-/// A verification of an aggregated proof of one such proof, in an aggregation circuit of at most so many gate
-/// columns; `None` if none is large enough.
-pub fn aggregated(shape: &Shape, form: &Form, columns: usize) -> Option<ContractCost> {
-    let inner = [direct_work(shape, form.instances)];
-    let (shape, _) = AggregationShape::predict(&inner, columns)?;
-    Some(shape.work(&inner).cost())
 }
 
 /// Gas of a transaction as such.

@@ -1,6 +1,6 @@
 //! zkml's circuits: from a model file to a proof that the model took an input to an output.
 //!
-//! Data flows one way: [`import`] → [`graph`] (with [`quantise`]) → [`layout`] → [`circuit`] →
+//! Data flows one way: [`import`] → [`graph`] → [`layout`] → [`circuit`] →
 //! [`prove`] → [`aggregate`]. Beside that line stand the commitment's [`hash`], the [`srs`], the
 //! [`inputs`] of an inference, the [`files`] that artefacts are kept in, and what a contract will cost in
 //! [`gas`], and a [`sketch`] of a plan where there are no weights.
@@ -15,9 +15,9 @@ pub mod hash;
 pub mod import;
 pub mod inputs;
 pub mod layout;
+pub mod planner;
 pub mod plonk;
 pub mod prove;
-pub mod quantise;
 pub mod sketch;
 pub mod srs;
 

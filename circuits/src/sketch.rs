@@ -7,7 +7,6 @@
 
 #![deny(clippy::arithmetic_side_effects)]
 
-pub(crate) mod amount;
 mod demand;
 mod rules;
 #[cfg(test)]
@@ -16,9 +15,9 @@ mod tests;
 use crate::{
     hash::Poseidon,
     import::{ImportError, LayerShape, Shapes},
-    layout::{permutation_rows, Clamps, Cost, Shape, DATA_COLUMNS, MAX_K, SLOTS, WORD_BITS},
+    layout::{permutation_rows, Clamps, Shape, SLOTS, WORD_BITS},
+    planner::{amount::Amount, Cost, DATA_COLUMNS, MAX_K},
 };
-use amount::Amount;
 use demand::Demand;
 use rules::Tracker;
 use serde::Serialize;

@@ -14,7 +14,8 @@ use zkml_circuits::{
     files::{read_container, write_container, Kind},
     graph::{Interval, Node, Op, Role, Tensor, TensorId, Window},
     import::{self, ImportOptions},
-    layout::{Encoding, Goal, Plan, Visibilities},
+    layout::{Encoding, Plan, Visibilities},
+    planner::Goal,
     prove::{prove, Architecture, Keys, Opening, Proof, ProveError, Request, Transcript, Verifier},
     srs::Srs,
 };

@@ -10,8 +10,7 @@ use std::{
 use flate2::read::GzDecoder;
 use zkml_circuits::{
     graph::exec,
-    import::{self, ImportOptions},
-    quantise::quantise,
+    import::{self, quantise, ImportOptions},
 };
 
 const PIXELS: usize = 28 * 28;

@@ -14,7 +14,8 @@ use zkml_circuits::{
     graph::Visibility,
     import::{self, ImportOptions},
     inputs,
-    layout::{Goal, Plan, Visibilities},
+    layout::{Plan, Visibilities},
+    planner::Goal,
     prove::{
         protocol, prove, Architecture, Exposure, Keys, Opening, Proof, ProveError, Request,
         Transcript, Verifier, Word,

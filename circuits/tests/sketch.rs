@@ -9,7 +9,8 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use zkml_circuits::import::{load, load_shapes, ImportOptions};
-use zkml_circuits::layout::{choose, Goal, Visibilities};
+use zkml_circuits::layout::Visibilities;
+use zkml_circuits::planner::{choose, Goal};
 use zkml_circuits::sketch::{memory, Sketch};
 
 /// A file of zkml's, if it is there.

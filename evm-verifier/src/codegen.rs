@@ -28,6 +28,7 @@
 
 mod assembly;
 mod checks;
+mod failure;
 mod opaque;
 mod public_values;
 mod runs;
@@ -39,6 +40,7 @@ use crate::{
     yul::{parse, Expr, NotUnderstood, Statement},
 };
 use assembly::Assembly;
+pub use failure::Failure;
 use halo2_proofs::halo2curves::bn256::{Bn256, G1Affine};
 use public_values::PublicValues;
 use serde_json::{json, Value};
@@ -75,58 +77,6 @@ pub enum CodegenError {
     /// The source is not that of the verifier that it was made from.
     #[error(transparent)]
     Translation(#[from] TranslationError),
-}
-
-/// How a verifier fails: the custom errors of the contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// The calldata has not the length of public values and proof.
-    Length,
-    /// A scalar is not below the order, a point not on the curve, or the accumulator not in range.
-    Malformed,
-    /// The proof is well formed, and wrong.
-    Invalid,
-    /// A precompile did not answer: there was too little gas. This says nothing of the proof.
-    Precompile,
-}
-
-impl Failure {
-    /// All.
-    pub const ALL: [Failure; 4] = [
-        Failure::Length,
-        Failure::Malformed,
-        Failure::Invalid,
-        Failure::Precompile,
-    ];
-
-    /// Name of the error in Solidity.
-    pub fn name(self) -> &'static str {
-        match self {
-            Failure::Length => "CalldataLength",
-            Failure::Malformed => "MalformedProof",
-            Failure::Invalid => "InvalidProof",
-            Failure::Precompile => "PrecompileFailed",
-        }
-    }
-
-    /// What the contract reverts with: the first four bytes of the hash of `NAME()`.
-    pub fn selector(self) -> [u8; 4] {
-        let hash = revm::primitives::keccak256(format!("{}()", self.name()));
-        [hash[0], hash[1], hash[2], hash[3]]
-    }
-
-    /// The failure that a contract's revert data says.
-    pub fn of(data: &[u8]) -> Option<Failure> {
-        Failure::ALL
-            .into_iter()
-            .find(|failure| failure.selector() == data)
-    }
-
-    /// Assembly that reverts with it.
-    fn revert(self) -> String {
-        let selector = u32::from_be_bytes(self.selector());
-        format!("mstore(0, {selector:#x}) revert(0x1c, 4)")
-    }
 }
 
 /// The interface of every contract that [`generate`] writes, as solc has it: four errors, and a function that takes

@@ -24,7 +24,8 @@ use zkml_circuits::{
     gas,
     import::{self, ImportOptions},
     inputs,
-    layout::{Goal, Plan, Visibilities},
+    layout::{Plan, Visibilities},
+    planner::Goal,
     prove::{
         protocol, prove, verify_argument, Architecture, Keys, Opening, Proof, ProveError, Request,
         Transcript,

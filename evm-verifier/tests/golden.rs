@@ -19,7 +19,8 @@ use serde_json::{json, Value};
 use std::path::Path;
 use zkml_circuits::{
     import::{self, ImportOptions},
-    layout::{Goal, Visibilities},
+    layout::Visibilities,
+    planner::Goal,
     prove::{protocol, prove, Architecture, Keys, Opening, Request, Transcript},
     srs::Srs,
 };

@@ -9,6 +9,8 @@ mod artefacts;
 mod data;
 #[path = "../small.rs"]
 mod small;
+#[path = "../target.rs"]
+pub mod target;
 #[path = "../targets.rs"]
 pub mod targets;
 #[path = "../../circuits/tests/support/tflite.rs"]
@@ -28,7 +30,7 @@ fn root() -> &'static Path {
 
 /// A reader, and the file that it reads.
 pub struct Reader {
-    target: targets::Target,
+    target: target::Target,
     path: PathBuf,
     /// Its folder, there as long as the reader is.
     _folder: tempfile::TempDir,
@@ -54,7 +56,7 @@ impl Reader {
         let bytes = match self.target.container {
             None => bytes,
             Some(kind) => {
-                whole = targets::contain(kind, bytes);
+                whole = target::contain(kind, bytes);
                 &whole
             }
         };

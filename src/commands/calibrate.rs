@@ -1,7 +1,7 @@
 //! `zkml calibrate`: a scale and an input range from sample data.
 
 use crate::{
-    cli::{note_public, Settings},
+    args::{note_public, Settings},
     commands::eval::sample_size,
     output::{self, Content},
     plot::{bars, TITLE},
@@ -18,7 +18,8 @@ use zkml_circuits::{
     graph::real::RealWeights,
     import::{load_real, ImportOptions, Model},
     inputs::dataset::Samples,
-    layout::{choose, Cost, Goal, Visibilities},
+    layout::Visibilities,
+    planner::{choose, Cost, Goal},
 };
 
 /// Scales that are tried: powers of two.

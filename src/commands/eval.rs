@@ -1,7 +1,7 @@
 //! `zkml eval`: how often the model is right, in real numbers and in a proof's integers.
 
 use crate::{
-    cli::{note_public, ModelArgs},
+    args::{note_public, ModelArgs},
     ui::Ui,
 };
 use anyhow::{bail, Result};

@@ -4,7 +4,7 @@ mod sketch;
 
 use crate::{
     aggregation::gate_columns,
-    cli::{Goal, ModelArgs, PublicArgs},
+    args::{Goal, ModelArgs, PublicArgs},
     ui::Ui,
     values::{grouped, names_json, shape, tensor},
 };
@@ -12,9 +12,11 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{json, Value};
 use zkml_circuits::{
-    gas::{aggregated, direct, ContractCost},
+    aggregate::contract_cost,
+    gas::{direct, ContractCost},
     graph::{Graph, Node},
-    layout::{Cost, Plan, Visibilities},
+    layout::{Plan, Visibilities},
+    planner::Cost,
     prove::Architecture,
 };
 
@@ -75,7 +77,7 @@ pub fn run(args: &InspectArgs, ui: &Ui) -> Result<Value> {
     let usage = &plan.usage;
     let form = &plan.statement.form;
     let own = direct(&plan.shape, form);
-    let other = aggregated(&plan.shape, form, gate_columns(None, 1));
+    let other = contract_cost(&plan.shape, form, gate_columns(None, 1));
     ui.say("")?;
     for (name, value) in [
         ("scale", graph.scale.to_string()),

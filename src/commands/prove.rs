@@ -1,7 +1,7 @@
 //! `zkml prove`: a proof of what the model says about an input.
 
 use crate::{
-    cli::Challenges,
+    args::Challenges,
     keys::KeyFolder,
     outcome::is_rejection,
     output::{self, Content},
@@ -20,7 +20,8 @@ use zkml_circuits::{
     files::{write_secret, Kind},
     graph::{TensorId, Visibility},
     inputs,
-    layout::{Cost, Plan},
+    layout::Plan,
+    planner::Cost,
     prove::{prove, Architecture, Keys, Opening, Proof, Request, Transcript, Verifier, Word},
     srs::Srs,
 };

@@ -1,8 +1,7 @@
 //! `zkml run`: what the model says, in the proof's arithmetic, without a proof.
 
 use crate::{
-    cli::{note_public, ModelArgs},
-    remedy,
+    args::{note_public, ModelArgs},
     ui::Ui,
     values::{outputs_json, say_outputs},
 };
@@ -36,7 +35,7 @@ pub fn run(args: &RunArgs, ui: &Ui) -> Result<Value> {
     let asked = note_public(&model, ui);
     let sight = |_| Visibility::Public;
     let input = inputs::read(&args.input, &model.graph, &model.source, &sight)
-        .map_err(|error| remedy::for_input(&args.model, &args.input, error))?;
+        .map_err(|error| args.model.refused(&args.input, error))?;
     let given = |at: usize, index: usize| {
         let units = input.values.get(at)?.get(index)?;
         Some(model.source.shown(model.graph.scale, at, *units))

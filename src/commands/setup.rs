@@ -1,7 +1,7 @@
 //! `zkml setup`: the keys of a model, and the commitment to its weights.
 
 use crate::{
-    cli::{Goal, ModelArgs, PublicArgs, Sight},
+    args::{Goal, ModelArgs, PublicArgs, Sight},
     keys::{check_memory, make_folder, KeyFolder},
     memory,
     origin::{Identity, Origin},

@@ -1,7 +1,7 @@
 //! `zkml srs`: structured reference strings.
 
 use crate::{
-    keys::hex,
+    hex::hex,
     output::{self, Content},
     srs::{counted, development, warn},
     ui::Ui,

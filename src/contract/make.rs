@@ -1,11 +1,7 @@
 //! From keys to a contract, compiled.
 
 use super::{slot, Artefact, Checks, VERSION};
-use crate::{
-    aggregation::ReadyKey,
-    keys::{hex, Verifying},
-    origin::Origin,
-};
+use crate::{aggregation::ReadyKey, hex::hex, keys::Verifying, origin::Origin};
 use anyhow::{Context, Result};
 use halo2_proofs::poly::commitment::ParamsProver;
 use std::path::{Path, PathBuf};

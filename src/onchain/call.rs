@@ -7,7 +7,8 @@ use super::{
 };
 use crate::{
     contract::Artefact,
-    keys::{hex, Verifying},
+    hex::hex,
+    keys::Verifying,
     models::{CommitmentArgs, Known},
     srs::{SrsArgs, TrustArgs, Trusted},
     submission::{mode, Submission},

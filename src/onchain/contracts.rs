@@ -168,5 +168,5 @@ pub fn artefact_path(path: &Path) -> PathBuf {
 
 /// The artefact of the name that `zkml evm generate` gives.
 fn default_contract(folder: &Path) -> PathBuf {
-    folder.join(format!("{}.json", crate::commands::evm::generate::CONTRACT))
+    folder.join(format!("{}.json", crate::contract::CONTRACT))
 }

@@ -2,7 +2,7 @@
 
 use super::call::{ContractArgs, Contracts};
 use crate::{
-    keys::hex,
+    hex::hex,
     models::{CommitmentArgs, Known},
     srs::SrsArgs,
     ui::Ui,

@@ -5,7 +5,7 @@ use super::{
     args::{KeyArgs, SendArgs},
     refusal::explain,
 };
-use crate::{keys::hex, ui::Ui, values::grouped};
+use crate::{hex::hex, ui::Ui, values::grouped};
 use anyhow::{bail, Result};
 use serde_json::{json, Value};
 use zkml_evm_verifier::chain::{

@@ -7,7 +7,7 @@ use crate::{
 use serde_json::json;
 use std::fs;
 use zkml_circuits::srs::Srs;
-use zkml_cli::keys::hex;
+use zkml_cli::hex::hex;
 
 #[test]
 fn a_dry_run_sends_nothing() {

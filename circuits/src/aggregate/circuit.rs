@@ -13,7 +13,8 @@ use super::{
     digest::assigned_vk_digest,
     ecc::{Chip, LoadedPoint, Loader},
     range::{rows, RangeCheck, RangeColumns, TABLE_BITS},
-    AggregateError, AggregationShape, Structure,
+    shape::{AggregationShape, CircuitSize},
+    AggregateError, Structure,
 };
 #[cfg(test)]
 use snark_verifier::halo2_base::halo2_proofs::plonk::Advice;
@@ -69,15 +70,6 @@ pub(super) struct AggregationCircuit {
     checks: Vec<RangeCheck>,
     exposed: Vec<AssignedValue<Fr>>,
     breaks: Vec<usize>,
-}
-
-/// Cells that a circuit takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CircuitSize {
-    /// Cells of the gate columns.
-    pub cells: usize,
-    /// Rows of the range column.
-    pub range_rows: usize,
 }
 
 impl AggregationCircuit {

@@ -1,22 +1,26 @@
 //! Keys of the aggregation circuit, and the choice of its shape.
 
 use super::{
-    circuit::{AggregationCircuit, CircuitSize},
+    circuit::AggregationCircuit,
+    shape::{AggregationShape, CircuitSize, MAX_K, MIN_K},
     AggregateError, Structure, ACCUMULATOR_LIMBS,
 };
 use crate::{
     files::{read_container, write_container, Kind},
-    gas::Work,
     prove::raw::{self, Dimensions},
 };
 use halo2_proofs::{
     halo2curves::bn256::{Bn256, G1Affine},
     plonk::{keygen_pk, keygen_vk, Circuit, ConstraintSystem, ProvingKey},
-    poly::{commitment::Params, kzg::commitment::ParamsKZG},
+    poly::{
+        commitment::{Params, ParamsProver},
+        kzg::commitment::ParamsKZG,
+    },
     SerdeFormat,
 };
 use serde::{Deserialize, Serialize};
 use snark_verifier::{
+    pcs::kzg::KzgDecidingKey,
     system::halo2::{compile, Config},
     verifier::plonk::PlonkProtocol,
 };
@@ -25,59 +29,7 @@ use std::path::Path;
 
 /// Version of the key file. Since 2 the digest of an inner key is of its slot's structure, too.
 const VERSION: u32 = 2;
-/// The range table needs this many rows and some.
-const MIN_K: u32 = super::range::TABLE_BITS + 1;
-/// Larger circuits are not tried.
-const MAX_K: u32 = 23;
-
-/// Size of the aggregation circuit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AggregationShape {
-    /// 2^k rows.
-    pub k: u32,
-    /// Gate columns. Each costs the contract about 17,000 gas; each k doubles the prover's time.
-    pub columns: usize,
-}
-
-impl Default for AggregationShape {
-    fn default() -> Self {
-        Self {
-            k: MIN_K,
-            columns: 1,
-        }
-    }
-}
-
 impl AggregationShape {
-    /// The shape that proofs of circuits with this work are predicted to need, and the cells.
-    pub fn predict(inner: &[Work], max_columns: usize) -> Option<(Self, CircuitSize)> {
-        let size = predicted_size(inner);
-        Self::holding(size, max_columns).map(|shape| (shape, size))
-    }
-
-    /// The work of a contract for aggregations of this shape.
-    pub fn work(&self, inner: &[Work]) -> Work {
-        let mut meta = ConstraintSystem::default();
-        AggregationCircuit::configure_with_params(&mut meta, *self);
-        let inner: usize = inner.iter().map(|work| 1 + work.instances).sum();
-        Work::of(&meta, ACCUMULATOR_LIMBS + inner, true)
-    }
-
-    /// Bytes that making a key or a proof of this shape is predicted to take (docs/performance.md).
-    pub fn memory_bytes(&self) -> u64 {
-        let polynomial = 32u64 << self.k;
-        polynomial * (75 + 8 * self.columns as u64)
-    }
-
-    fn holding(size: CircuitSize, max_columns: usize) -> Option<Self> {
-        (MIN_K..=MAX_K).find_map(|k| {
-            // Rows at the end are blinded, and a gate does not cross from column to column.
-            let rows = (1usize << k) - 64;
-            let columns = size.cells.div_ceil(rows);
-            (columns <= max_columns && size.range_rows <= rows).then_some(Self { k, columns })
-        })
-    }
-
     /// The smallest shape with at most `max_columns` gate columns for proofs of these circuits, and
     /// what they need of it.
     pub fn choose(
@@ -99,9 +51,7 @@ impl AggregationShape {
                 max_k: MAX_K,
             })
     }
-}
 
-impl AggregationShape {
     /// What decides how long a key is.
     fn dimensions(self) -> Dimensions {
         let mut meta = ConstraintSystem::default();
@@ -111,25 +61,6 @@ impl AggregationShape {
             fixed: meta.num_fixed_columns(),
             permuted: meta.permutation().get_columns().len(),
         }
-    }
-}
-
-/// Cells of the aggregation of proofs with this work, fitted to circuits that were computed
-/// (docs/performance.md).
-fn predicted_size(inner: &[Work]) -> CircuitSize {
-    let between = inner.len().saturating_sub(1);
-    let cells = |work: &Work| {
-        let operations = work.additions + work.multiplications;
-        127_900
-            + 34_800 * work.terms()
-            + 1_155 * work.evaluations
-            + 1_312 * work.instances
-            + 4 * operations
-    };
-    let range_rows = |work: &Work| 40_000 + 6_945 * work.terms();
-    CircuitSize {
-        cells: inner.iter().map(cells).sum::<usize>() + 275_300 * between,
-        range_rows: inner.iter().map(range_rows).sum::<usize>() + 94_700 * between,
     }
 }
 
@@ -271,7 +202,7 @@ pub fn keygen(
         .iter()
         .map(Structure::of)
         .collect::<Result<_, _>>()?;
-    let generator = super::prove::generator(srs);
+    let generator = generator(srs);
     let circuit = AggregationCircuit::build(generator, &snarks, &[], shape, None)?;
     let halo2 = |source| AggregateError::Halo2 {
         what: "key generation",
@@ -314,4 +245,14 @@ pub(super) fn check_srs(
             got: srs.k(),
         })
     }
+}
+
+/// The generator of the first group that the SRS starts with.
+pub(super) fn generator(srs: &ParamsKZG<Bn256>) -> G1Affine {
+    deciding_key(srs).svk().g
+}
+
+pub(super) fn deciding_key(srs: &ParamsKZG<Bn256>) -> KzgDecidingKey<Bn256> {
+    let generator = srs.get_g().first().copied().unwrap_or_default();
+    KzgDecidingKey::from((generator, srs.g2(), srs.s_g2()))
 }

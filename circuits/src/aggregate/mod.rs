@@ -14,6 +14,7 @@
 
 mod circuit;
 mod columns;
+mod cost;
 mod curve;
 mod digest;
 mod digits;
@@ -23,16 +24,18 @@ mod field;
 mod key;
 mod prove;
 mod range;
+mod shape;
 mod structure;
 #[cfg(test)]
 mod tests;
 
-pub use circuit::CircuitSize;
+pub use cost::contract_cost;
 pub use digest::vk_digest;
 pub use error::AggregateError;
 pub use field::{BITS, LIMBS};
-pub use key::{keygen, AggregationKey, AggregationShape};
+pub use key::{keygen, AggregationKey};
 pub use prove::{argue, check_snark, prove, verify, AggregateProof, Stage};
+pub use shape::{AggregationShape, CircuitSize};
 pub use structure::Structure;
 
 use snark_verifier::{pcs::kzg::LimbsEncoding, verifier::plonk::PlonkVerifier};

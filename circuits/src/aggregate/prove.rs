@@ -1,8 +1,9 @@
 //! Aggregate proofs.
 
 use super::{
-    circuit::AggregationCircuit, key::check_srs, AggregateError, AggregationKey, OuterVerifier,
-    Structure, ACCUMULATOR_LIMBS,
+    circuit::AggregationCircuit,
+    key::{check_srs, deciding_key, generator},
+    AggregateError, AggregationKey, OuterVerifier, Structure, ACCUMULATOR_LIMBS,
 };
 use crate::{
     files::{read_container, write_container, Kind},
@@ -13,17 +14,14 @@ use halo2_proofs::{
         bn256::{Bn256, Fr, G1Affine},
         ff::PrimeField,
     },
-    poly::{commitment::ParamsProver, kzg::commitment::ParamsKZG},
+    poly::kzg::commitment::ParamsKZG,
     transcript::{EncodedChallenge, TranscriptWrite, TranscriptWriterBuffer},
 };
 use rand::{Rng, RngCore};
 use serde::{Deserialize, Serialize};
 use snark_verifier::{
     loader::native::NativeLoader,
-    pcs::{
-        kzg::{KzgAccumulator, KzgDecidingKey},
-        AccumulationDecider, AccumulationSchemeProver,
-    },
+    pcs::{kzg::KzgAccumulator, AccumulationDecider, AccumulationSchemeProver},
     system::halo2::transcript::evm::EvmTranscript,
     verifier::{
         plonk::{PlonkProtocol, PlonkSuccinctVerifier},
@@ -296,14 +294,4 @@ pub(super) fn accumulate(
     )
     .map_err(|error| AggregateError::refused(accumulators.len(), error))?;
     Ok(transcript.finalize())
-}
-
-/// The generator of the first group that the SRS starts with.
-pub(super) fn generator(srs: &ParamsKZG<Bn256>) -> G1Affine {
-    deciding_key(srs).svk().g
-}
-
-pub(super) fn deciding_key(srs: &ParamsKZG<Bn256>) -> KzgDecidingKey<Bn256> {
-    let generator = srs.get_g().first().copied().unwrap_or_default();
-    KzgDecidingKey::from((generator, srs.g2(), srs.s_g2()))
 }

@@ -2,8 +2,6 @@
 
 mod kernels;
 
-pub(crate) use kernels::transposed_indices;
-
 use super::movement::sources;
 use super::ops::{elements, rd_wide, saturate, GraphError};
 use super::{Clamp, Graph, Interval, Node, Op, Role, TensorId, Weights};

@@ -1,6 +1,5 @@
 //! Operations that only move elements: which element of which operand each result is.
 
-use super::exec::transposed_indices;
 use super::Op;
 
 /// For each element of the result, in row-major order, `(operand, element)`; `None` for an
@@ -52,6 +51,26 @@ pub fn sources(op: &Op, shapes: &[&[usize]]) -> Option<Vec<(usize, usize)>> {
         | Op::Constant { .. }
         | Op::Parameter { .. } => return None,
     })
+}
+
+/// For each element of the transposed tensor, its index in the source.
+pub(crate) fn transposed_indices(shape: &[usize], perm: &[usize]) -> Vec<usize> {
+    let mut strides = vec![1usize; shape.len()];
+    for d in (1..shape.len()).rev() {
+        strides[d - 1] = strides[d].saturating_mul(shape[d]);
+    }
+    let axes: Vec<(usize, usize)> = perm
+        .iter()
+        .filter_map(|&p| Some((*shape.get(p)?, *strides.get(p)?)))
+        .collect();
+    let mut indices = vec![0usize];
+    for &(size, stride) in &axes {
+        indices = indices
+            .iter()
+            .flat_map(|&base| (0..size).map(move |i| base + i * stride))
+            .collect();
+    }
+    indices
 }
 
 #[cfg(test)]

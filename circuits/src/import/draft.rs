@@ -1,8 +1,10 @@
 //! A graph under construction.
 
-use super::tied::Made;
+use super::error::ImportError;
+use super::fate::Initialiser;
+use super::made::Made;
+use super::model::{Format, Model, Source};
 use super::vanished::{self, largest_lost};
-use super::{fuse, movement, ImportError, Initialiser, Model, Source};
 use crate::graph::ops::elements;
 use crate::graph::range::{propagate, weight_range};
 use crate::graph::real::RealWeights;
@@ -55,7 +57,7 @@ pub struct Draft<W> {
 pub type FloatModel = Draft<f64>;
 
 impl<W: Copy> Draft<W> {
-    pub(super) fn new(scale: i64, format: super::Format, bytes: usize) -> Self {
+    pub(super) fn new(scale: i64, format: Format, bytes: usize) -> Self {
         Draft {
             graph: Graph {
                 scale,
@@ -124,6 +126,23 @@ impl<W: Copy> Draft<W> {
         Ok(id)
     }
 
+    /// The tensor of weights that are made so, for all nodes that read them.
+    pub(super) fn tied_weight(
+        &mut self,
+        name: &str,
+        made: Made,
+        shape: Vec<usize>,
+        values: impl FnOnce() -> Vec<W>,
+    ) -> Result<TensorId, ImportError> {
+        let made = made.then(&shape);
+        if let Some(known) = self.tied.get(&made) {
+            return Ok(*known);
+        }
+        let id = self.weight(name, shape, values())?;
+        self.tied.insert(made, id);
+        Ok(id)
+    }
+
     pub(super) fn node(&mut self, name: &str, op: Op) -> Result<TensorId, ImportError> {
         let shape = self.graph.infer_shape(name, &op)?;
         Ok(self.push(name, op, shape))
@@ -179,18 +198,6 @@ impl<W: Copy> Draft<W> {
         indices: Vec<usize>,
     ) -> Result<TensorId, ImportError> {
         self.node(name, Op::Gather { x, axis, indices })
-    }
-
-    /// Fuses, drops what moves nothing and what nothing reads.
-    pub(super) fn simplify(&mut self) -> Result<(), ImportError> {
-        movement::simplify(self);
-        movement::compact(self);
-        fuse::activations_and_biases(self);
-        fuse::full_convolutions(self)?;
-        movement::simplify(self);
-        movement::absorb_into_linear(self);
-        movement::compact(self);
-        Ok(())
     }
 }
 

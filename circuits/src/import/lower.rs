@@ -1,6 +1,6 @@
 //! Shapes that the graph's operations do not have, brought to those that they have.
 
-use super::tied::Learned;
+use super::made::Learned;
 use super::{Draft, ImportError};
 use crate::graph::ops::elements;
 use crate::graph::{Clamp, Op, TensorId, Window};

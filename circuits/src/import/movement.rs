@@ -1,7 +1,7 @@
 //! Transposes and reshapes: as few as possible.
 
 use super::Draft;
-use crate::graph::exec::transposed_indices;
+use crate::graph::movement::transposed_indices;
 use crate::graph::{Graph, Node, Op, TensorId};
 use std::collections::BTreeMap;
 

@@ -4,10 +4,12 @@ mod computed;
 mod functions;
 mod layers;
 mod moves;
+mod place;
 mod shapes;
 
 pub(super) use super::draft::Rounded;
 use super::draft::{most_expanded, MAX_NODES};
+use super::simplify::simplify;
 use super::{Draft, Fate, Format, ImportError, ImportOptions, Initialiser, Layout, Port};
 use crate::graph::ops::elements;
 use crate::graph::range::Propagation;
@@ -270,7 +272,7 @@ pub(super) fn import(
     for &idx in &network.outputs {
         importer.add_output(idx, &network.layers)?;
     }
-    importer.draft.simplify()?;
+    simplify(&mut importer.draft)?;
     // Layers are built of several nodes.
     let tensors = importer.draft.graph.tensors.iter();
     let sizes = tensors.map(|tensor| elements(&tensor.shape).unwrap_or(usize::MAX));

@@ -1,22 +1,12 @@
 //! What rounding to integers leaves nothing of: weights that are all 0 at a scale, and layers whose result is
 //! the same whatever they are given.
 
-use super::Model;
+use super::model::{Model, Vanished};
 use crate::graph::{Op, TensorId, Weights};
-use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Units that the largest number should have for the others to count.
 const KEPT: f64 = 4.0;
-
-/// A tensor of which nothing is left at a model's scale.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Vanished {
-    /// Which, and what becomes of it.
-    pub what: String,
-    /// A scale at which a few units are left of its largest number.
-    pub scale: i64,
-}
 
 /// The largest of real weights in the integers' units, where all integers are 0.
 pub(crate) fn largest_lost(real: impl Iterator<Item = f64>, integers: &[i64]) -> Option<f64> {

@@ -3,7 +3,7 @@
 
 use super::error::{problem, Problem};
 use super::numbers::Given;
-use crate::quantise::half;
+use crate::import::half;
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Given, Problem> {
     let (header, data) = split(bytes)?;

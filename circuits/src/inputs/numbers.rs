@@ -3,7 +3,7 @@
 use super::error::{element, problem, Beyond, Problem};
 use super::{Inputs, Wanted};
 use crate::graph::ops::elements;
-use crate::quantise::{quantise, unfit};
+use crate::import::{quantise, unfit};
 use serde::Serialize;
 
 /// A tensor as a file has it.

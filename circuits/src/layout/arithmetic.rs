@@ -1,8 +1,6 @@
 //! The vocabulary of identities: sums, products, powers and folds of operands.
 
-use std::ops::Neg;
-
-use halo2_proofs::halo2curves::{bn256::Fr, ff::PrimeField};
+use halo2_proofs::halo2curves::bn256::Fr;
 
 use super::{
     block::{BlockId, Variable},
@@ -182,21 +180,5 @@ impl Builder<'_> {
         }
         self.ones.insert((variable, count), result);
         result
-    }
-}
-
-/// A signed integer in the field.
-pub fn signed(value: impl Into<i128>) -> Fr {
-    let value = value.into();
-    let magnitude = value.unsigned_abs();
-    // Of 128 bits it is 64 doublings, for each of a large table's rows.
-    let magnitude = match u64::try_from(magnitude) {
-        Ok(magnitude) => Fr::from(magnitude),
-        Err(_) => Fr::from_u128(magnitude),
-    };
-    if value < 0 {
-        magnitude.neg()
-    } else {
-        magnitude
     }
 }

@@ -4,7 +4,6 @@
 //! A declared interval decides how large cells are. Weights that its owner never had exceed it, so that whether
 //! a constraint is needed is asked of [`Enforced`] bounds alone, which follow from tables.
 
-use super::emit::span;
 use crate::graph::{Clamp, Interval};
 
 /// An interval that `config.json` declares, or that was computed from such. It says how much room values are
@@ -87,4 +86,9 @@ impl Enforced {
         });
         i128::from(clamp.lo) <= self.lo && above
     }
+}
+
+/// Values in `[lo, hi]`.
+pub fn span(lo: i64, hi: i64) -> u64 {
+    (hi as i128 - lo as i128 + 1).clamp(1, i64::MAX as i128) as u64
 }

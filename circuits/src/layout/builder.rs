@@ -5,13 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use super::{
     block::{Block, BlockId, Gate, Geometry, Range, Variable},
     bounds::Declared,
-    draft::Limits,
     home::Home,
-    pack::{Lane, Statement},
+    matrix::{stored_ranges, Matrix, WeightHome},
     program::{Operand, Program},
     size::Size,
+    statement::{Lane, Statement},
     tables::{values_of, Tables},
-    weights::{stored_ranges, Matrix, WeightHome},
     LayoutError, NodeReport, Shape, Step, Visibilities, SLOTS,
 };
 use crate::{
@@ -24,6 +23,15 @@ const MOST_LIMBS: usize = 8;
 
 /// Segments of weights: of each channel, the tensor and the element.
 pub type Segments = Vec<Vec<Option<(TensorId, usize)>>>;
+
+/// What decides how many limbs values have.
+#[derive(Clone, Copy)]
+pub struct Limits {
+    /// Values in the largest table.
+    pub loose: u64,
+    /// The largest exact range of packed values that has a table of its own.
+    pub exact: u64,
+}
 
 /// A layout in the making.
 pub struct Builder<'g> {

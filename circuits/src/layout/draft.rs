@@ -6,7 +6,7 @@ use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr};
 
 use super::{
     block::{place, Block},
-    builder::{permutation_rows, Builder},
+    builder::{permutation_rows, Builder, Limits},
     tables::Tables,
     Clamps, LayoutError, Plan, Rows, Shape, Step, Usage, Visibilities,
 };
@@ -14,15 +14,6 @@ use crate::{graph::Graph, hash::Poseidon};
 
 /// Data cells of a draft that is kept beside another one. Of what is larger memory is for one, and it is made again.
 const KEPT: usize = 1 << 22;
-
-/// What decides how many limbs values have.
-#[derive(Clone, Copy)]
-pub struct Limits {
-    /// Values in the largest table.
-    pub loose: u64,
-    /// The largest exact range of packed values that has a table of its own.
-    pub exact: u64,
-}
 
 /// Lays out `graph`: once to see how large the exact tables are, then with the rest of the
 /// table rows as one large table, which saves second limbs. Where packed values (there are few) have large

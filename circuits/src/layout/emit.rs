@@ -6,11 +6,11 @@
 
 use super::{
     block::{BlockId, Gate, Geometry, Range},
-    bounds::Declared,
+    bounds::{span, Declared},
     builder::Builder,
     home::{Home, Limb},
+    matrix::Matrix,
     needed::Needed,
-    weights::Matrix,
     LayoutError,
 };
 use crate::graph::Clamp;
@@ -466,9 +466,4 @@ impl Builder<'_> {
         limbs.push(Limb { block, base });
         Ok(limbs)
     }
-}
-
-/// Values in `[lo, hi]`.
-pub fn span(lo: i64, hi: i64) -> u64 {
-    (hi as i128 - lo as i128 + 1).clamp(1, i64::MAX as i128) as u64
 }

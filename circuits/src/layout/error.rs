@@ -122,7 +122,7 @@ impl LayoutError {
 
 impl LayoutError {
     /// Resources of a shape that a search for one looks at.
-    pub(super) const TABLES: &'static str = "look-up tables";
-    pub(super) const SCALAR: &'static str = "cells of the scalar program";
-    pub(super) const DATA: &'static str = "rows of data cells";
+    pub(crate) const TABLES: &'static str = "look-up tables";
+    pub(crate) const SCALAR: &'static str = "cells of the scalar program";
+    pub(crate) const DATA: &'static str = "rows of data cells";
 }

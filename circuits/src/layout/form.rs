@@ -10,8 +10,7 @@ use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    arithmetic::signed,
-    pack::{per_word, WORD_BITS},
+    program::signed,
     repairs::{undone, Repair},
     LayoutError, Shape, Visibilities,
 };
@@ -19,6 +18,10 @@ use crate::{
     graph::{ops::elements, Graph, Interval, TensorId, Visibility},
     hash::Domain,
 };
+
+/// Bits of a word: `2^253` is the largest power of two below the field's modulus, so every
+/// packing below it is a distinct field element.
+pub const WORD_BITS: u32 = 253;
 
 /// How the elements of a tensor stand in words: consecutive ones in each, the first in its highest bits
 /// (`docs/statement.md`).
@@ -292,4 +295,11 @@ impl Exposed {
         }
         Ok(())
     }
+}
+
+/// Values of so many bits that a word holds: one at least.
+pub fn per_word(bits: u32) -> usize {
+    WORD_BITS
+        .checked_div(bits)
+        .map_or(1, |values| values.max(1) as usize)
 }

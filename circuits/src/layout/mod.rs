@@ -17,30 +17,30 @@ mod error;
 mod form;
 mod home;
 mod lower;
+mod matrix;
 mod needed;
 mod pack;
-mod planner;
 pub mod program;
 pub(crate) mod repairs;
 mod rows;
 mod size;
+mod statement;
 mod tables;
 #[cfg(test)]
 mod tests;
 mod weights;
 
-pub use arithmetic::signed as builder_signed;
 pub use block::{Block, BlockId, Cell, FunctionRange, Gate, Geometry, Range, Variable};
 pub use builder::permutation_rows;
 pub use emit::{Accumulator, Axis, Emit, Excess, Shift, Tap, Term};
 pub use error::LayoutError;
-pub use form::{Encoding, Encodings, Exposed, Form};
+pub use form::{Encoding, Encodings, Exposed, Form, WORD_BITS};
 pub use home::{Home, Limb};
-pub use pack::{Lane, Message, Packing, Place, Statement, WORD_BITS};
-pub use planner::{candidates, choose, within_reach, Cost, Goal, DATA_COLUMNS, MAX_K};
+pub use matrix::Matrix;
+pub use program::signed as builder_signed;
 pub use rows::Rows;
+pub use statement::{Lane, Message, Packing, Place, Statement};
 pub use tables::Tables;
-pub use weights::Matrix;
 
 use crate::graph::{Graph, TensorId, Visibility};
 use halo2_proofs::halo2curves::bn256::Fr;

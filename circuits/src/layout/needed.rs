@@ -5,9 +5,8 @@
 
 use super::{
     block::{Geometry, Range},
-    bounds::{Declared, Enforced},
+    bounds::{span, Declared, Enforced},
     builder::Builder,
-    emit::span,
     home::Limb,
     repairs::{undone, Repair},
 };

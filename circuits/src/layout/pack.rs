@@ -19,21 +19,15 @@ use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr};
 use super::{
     block::{BlockId, Geometry, Variable},
     builder::Builder,
-    form::{Encoding, Exposed, Form},
+    form::{per_word, Encoding, Exposed, WORD_BITS},
     home::Limb,
     program::Operand,
     repairs::{undone, Repair},
     size::size,
+    statement::{Lane, Message, Packing, Place},
     LayoutError,
 };
-use crate::{
-    graph::{Interval, TensorId, Visibility},
-    hash::Domain,
-};
-
-/// Bits of a word: `2^253` is the largest power of two below the field's modulus, so every
-/// packing below it is a distinct field element.
-pub const WORD_BITS: u32 = 253;
+use crate::graph::{Interval, TensorId, Visibility};
 
 /// Position of each element in a block of segments of `width` cells whose words hold consecutive
 /// elements: element `i·S + t` is in cell `i` of segment `S − 1 − t`, of `S` segments.
@@ -53,96 +47,6 @@ pub fn word_major_cells(elements: usize, geometry: &Geometry) -> Vec<Option<usiz
         cells[position] = Some(element);
     }
     cells
-}
-
-/// Where a word stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// In the statement.
-    Instance(usize),
-    /// Absorbed by a message.
-    Message {
-        /// Message.
-        message: usize,
-        /// Position in it.
-        index: usize,
-    },
-}
-
-/// One packed segment.
-#[derive(Clone, Debug)]
-pub struct Lane {
-    /// Limbs of the packed value.
-    pub limbs: Vec<Limb>,
-    /// Segment of the limbs' blocks.
-    pub segment: usize,
-    /// Bits that its cells take in a word.
-    pub bits: u32,
-    /// First cells that words hold.
-    pub cells: usize,
-    /// What the cells after them hold.
-    pub pad: u64,
-}
-
-/// A group of segments packed into words: as many as the segment with the most cells has.
-#[derive(Clone, Debug)]
-pub struct Packing {
-    /// Segments, in the order of their bits from the lowest.
-    pub lanes: Vec<Lane>,
-    /// Rows of each segment.
-    pub rows: usize,
-    /// First word.
-    pub first_word: usize,
-    /// Words.
-    pub words: usize,
-}
-
-/// A hashed message: a salt, then words.
-#[derive(Clone, Debug)]
-pub struct Message {
-    /// Domain.
-    pub domain: Domain,
-    /// Words, salt included.
-    pub words: usize,
-    /// Instance that holds the digest.
-    pub digest: usize,
-}
-
-/// Words, messages and instances of a layout.
-#[derive(Clone, Debug, Default)]
-pub struct Statement {
-    /// Place of each word.
-    pub words: Vec<Place>,
-    /// Packed blocks.
-    pub packings: Vec<Packing>,
-    /// Messages; the first is the model's.
-    pub messages: Vec<Message>,
-    /// Instances, inputs and outputs.
-    pub form: Form,
-}
-
-impl Statement {
-    /// The model's message.
-    pub const MODEL: usize = 0;
-
-    /// An empty statement: commitment and context.
-    pub fn new() -> Self {
-        Self {
-            messages: vec![Message {
-                domain: Domain::Model,
-                words: 1,
-                digest: Form::COMMITMENT,
-            }],
-            ..Self::default()
-        }
-    }
-}
-
-/// Values of so many bits that a word holds: one at least.
-pub fn per_word(bits: u32) -> usize {
-    WORD_BITS
-        .checked_div(bits)
-        .map_or(1, |values| values.max(1) as usize)
 }
 
 /// 2^bits.
@@ -373,7 +277,7 @@ impl Builder<'_> {
 
     /// Bits of a value in `[lo, hi]` once it is packed.
     pub fn bits_of(lo: i64, hi: i64) -> u32 {
-        let values = super::emit::span(lo, hi);
+        let values = super::bounds::span(lo, hi);
         values.next_power_of_two().trailing_zeros().max(1)
     }
 

@@ -3,13 +3,10 @@
 //! An operation occupies four consecutive cells `a·b + c = d`; when its `a` is the result just
 //! computed, it starts on that cell. All other operands are copies.
 
-use halo2_proofs::halo2curves::bn256::Fr;
-use std::collections::HashMap;
+use halo2_proofs::halo2curves::{bn256::Fr, ff::PrimeField};
+use std::{collections::HashMap, ops::Neg};
 
-use super::{
-    arithmetic::signed,
-    block::{BlockId, Cell},
-};
+use super::block::{BlockId, Cell};
 
 /// A value of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -133,5 +130,21 @@ impl Program {
             })
             .collect();
         (firsts, next)
+    }
+}
+
+/// A signed integer in the field.
+pub fn signed(value: impl Into<i128>) -> Fr {
+    let value = value.into();
+    let magnitude = value.unsigned_abs();
+    // Of 128 bits it is 64 doublings, for each of a large table's rows.
+    let magnitude = match u64::try_from(magnitude) {
+        Ok(magnitude) => Fr::from(magnitude),
+        Err(_) => Fr::from_u128(magnitude),
+    };
+    if value < 0 {
+        magnitude.neg()
+    } else {
+        magnitude
     }
 }

@@ -3,8 +3,8 @@
 use super::{
     block::{place, Block, Gate, Geometry, Range, Variable},
     builder::Builder,
-    draft::Limits,
-    pack::{Lane, Statement},
+    builder::Limits,
+    statement::{Lane, Statement},
     Clamps, Shape, Visibilities,
 };
 use crate::graph::Graph;

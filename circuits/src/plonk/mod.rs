@@ -10,6 +10,7 @@
 
 mod commit;
 mod fft;
+mod instruction;
 mod lanes;
 mod lookup;
 mod msm;
@@ -30,10 +31,11 @@ use rand::RngCore;
 use rayon::prelude::*;
 
 pub(crate) use commit::CommitKey;
+use instruction::{Kind, Query};
 pub(crate) use opening::evaluate;
 use opening::Opening;
 pub(crate) use permutation::batch_invert;
-use program::{Kind, Program, Query};
+use program::Program;
 use quotient::Numerator;
 pub use quotient::Prepared;
 

@@ -22,10 +22,11 @@ use rayon::prelude::*;
 
 use super::{
     fft::{scale_by_powers, Domain, Shift},
+    instruction::{rotated, Kind, Query},
     lanes::Ifma,
     opening::add_scaled,
     permutation::{powers, window, Factors, Step},
-    program::{rotated, Kind, Program, Query, TASK},
+    program::{Program, TASK},
     PlonkError,
 };
 

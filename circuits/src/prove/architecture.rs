@@ -14,7 +14,8 @@ use crate::{
         Graph,
     },
     import::{without_values, Source},
-    layout::{self, Encodings, Form, Goal, Plan, Shape, Visibilities},
+    layout::{Encodings, Form, Plan, Shape, Visibilities},
+    planner::{self, Goal},
 };
 
 /// Version of the file format.
@@ -54,7 +55,7 @@ impl Architecture {
         goal: Goal,
     ) -> Result<(Self, Arc<Plan>), ProveError> {
         check_visibilities(&graph, &visibilities)?;
-        let mut plan = layout::choose(&graph, &visibilities, goal)?;
+        let mut plan = planner::choose(&graph, &visibilities, goal)?;
         let architecture = Self {
             version: VERSION,
             optimised_for: goal,
@@ -88,7 +89,7 @@ impl Architecture {
     /// Where the file is not one that keys can be made of, or its statements are not those of the layout.
     pub fn plan(&self) -> Result<Arc<Plan>, ProveError> {
         let declared = self.form()?;
-        layout::within_reach(&self.graph)?;
+        planner::within_reach(&self.graph)?;
         let mut plan = Plan::new(&self.graph, &self.visibilities, self.shape)?;
         let own = &plan.statement.form;
         if declared != *own {

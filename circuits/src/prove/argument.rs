@@ -24,20 +24,12 @@ use snark_verifier::{
 };
 use snark_verifier_sdk::halo2::{PoseidonTranscript, POSEIDON_SPEC};
 
-use super::{ProveError, Transcript};
+use super::{error::Rejected, ProveError, Transcript};
 use crate::{
     circuit::{ModelCircuit, Purpose, Witness},
     layout::Plan,
     plonk::{create_proof, Prepared},
 };
-
-/// The argument does not hold.
-#[derive(Debug, thiserror::Error)]
-#[error("proof rejected: {reason}")]
-pub struct Rejected {
-    /// Which step failed.
-    pub reason: String,
-}
 
 /// Makes both keys of a plan.
 pub fn keygen(

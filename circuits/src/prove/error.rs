@@ -7,8 +7,6 @@ use crate::{
     srs::SrsError,
 };
 
-use super::Rejected;
-
 /// Why keys or a proof could not be made, read or checked.
 #[derive(Debug, thiserror::Error)]
 pub enum ProveError {
@@ -62,4 +60,12 @@ pub enum ProveError {
     /// A value of the caller's that cannot be.
     #[error("{0}")]
     Invalid(String),
+}
+
+/// The argument does not hold.
+#[derive(Debug, thiserror::Error)]
+#[error("proof rejected: {reason}")]
+pub struct Rejected {
+    /// Which step failed.
+    pub reason: String,
 }

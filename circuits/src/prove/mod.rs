@@ -16,11 +16,11 @@ mod statement;
 mod transcript;
 
 pub use architecture::Architecture;
-pub use error::ProveError;
+pub use error::{ProveError, Rejected};
 pub use keys::{digest, Keys, Verifier};
 pub use opening::Opening;
 pub use proof::{prove, Proof, Request};
 pub use statement::{Exposure, Statement, Word};
 
-pub use argument::{protocol, verify as verify_argument, Rejected};
+pub use argument::{protocol, verify as verify_argument};
 pub use transcript::Transcript;

@@ -18,6 +18,7 @@
 mod cache;
 mod ceremony;
 mod development;
+mod digest;
 mod error;
 mod fixed_base;
 mod format;
@@ -42,10 +43,11 @@ use rand_chacha::ChaCha20Rng;
 
 pub use cache::{cached, cached_secret, default_cache_folder};
 pub use ceremony::{name_of_secret, named_in};
+pub use digest::FileDigest;
 pub use error::SrsError;
 pub use import::{Glance, Import};
 pub use map::Format;
-pub use provenance::{parse_fingerprint, FileDigest, Provenance, Trust};
+pub use provenance::{parse_fingerprint, Provenance, Trust};
 
 /// Smallest size that is made or loaded, as a power of two.
 pub const MIN_K: u32 = 1;

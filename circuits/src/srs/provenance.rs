@@ -7,11 +7,11 @@
 //! never written to a file, and whoever gets the file has to say it for themselves.
 
 use std::fmt;
-use std::str::FromStr;
 
 use blake2b_simd::Params;
 use serde::{Deserialize, Serialize};
 
+use super::FileDigest;
 use super::{ceremony, hex};
 
 /// Where an SRS came from, which decides whether proofs under it convince anybody.
@@ -191,42 +191,6 @@ impl fmt::Display for Provenance {
 /// The first bytes in hexadecimal, enough to tell files apart by eye.
 fn short(digest: &[u8]) -> String {
     format!("{}…", hex::show(digest.get(..8).unwrap_or(digest)))
-}
-
-/// BLAKE2b-512 of a file, as ceremonies publish it (`b2sum FILE`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct FileDigest(pub [u8; 64]);
-
-impl fmt::Display for FileDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::show(&self.0))
-    }
-}
-
-impl FromStr for FileDigest {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        hex::parse(text.as_bytes()).map(Self).ok_or_else(|| {
-            "expected the 128 hexadecimal digits of a BLAKE2b-512 digest, as `b2sum` prints it"
-                .to_owned()
-        })
-    }
-}
-
-impl From<FileDigest> for String {
-    fn from(digest: FileDigest) -> Self {
-        digest.to_string()
-    }
-}
-
-impl TryFrom<String> for FileDigest {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
 }
 
 /// A fingerprint from its 64 hexadecimal digits.

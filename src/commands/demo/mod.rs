@@ -6,7 +6,7 @@ mod forgeries;
 use super::{evm, prove::Prover, setup, verify};
 use crate::{
     aggregation::{aggregate, gate_columns, ready_key, KeyPlace},
-    cli::Goal,
+    args::Goal,
     contract::{self, Subject},
     keys::KeyFolder,
     output::NewFolder,
@@ -322,7 +322,7 @@ impl Demo<'_> {
             .insert("aggregate_proof_bytes".into(), json!(size));
 
         self.chapter("The contract, in a local EVM")?;
-        let name = evm::generate::CONTRACT;
+        let name = contract::CONTRACT;
         let made = ui.stage("Writing and compiling the contract", None, || {
             contract::make(&Subject::Aggregate(&ready), name, ready.origin, None)
         });

@@ -2,7 +2,7 @@
 
 use crate::{
     contract::advice,
-    keys::hex,
+    hex::hex,
     models::Known,
     onchain::{
         args::{parse_address, NodeArgs},

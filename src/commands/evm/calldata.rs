@@ -1,7 +1,7 @@
 //! `zkml evm calldata`: what a transaction would carry, for a wallet of another kind.
 
 use crate::{
-    keys::hex,
+    hex::hex,
     onchain::{
         call::{call, Call, CallArgs, Contracts, Places, Purpose},
         contracts::Deployable,

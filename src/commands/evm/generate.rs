@@ -3,7 +3,7 @@
 use crate::{
     aggregation::{gate_columns, ready_key, KeyPlace},
     commands::aggregate::parse_columns,
-    contract::{self, Artefact, Checks, Subject},
+    contract::{self, Artefact, Checks, Subject, CONTRACT},
     keys::{KeyFolder, Verifying},
     origin::Origin,
     output::{self, Content, NewFolder},
@@ -16,14 +16,12 @@ use clap::{Args, ValueEnum};
 use serde_json::{json, Value};
 use std::path::{Path, PathBuf};
 use zkml_circuits::{
+    aggregate::contract_cost,
     files::Name,
-    gas::{aggregated, direct, ContractCost},
-    layout::Goal,
+    gas::{direct, ContractCost},
+    planner::Goal,
 };
 use zkml_evm_verifier::compile::find_compiler;
-
-/// Name of the contract unless another is asked for.
-pub const CONTRACT: &str = "ZkmlVerifier";
 
 /// Write the Solidity verifier of an aggregation, or of a model, and compile it.
 ///
@@ -147,7 +145,7 @@ pub fn run(args: &GenerateArgs, ui: &Ui) -> Result<Value> {
 fn direct_is_better(set: &Verifying, columns: usize, ui: &Ui) -> Result<bool> {
     let shape = &set.architecture.shape;
     let own = direct(shape, &set.form);
-    let other = aggregated(shape, &set.form, columns);
+    let other = contract_cost(shape, &set.form, columns);
     let gas = |cost: &ContractCost| cost.fits().then_some(cost.gas_osaka);
     let (own, other) = (gas(&own), other.as_ref().and_then(gas));
     let text = |gas: Option<u64>| gas.map_or("too large".to_owned(), grouped);

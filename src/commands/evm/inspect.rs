@@ -2,7 +2,7 @@
 
 use crate::{
     contract::{advice, parse_bytes},
-    keys::hex,
+    hex::hex,
     onchain::{
         args::{parse_address, NodeArgs},
         contracts::artefact_path,

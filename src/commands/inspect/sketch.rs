@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::{collections::BTreeMap, path::Path};
 use zkml_circuits::{
     import,
-    layout::MAX_K,
+    planner::MAX_K,
     sketch::{Layer, Sketch},
 };
 

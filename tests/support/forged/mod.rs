@@ -17,7 +17,7 @@ use std::{
 };
 use zkml_circuits::srs::Srs;
 use zkml_cli::{
-    cli::Global,
+    args::Global,
     keys::{KeyFolder, Verifying},
     srs::SrsArgs,
     ui::Ui,

@@ -35,7 +35,7 @@ const CALL: [&str; 8] = [
 /// Writes a contract's artefact, and records that say that it stands.
 pub fn contract(scene: &Scene<'_>, instances: usize) -> Result<()> {
     let code = runtime(scene.srs()?.params.s_g2());
-    let hex = |bytes: &[u8]| format!("0x{}", zkml_cli::keys::hex(bytes));
+    let hex = |bytes: &[u8]| format!("0x{}", zkml_cli::hex::hex(bytes));
     let artefact = Artefact {
         version: VERSION,
         contract: "ZkmlVerifier".parse()?,

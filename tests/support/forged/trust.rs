@@ -16,7 +16,7 @@ use zkml_circuits::{
     files::{read_container, write_container, Kind},
     srs::{FileDigest, Provenance, Srs},
 };
-use zkml_cli::keys::hex;
+use zkml_cli::hex::hex;
 
 const HERMEZ: &str = "powersOfTau28_hez_final_14.ptau";
 const VERIFY: [&str; 6] = [

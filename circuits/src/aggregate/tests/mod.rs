@@ -29,7 +29,8 @@ use super::{
     digits::WINDOWS,
     ecc::Chip,
     field::{Factor, Term},
-    prove::{accumulate, accumulators_of, deciding_key},
+    key::deciding_key,
+    prove::{accumulate, accumulators_of},
     range::{rows, TABLE_BITS},
     vk_digest, AggregateError, AggregationShape, BITS, LIMBS,
 };

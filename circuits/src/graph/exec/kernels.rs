@@ -190,23 +190,3 @@ fn clipped(start: usize, kernel: usize, pad: usize, size: usize) -> std::ops::Ra
     let end = (start + kernel).saturating_sub(pad).min(size);
     start.saturating_sub(pad).min(end)..end
 }
-
-/// For each element of the transposed tensor, its index in the source.
-pub(crate) fn transposed_indices(shape: &[usize], perm: &[usize]) -> Vec<usize> {
-    let mut strides = vec![1usize; shape.len()];
-    for d in (1..shape.len()).rev() {
-        strides[d - 1] = strides[d].saturating_mul(shape[d]);
-    }
-    let axes: Vec<(usize, usize)> = perm
-        .iter()
-        .filter_map(|&p| Some((*shape.get(p)?, *strides.get(p)?)))
-        .collect();
-    let mut indices = vec![0usize];
-    for &(size, stride) in &axes {
-        indices = indices
-            .iter()
-            .flat_map(|&base| (0..size).map(move |i| base + i * stride))
-            .collect();
-    }
-    indices
-}

@@ -3,10 +3,10 @@
 //! zkml's shapes carry the batch; here tensors have the file's shape, and what the layers of images
 //! keep without a batch is reshaped, which moves nothing.
 
-use super::layers::Place;
+use super::place::Place;
 use super::{without_batch, Importer};
 use crate::graph::{Clamp, Op, TensorId};
-use crate::import::tied::Made;
+use crate::import::made::Made;
 use crate::import::{Fate, ImportError, Initialiser};
 
 /// What a layer computes, in the file's shape.

@@ -1,6 +1,6 @@
 //! Functions by tables, as zkml has them: `round(f(x/scale)·scale)`, in 64-bit floating point.
 
-use super::layers::Place;
+use super::place::Place;
 use super::Importer;
 use crate::graph::range::weight_range;
 use crate::graph::{Clamp, Defined, Interval, Op, Table, TensorId};

@@ -1,9 +1,10 @@
 //! Layers to nodes.
 
 use super::moves::permutation;
+use super::place::Place;
 use super::{checked_shape, without_batch, Importer, Known, Layer, Rounded};
 use crate::graph::{Clamp, Op, TensorId, Window};
-use crate::import::{tied, ImportError};
+use crate::import::{made, ImportError};
 
 const SUPPORTED: [&str; 39] = [
     "Add",
@@ -70,53 +71,6 @@ enum Made {
 enum Other {
     Data,
     Weight(i64),
-}
-
-/// A layer, and what messages call it.
-pub(super) struct Place<'a> {
-    pub layer: &'a Layer,
-    pub name: String,
-}
-
-impl Place<'_> {
-    pub fn input(&self, at: usize) -> Result<i64, ImportError> {
-        self.layer.inp_idxes.get(at).copied().ok_or_else(|| {
-            let expected = format!("at least {} inputs", at + 1);
-            ImportError::malformed(&self.name, expected, self.layer.inp_idxes.len())
-        })
-    }
-
-    pub fn param(&self, at: usize) -> Result<i64, ImportError> {
-        self.layer.params.get(at).copied().ok_or_else(|| {
-            let expected = format!("at least {} params", at + 1);
-            ImportError::malformed(&self.name, expected, self.layer.params.len())
-        })
-    }
-
-    pub fn size(&self, at: usize) -> Result<usize, ImportError> {
-        let value = self.param(at)?;
-        match usize::try_from(value) {
-            Ok(size) if (1..=1 << 20).contains(&size) => Ok(size),
-            _ => Err(self.bad_param(at, "1 to 2^20", value)),
-        }
-    }
-
-    pub fn bad_param(&self, at: usize, expected: &str, got: i64) -> ImportError {
-        ImportError::malformed(format!("{}: params[{at}]", self.name), expected, got)
-    }
-
-    /// The activation that a parameter names.
-    pub fn activation(&self, at: usize, scale: i64) -> Result<Option<Clamp>, ImportError> {
-        match self.layer.params.get(at).copied().unwrap_or(0) {
-            0 => Ok(None),
-            1 => Ok(Some(Clamp::RELU)),
-            3 => Ok(Some(Clamp {
-                lo: 0,
-                hi: Some(6 * scale),
-            })),
-            other => Err(self.bad_param(at, "activation 0 (none), 1 (relu) or 3 (relu6)", other)),
-        }
-    }
 }
 
 impl Importer {
@@ -273,7 +227,7 @@ impl Importer {
         };
         let clamp = place.activation(2, scale)?;
         let from = vec![place.input(1)? as usize];
-        let made = tied::Made::of("kernels", from, &[depthwise.into()]);
+        let made = made::Made::of("kernels", from, &[depthwise.into()]);
         let name = format!("{}/kernels", place.name);
         let w = self.draft.tied_weight(&name, made, shape, || values)?;
         let bias = self.bias(place, 2)?;
@@ -302,7 +256,7 @@ impl Importer {
         let (_, values) = self.weight_values(idx, &place.name)?;
         let values = values.to_vec();
         let name = format!("{}/bias", place.name);
-        let made = tied::Made::of("bias", vec![idx as usize], &[]);
+        let made = made::Made::of("bias", vec![idx as usize], &[]);
         let shape = vec![values.len()];
         let bias = self.draft.tied_weight(&name, made, shape, || values)?;
         Ok(Some(bias))
@@ -317,7 +271,7 @@ impl Importer {
         }
         let (shape, values) = self.weight_values(place.input(1)?, &place.name)?;
         let (shape, values) = (shape.to_vec(), values.to_vec());
-        let made = tied::Made::of("parameter", vec![place.input(1)? as usize], &[]);
+        let made = made::Made::of("parameter", vec![place.input(1)? as usize], &[]);
         let name = format!("{}/weights", place.name);
         let w = self.draft.tied_weight(&name, made, shape, || values)?;
         let bias = self.bias(place, 2)?;
@@ -406,9 +360,9 @@ impl Importer {
             Other::Weight(w) => {
                 let (shape, values) = self.weight_values(w, &place.name)?;
                 let negated = usize::from(kind == "Sub");
-                let mut constant = tied::Learned {
+                let mut constant = made::Learned {
                     numbers: (shape.to_vec(), values.to_vec()),
-                    made: tied::Made::of("constant", vec![w as usize], &[negated]),
+                    made: made::Made::of("constant", vec![w as usize], &[negated]),
                 };
                 if kind == "Mul" {
                     return self.scale(place, x, Some(&constant), None, scale, None);
@@ -432,8 +386,8 @@ impl Importer {
         &mut self,
         place: &Place<'_>,
         idx: i64,
-        w: Option<&tied::Learned<Rounded>>,
-        bias: Option<&tied::Learned<Rounded>>,
+        w: Option<&made::Learned<Rounded>>,
+        bias: Option<&made::Learned<Rounded>>,
         div: i64,
         clamp: Option<Clamp>,
     ) -> Result<Made, ImportError> {
@@ -477,7 +431,7 @@ fn same_padding(size: [usize; 2], kernel: [usize; 2], stride: [usize; 2]) -> [us
 }
 
 fn permuted(values: &[Rounded], shape: &[usize], perm: &[usize]) -> Vec<Rounded> {
-    let order = crate::graph::exec::transposed_indices(shape, perm);
+    let order = crate::graph::movement::transposed_indices(shape, perm);
     order
         .into_iter()
         .filter_map(|i| values.get(i).copied())

@@ -1,8 +1,8 @@
 //! Layers that only move elements, and the shapes that others ask for.
 
-use super::layers::Place;
+use super::place::Place;
 use super::Importer;
-use crate::graph::exec::transposed_indices;
+use crate::graph::movement::transposed_indices;
 use crate::graph::{Op, TensorId};
 use crate::import::ImportError;
 

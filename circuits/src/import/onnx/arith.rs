@@ -5,9 +5,9 @@ use super::value::{Array, Data, Type, Value};
 use super::Importer;
 use crate::graph::range::Known;
 use crate::graph::{Clamp, Op};
-use crate::import::tied::Learned;
+use crate::import::made::Learned;
+use crate::import::numbers::quantise;
 use crate::import::ImportError;
-use crate::quantise::quantise;
 
 type One = Result<Value, ImportError>;
 

@@ -7,7 +7,7 @@ use super::Importer;
 use crate::graph::ops::elements;
 use crate::graph::{Interval, Op, Table, TensorId};
 use crate::import::draft::MAX_NODES;
-use crate::import::tied::Made;
+use crate::import::made::Made;
 use crate::import::{movement, ImportError};
 
 impl Importer {

@@ -12,9 +12,11 @@ mod build;
 mod curve;
 mod dense;
 mod division;
+mod erf;
 mod far;
 mod geometry;
 mod indices;
+mod initialisers;
 mod link;
 mod logic;
 mod moves;
@@ -35,6 +37,7 @@ mod value;
 mod windows;
 
 use super::draft::most_expanded;
+use super::simplify::simplify;
 use super::{
     fuse, Draft, FloatModel, Format, ImportError, ImportOptions, Initialiser, Layout, Port,
     DEFAULT_SCALE,
@@ -180,7 +183,7 @@ fn import(
     let mut draft = importer.draft;
     build::tidy(&mut draft);
     fuse::scales_into_products(&mut draft);
-    draft.simplify()?;
+    simplify(&mut draft)?;
     Ok(draft)
 }
 
@@ -376,7 +379,7 @@ impl Importer {
             spent: 0,
             most: most_expanded(graph.encoded_len()),
             bounds: Default::default(),
-            shared: origins::shared(&graph),
+            shared: initialisers::shared(&graph),
             rearranged: HashMap::new(),
             read_numbers: Vec::new(),
             types: Vec::new(),

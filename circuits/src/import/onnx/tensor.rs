@@ -3,8 +3,8 @@
 use super::schema::TensorProto;
 use super::value::{Array, Type};
 use crate::graph::ops::MAX_ELEMENTS;
+use crate::import::numbers::half;
 use crate::import::ImportError;
-use crate::quantise::half;
 
 const FLOAT: i32 = 1;
 const UINT8: i32 = 2;

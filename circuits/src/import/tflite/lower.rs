@@ -1,11 +1,12 @@
 //! Operators to layers.
 
-use super::operators::{operator_name, Kind};
+use super::names::operator_name;
+use super::operators::Kind;
 use super::schema::{Model, Operator, Tensor, FLOAT32};
 use crate::import::draft::most_expanded;
 use crate::import::msgpack::{Layer, Network, Rounded};
+use crate::import::numbers::unfit;
 use crate::import::{Fate, Format, ImportError, Initialiser};
-use crate::quantise::unfit;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) type Result<T> = std::result::Result<T, ImportError>;

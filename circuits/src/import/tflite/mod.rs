@@ -9,6 +9,7 @@ mod average;
 mod flatbuffer;
 mod lower;
 mod moves;
+mod names;
 mod operators;
 mod schema;
 

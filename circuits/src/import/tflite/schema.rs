@@ -1,7 +1,7 @@
 //! The part of TensorFlow Lite's schema (version 3) that is read.
 
 use super::flatbuffer::{Buffer, Table};
-use super::operators::{operator_name, type_name};
+use super::names::{operator_name, type_name};
 use crate::import::ImportError;
 use std::borrow::Cow;
 

@@ -14,8 +14,8 @@ use crate::{
     graph::{Op, TensorId},
     layout::{
         emit::{Axis, Output, Tap},
+        matrix::Matrix,
         size::{indices, size, Size},
-        weights::Matrix,
         Accumulator,
     },
 };

@@ -5,8 +5,9 @@ use crate::{
     graph::{ops::rd_wide, Clamp, Interval, Op, TensorId},
     layout::{
         block::Geometry,
+        bounds::span,
         bounds::Declared,
-        emit::{span, Axis, Emit, Output, Term},
+        emit::{Axis, Emit, Output, Term},
         needed::Needed,
         repairs::{undone, Repair},
         size::size,

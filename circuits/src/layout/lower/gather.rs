@@ -5,8 +5,9 @@ use crate::{
     graph::TensorId,
     layout::{
         block::{Geometry, Range, Variable},
-        emit::span,
-        pack::{per_word, word_major, word_major_cells},
+        bounds::span,
+        form::per_word,
+        pack::{word_major, word_major_cells},
         size::size,
     },
 };

@@ -4,8 +4,9 @@ use super::{term, Builder, Home, LayoutError};
 use crate::{
     graph::{Interval, TensorId},
     layout::{
+        bounds::span,
         bounds::Declared,
-        emit::{span, Emit, Output},
+        emit::{Emit, Output},
         home::Limb,
         Accumulator, Step,
     },

@@ -163,7 +163,7 @@ impl Builder<'_> {
         let most = range.hi.max(0);
         let bits = Self::bits_of(range.lo, most);
         let geometry = self.packed_geometry(elements, bits, Variable::Position)?;
-        let values = super::emit::span(range.lo, most);
+        let values = super::bounds::span(range.lo, most);
         let limbs = self.limbs("input", values, true, geometry)?;
         let cells = word_major_cells(elements, &geometry);
         let pads: Vec<usize> = (0..cells.len()).filter(|&i| cells[i].is_none()).collect();

@@ -7,9 +7,10 @@ use crate::{
     graph::{Interval, Op, TensorId},
     layout::{
         block::{Cell, Range, Variable},
+        bounds::span,
         bounds::Declared,
-        emit::{span, Output},
-        pack::per_word,
+        emit::Output,
+        form::per_word,
         size::size,
         Accumulator, Step,
     },

@@ -8,8 +8,9 @@ use crate::{
     graph::{Clamp, TensorId},
     layout::{
         block::{BlockId, Cell, Gate},
+        bounds::span,
         bounds::Declared,
-        emit::{span, Output, Term},
+        emit::{Output, Term},
         Accumulator, Step,
     },
 };

@@ -9,7 +9,7 @@ use crate::{
     graph::{Interval, TensorId},
     layout::{
         block::{FunctionRange, Range},
-        emit::span,
+        bounds::span,
         home::Limb,
         Step,
     },

@@ -4,7 +4,7 @@
 use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr};
 
 use super::{element::Lanes, Ifma};
-use crate::plonk::program::{load, rotated, Coefficient, Instruction, Query, Register, ROWS};
+use crate::plonk::instruction::{load, rotated, Coefficient, Instruction, Query, Register, ROWS};
 
 /// 16 times so many p are below 2^260, as a shifted factor must be.
 const SHIFTED: u64 = 5;

@@ -5,7 +5,7 @@ use crate::aggregate::{
     circuit::offset_of,
     curve::coordinates,
     ecc::Chip,
-    prove::deciding_key,
+    key::deciding_key,
     tests::{
         cells as run,
         cells::{Cells, Failure, Forged},

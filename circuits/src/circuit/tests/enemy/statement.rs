@@ -11,7 +11,8 @@ use crate::{
     circuit::Witness,
     graph::{Graph, Role, TensorId, Visibility},
     import::{Format, Layout, Port, Source},
-    layout::{Exposed, Goal, Home, Packing, Place, Plan, Shape, Step},
+    layout::{Exposed, Home, Packing, Place, Plan, Shape, Step},
+    planner::Goal,
     prove::{Architecture, Exposure, Statement, Word},
 };
 

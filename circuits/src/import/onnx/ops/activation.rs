@@ -3,9 +3,10 @@
 use super::{Handler, Importer, OnnxNode, Results};
 use crate::graph::Defined;
 use crate::import::onnx::curve::{Curve, Tail};
+use crate::import::onnx::erf::erf;
 use crate::import::onnx::value::{Type, Value};
 use crate::import::ImportError;
-use std::f64::consts::{FRAC_2_SQRT_PI, PI, SQRT_2};
+use std::f64::consts::{PI, SQRT_2};
 
 type One = Result<Value, ImportError>;
 
@@ -64,21 +65,6 @@ fn shrink(importer: &mut Importer, node: &OnnxNode) -> Results {
     let (lower, upper) = (importer.mul(&above, &lower)?, importer.mul(&below, &upper)?);
     let y = importer.add(&lower, &upper)?;
     Ok(vec![y.typed(x.ty())])
-}
-
-/// The error function. All terms of this series are positive, so nothing cancels.
-pub(in crate::import::onnx) fn erf(x: f64) -> f64 {
-    let a = x.abs();
-    if a > 6.0 {
-        return x.signum();
-    }
-    let (mut term, mut sum, mut n) = (a, a, 1.0);
-    while term > sum * 1e-17 {
-        term *= 2.0 * a * a / (2.0 * n + 1.0);
-        sum += term;
-        n += 1.0;
-    }
-    (FRAC_2_SQRT_PI * (-a * a).exp() * sum).min(1.0).copysign(x)
 }
 
 fn softplus(x: f64) -> f64 {

@@ -1,6 +1,6 @@
 //! GELU in both forms, and x·sigmoid(x).
 
-use super::super::ops::activation::erf;
+use super::super::erf::erf;
 use super::super::schema::{AttributeProto, NodeProto};
 use super::chain::{Chains, Trial};
 use super::Spelling;

@@ -1,6 +1,6 @@
 //! Chains of elementwise nodes, and what they compute.
 
-use super::super::ops::activation::erf;
+use super::super::erf::erf;
 use super::super::schema::{GraphProto, NodeProto, TensorProto};
 use super::super::tensor;
 use prost::Message;

@@ -4,7 +4,8 @@ use super::super::tests::{check, floats, integers, ints, kinds, model, node};
 use super::activation::KNOWN;
 use super::*;
 use crate::import::{ImportOptions, Model};
-use crate::layout::{choose, Goal, Visibilities};
+use crate::layout::Visibilities;
+use crate::planner::{choose, Goal};
 
 /// GELU by tanh, with `cubic` before x³, of some elements.
 fn by_tanh(cubic: f32, elements: i64) -> GraphProto {

@@ -1,7 +1,5 @@
-//! Weights that several nodes read. They are one tensor: two are two sets of cells, which nothing says are equal.
-
-use super::{Draft, ImportError};
-use crate::graph::TensorId;
+//! What weights are made of. Weights that several nodes read are one tensor: two are two sets of cells, which nothing
+//! says are equal.
 
 /// What weights are made of: numbers of the file, and how.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -20,7 +18,7 @@ impl Made {
     }
 
     /// Made further.
-    fn then(mut self, how: &[usize]) -> Self {
+    pub(super) fn then(mut self, how: &[usize]) -> Self {
         self.how.extend(how);
         self
     }
@@ -40,24 +38,5 @@ impl<W> Learned<W> {
     pub fn arranged(&self, how: &[usize], numbers: (Vec<usize>, Vec<W>)) -> Self {
         let made = self.made.clone().then(how);
         Learned { numbers, made }
-    }
-}
-
-impl<W: Copy> Draft<W> {
-    /// The tensor of weights that are made so, for all nodes that read them.
-    pub(super) fn tied_weight(
-        &mut self,
-        name: &str,
-        made: Made,
-        shape: Vec<usize>,
-        values: impl FnOnce() -> Vec<W>,
-    ) -> Result<TensorId, ImportError> {
-        let made = made.then(&shape);
-        if let Some(known) = self.tied.get(&made) {
-            return Ok(*known);
-        }
-        let id = self.weight(name, shape, values())?;
-        self.tied.insert(made, id);
-        Ok(id)
     }
 }
