@@ -4,7 +4,8 @@ use std::{path::Path, time::Instant};
 
 use anyhow::{anyhow, Result};
 use serde_json::{json, Value};
-use zkml_circuits::{layout::Visibilities, planner::Goal, prove, srs::Srs};
+use zkml_model::{layout::Visibilities, planner::Goal, prove};
+use zkml_srs::Srs;
 
 use crate::{
     forged::Scene,

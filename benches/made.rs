@@ -8,17 +8,19 @@ use std::{
 use anyhow::Result;
 use serde_json::{json, Value};
 use snark_verifier_sdk::Snark;
-use zkml_circuits::{
-    aggregate::{self, AggregateProof, AggregationKey, AggregationShape},
-    graph::Visibility,
-    import::{self, ImportOptions, Model},
-    inputs,
+use zkml_aggregation as aggregate;
+use zkml_aggregation::{AggregateProof, AggregationKey, AggregationShape};
+use zkml_cli::aggregation::gate_columns;
+use zkml_graph::Visibility;
+use zkml_import as import;
+use zkml_import::{inputs, ImportOptions, Model};
+use zkml_model::{
     layout::{Plan, Visibilities},
     planner::Goal,
     prove::{self, Architecture, Keys, Opening, Proof, Request, Verifier},
-    srs::{self, Srs},
 };
-use zkml_cli::aggregation::gate_columns;
+use zkml_srs as srs;
+use zkml_srs::Srs;
 
 /// The keys of a model, and what they are of.
 pub struct Made {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use serde_json::{json, Value};
-use zkml_circuits::{
+use zkml_model::{
     layout::Visibilities,
     planner::Goal,
     prove::{self, Architecture, Keys, Opening, Proof, Verifier},

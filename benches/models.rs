@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use serde_json::{json, Value};
-use zkml_circuits::{
-    evaluate::Pair,
-    import::{self, ImportOptions, Model},
+use zkml_import as import;
+use zkml_import::{
+    accuracy::Pair,
     inputs::dataset::{self, Samples},
-    layout::Visibilities,
-    planner::Goal,
+    ImportOptions, Model,
 };
+use zkml_model::{layout::Visibilities, planner::Goal};
 
 use crate::{
     made::{model, proven, root, set_up, shared, with},

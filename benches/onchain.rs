@@ -9,11 +9,7 @@ use halo2_proofs::{
 };
 use serde_json::{json, Value};
 use snark_verifier::{pcs::kzg::KzgDecidingKey, verifier::plonk::PlonkProtocol};
-use zkml_circuits::{
-    aggregate::{vk_digest, AggregateProof},
-    prove::{self, Architecture, Keys, Opening, Proof, Statement},
-    srs::Srs,
-};
+use zkml_aggregation::{vk_digest, AggregateProof};
 use zkml_evm_verifier::{
     calldata::Layout,
     check::{build, check_contract},
@@ -24,6 +20,8 @@ use zkml_evm_verifier::{
     front::{self, describe_revert, Contract, Inference, Mode},
     validate,
 };
+use zkml_model::prove::{self, Architecture, Keys, Opening, Proof, Statement};
+use zkml_srs::Srs;
 
 use crate::{
     forger::{

@@ -3,18 +3,19 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // As in the tests that the modules are of.
 
-#[path = "../circuits/tests/onnx/networks.rs"]
+#[path = "../circuits/import/tests/onnx/networks.rs"]
 mod networks;
-#[path = "../circuits/tests/onnx/nodes.rs"]
+#[path = "../circuits/import/tests/onnx/nodes.rs"]
 mod nodes;
-#[path = "../circuits/tests/onnx/support.rs"]
+#[path = "../circuits/import/tests/onnx/support.rs"]
 mod support;
 
 use anyhow::{anyhow, ensure, Context, Result};
 use serde_json::{json, Value};
 use std::path::Path;
 
-use zkml_circuits::{import, layout::Visibilities, planner::Goal};
+use zkml_import as import;
+use zkml_model::{layout::Visibilities, planner::Goal};
 
 use crate::{
     made::{proven, set_up, shared},

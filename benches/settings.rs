@@ -4,11 +4,11 @@ use std::{path::Path, process::Command};
 
 use anyhow::{ensure, Context, Result};
 use serde_json::Value;
-use zkml_circuits::prove::{self, Architecture, Keys, Proof};
 use zkml_evm_verifier::{
     calldata::encode,
     codegen::{generate, Labels},
 };
+use zkml_model::prove::{self, Architecture, Keys, Proof};
 
 use crate::{
     made::{aggregated, cached, inner_proof, outer},

@@ -2,17 +2,15 @@
 
 use anyhow::Result;
 use std::{fs, path::Path, sync::Arc};
-use zkml_circuits::{
-    aggregate::AggregationKey,
-    files::{read_container, Kind},
-    prove::{Architecture, Keys, Opening, Proof, Verifier},
-};
+use zkml_aggregation::AggregationKey;
 use zkml_cli::{
     bundle::Bundle,
     contract::{Artefact, Checks, VERSION},
     origin::Origin,
 };
 use zkml_evm_verifier::{calldata::Layout, codegen::abi, compile::settings_of};
+use zkml_files::{read_container, Kind};
+use zkml_model::prove::{Architecture, Keys, Opening, Proof, Verifier};
 
 use crate::{
     small::Small,

@@ -2,13 +2,11 @@
 
 use anyhow::Result;
 use std::{path::Path, sync::Arc};
-use zkml_circuits::{
-    aggregate::check_snark,
-    files::{read_container, Kind, Name},
-    inputs::dataset::{labels, Samples},
-    prove::Proof,
-};
+use zkml_aggregation::check_snark;
 use zkml_cli::{args::Settings, commands::verify::load_salts, onchain::record::Record};
+use zkml_files::{read_container, Kind, Name};
+use zkml_import::inputs::dataset::{labels, Samples};
+use zkml_model::prove::Proof;
 
 use crate::{
     small::Small,

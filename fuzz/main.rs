@@ -17,7 +17,7 @@ mod mutate;
 mod small;
 mod target;
 mod targets;
-#[path = "../circuits/tests/support/tflite.rs"]
+#[path = "../circuits/import/tests/support/tflite.rs"]
 mod tflite;
 
 use anyhow::{bail, Context, Result};

@@ -5,15 +5,16 @@ use anyhow::Result;
 use halo2_proofs::halo2curves::bn256::Fr;
 use serde::Serialize;
 use std::{fs, path::Path, sync::Arc};
-use zkml_circuits::{
-    aggregate::{AggregateProof, ACCUMULATOR_LIMBS},
-    import::{self, ImportOptions, Model},
+use zkml_aggregation::{AggregateProof, ACCUMULATOR_LIMBS};
+use zkml_cli::bundle::{Bundle, Inner};
+use zkml_import as import;
+use zkml_import::{ImportOptions, Model};
+use zkml_model::{
     layout::{Plan, Visibilities},
     planner::Goal,
     prove::{prove, Architecture, Keys, Opening, Proof, Request, Word},
-    srs::Srs,
 };
-use zkml_cli::bundle::{Bundle, Inner};
+use zkml_srs::Srs;
 
 /// A small model with all that belongs to it.
 pub struct Small {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use zkml_circuits::files::Kind;
+use zkml_files::Kind;
 
 /// Format version of a kind of container.
 pub fn version(kind: Kind) -> u32 {
@@ -160,7 +160,7 @@ pub fn text(error: impl std::fmt::Display) -> String {
     format!("{error:#}")
 }
 
-/// A container with this payload, as `zkml_circuits::files` lays it out.
+/// A container with this payload, as `zkml_files` lays it out.
 pub fn contain(kind: Kind, payload: &[u8]) -> Vec<u8> {
     let mut bytes = b"ZKML".to_vec();
     bytes.extend(kind.tag());

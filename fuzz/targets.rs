@@ -3,12 +3,10 @@
 use anyhow::{Context, Result};
 use halo2_proofs::SerdeFormat;
 use std::{fs, path::Path, sync::Arc};
-use zkml_circuits::{
-    files::{read_container, Kind},
-    import::{self, ImportOptions, Model},
-    inputs,
-    srs::{Import, Srs},
-};
+use zkml_files::{read_container, Kind};
+use zkml_import as import;
+use zkml_import::{inputs, ImportOptions, Model};
+use zkml_srs::{Import, Srs};
 
 use crate::{
     artefacts::artefacts,
@@ -206,7 +204,7 @@ fn strings(work: &Path) -> Result<Vec<Target>> {
         srs.params.write_custom(&mut bytes, SerdeFormat::RawBytes)?;
         raw.push(bytes);
     }
-    let data = crate::root().join("circuits/tests/data");
+    let data = crate::root().join("circuits/srs/tests/data");
     let ptau = vec![
         fs::read(data.join("snarkjs-6-unprepared.ptau"))?,
         fs::read(data.join("snarkjs-6.ptau"))?,

@@ -1,7 +1,7 @@
 """Writes what onnxruntime says of networks: the first eight values of each output, as JSON.
 
     pip install onnxruntime==1.32.0
-    scripts/onnx_expected.py ../shared/data/onnx circuits/tests/data/onnx-networks.json
+    scripts/onnx_expected.py ../shared/data/onnx circuits/import/tests/data/onnx-networks.json
 """
 
 import glob, json, os, sys

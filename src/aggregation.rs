@@ -13,15 +13,15 @@ use crate::{
 use anyhow::{bail, Result};
 use rand::rngs::OsRng;
 use std::path::{Path, PathBuf};
-use zkml_circuits::{
-    aggregate::{
-        keygen, prove, AggregateError, AggregationKey, AggregationShape, Stage, Structure,
-    },
-    files::Kind,
+use zkml_aggregation::{
+    keygen, prove, AggregateError, AggregationKey, AggregationShape, Stage, Structure,
+};
+use zkml_files::Kind;
+use zkml_model::{
     gas::{self, ContractCost, Work},
     prove::{digest, protocol, Proof},
-    srs::Srs,
 };
+use zkml_srs::Srs;
 
 /// Gate columns that the circuit of an aggregation of so many proofs has at most, unless something else
 /// is asked for: few cost little gas. Two hold one proof in 2^20 rows; more proofs would need more rows,

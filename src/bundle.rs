@@ -5,12 +5,10 @@ use anyhow::{bail, Context, Result};
 use halo2_proofs::halo2curves::bn256::Fr;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use zkml_circuits::{
-    aggregate::{vk_digest, AggregateProof, ACCUMULATOR_LIMBS},
-    files::{read_container, write_container, Kind},
-    prove::{protocol, Proof, Statement, Word},
-    srs::Provenance,
-};
+use zkml_aggregation::{vk_digest, AggregateProof, ACCUMULATOR_LIMBS};
+use zkml_files::{read_container, write_container, Kind};
+use zkml_model::prove::{protocol, Proof, Statement, Word};
+use zkml_srs::Provenance;
 
 /// Since 2 the digest of an inner key is of its slot's structure, too.
 const VERSION: u32 = 2;

@@ -14,13 +14,7 @@ use anyhow::{anyhow, bail, Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use zkml_circuits::{
-    aggregate::{Structure, ACCUMULATOR_LIMBS},
-    files::{read_bounded, write_atomic, Name},
-    import::without_values,
-    prove::{protocol, Architecture, Word},
-    srs::named_in,
-};
+use zkml_aggregation::{Structure, ACCUMULATOR_LIMBS};
 use zkml_evm_verifier::{
     calldata::Layout,
     codegen::abi,
@@ -28,6 +22,10 @@ use zkml_evm_verifier::{
     creation, secret,
     unwritten::{reads, Reads, ADVISORY},
 };
+use zkml_files::{read_bounded, write_atomic, Name};
+use zkml_import::without_values;
+use zkml_model::prove::{protocol, Architecture, Word};
+use zkml_srs::named_in;
 
 /// Name of a contract unless another is asked for.
 pub const CONTRACT: &str = "ZkmlVerifier";

@@ -13,12 +13,12 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use zkml_circuits::{
+use zkml_model::{
     layout::{Form, Plan, Shape},
     planner::Cost,
     prove::{Architecture, Keys, Verifier},
-    srs::{Check, Srs},
 };
+use zkml_srs::{Check, Srs};
 
 /// A folder of keys.
 #[derive(Clone, Debug)]
@@ -285,7 +285,7 @@ pub fn make_folder(folder: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zkml_circuits::layout::Clamps;
+    use zkml_model::layout::Clamps;
 
     /// Not every machine has the hundred gigabytes that a file of a kilobyte can ask for.
     #[test]

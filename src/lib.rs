@@ -1,5 +1,5 @@
 //! What the `zkml` program is made of; `main.rs` parses and reports. Not an interface for others: those
-//! are `zkml-circuits` and `zkml-evm-verifier`.
+//! are the crates in `circuits` and `evm-verifier`.
 #![deny(missing_docs, unsafe_code)]
 
 pub mod aggregation;

@@ -33,9 +33,8 @@ fn start_logs(verbose: u8) {
         _ => "trace",
     };
     let filter = EnvFilter::try_from_env("ZKML_LOG").unwrap_or_else(|_| {
-        EnvFilter::new(format!(
-            "zkml_cli={level},zkml_circuits={level},zkml_evm_verifier={level}"
-        ))
+        // Of all crates whose names start so.
+        EnvFilter::new(format!("zkml={level}"))
     });
     // The HTTP client would log the node's URL, with the API key in it.
     let quiet = ["ureq=off", "ureq_proto=off"];

@@ -8,10 +8,8 @@ use crate::{
 use anyhow::{anyhow, bail, Context, Result};
 use clap::Args;
 use std::path::PathBuf;
-use zkml_circuits::{
-    files::read_bounded,
-    prove::{Opening, Word},
-};
+use zkml_files::read_bounded;
+use zkml_model::prove::{Opening, Word};
 
 /// Largest file of a commitment.
 const MAX_COMMITMENT: u64 = 1 << 10;

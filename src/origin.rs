@@ -12,12 +12,10 @@ use blake2b_simd::Params;
 use halo2_proofs::{halo2curves::bn256::G1Affine, plonk::VerifyingKey, SerdeFormat::RawBytes};
 use serde::{Deserialize, Serialize};
 use std::{fs::File, io, path::PathBuf, sync::OnceLock};
-use zkml_circuits::{
-    aggregate::AggregationKey,
-    files::{read_bounded, write_atomic_new},
-    prove::{Architecture, Keys},
-    srs::default_cache_folder,
-};
+use zkml_aggregation::AggregationKey;
+use zkml_files::{read_bounded, write_atomic_new};
+use zkml_model::prove::{Architecture, Keys};
+use zkml_srs::default_cache_folder;
 
 /// How it is known that keys are those of their configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

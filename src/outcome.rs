@@ -3,11 +3,9 @@
 use crate::{hex::hex, ui::Ui};
 use serde_json::{json, Value};
 use std::{any::Any, process::ExitCode};
-use zkml_circuits::{
-    aggregate::AggregateError,
-    prove::{ProveError, Rejected},
-};
+use zkml_aggregation::AggregateError;
 use zkml_evm_verifier::check::CheckError;
+use zkml_model::prove::{ProveError, Rejected};
 
 const ERROR: u8 = 1;
 const REJECTED: u8 = 3;

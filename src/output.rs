@@ -14,7 +14,8 @@ use std::{
     io::Read,
     path::{Path, PathBuf},
 };
-use zkml_circuits::{files::Kind, prove::Word};
+use zkml_files::Kind;
+use zkml_model::prove::Word;
 
 /// What a command writes to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

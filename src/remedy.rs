@@ -5,10 +5,10 @@ use std::{
     path::Path,
     time::{Duration, Instant},
 };
-use zkml_circuits::{
-    graph::{exec, Visibility},
-    import::{ImportError, ImportOptions, Model, DEFAULT_SCALE},
+use zkml_graph::{exec, Visibility};
+use zkml_import::{
     inputs::{self, Beyond, InputError},
+    ImportError, ImportOptions, Model, DEFAULT_SCALE,
 };
 
 /// Trying ends after so long, and a second more for each megabyte of the file.

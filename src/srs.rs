@@ -5,7 +5,7 @@ use anyhow::{bail, Context, Result};
 use clap::Args;
 use halo2_proofs::poly::commitment::ParamsProver;
 use std::path::PathBuf;
-use zkml_circuits::srs::{
+use zkml_srs::{
     cached, cached_secret, default_cache_folder, name_of_secret, parse_fingerprint, Progress,
     Provenance, Srs,
 };

@@ -11,8 +11,8 @@ use anyhow::{bail, Context, Result};
 use halo2_proofs::halo2curves::bn256::Fr;
 use serde_json::{json, Value};
 use std::path::Path;
-use zkml_circuits::prove::{Proof, Statement, Word};
 use zkml_evm_verifier::front::{aggregated_proof, Mode};
+use zkml_model::prove::{Proof, Statement, Word};
 
 /// Public values and proof. What its file says that they state is [claimed](Submission::claims) only.
 pub struct Submission {

@@ -3,11 +3,9 @@
 use crate::ui::Ui;
 use anyhow::Result;
 use serde_json::{json, Value};
-use zkml_circuits::{
-    graph::{Graph, TensorId},
-    import::{Port, Source},
-    prove::{Architecture, Exposure, Statement},
-};
+use zkml_graph::{Graph, TensorId};
+use zkml_import::{Port, Source};
+use zkml_model::prove::{Architecture, Exposure, Statement};
 
 /// Values of one tensor that are listed before the rest is only counted.
 const LISTED: usize = 64;

@@ -16,8 +16,8 @@ use halo2_proofs::halo2curves::{
 use serde_json::{json, Value};
 use std::{fs, sync::OnceLock};
 use support::{digits, json, text, Folder, Run, Zkml};
-use zkml_circuits::srs::{fingerprint, Srs};
 use zkml_cli::hex::hex;
+use zkml_srs::{fingerprint, Srs};
 
 fn zkml(arguments: &[&str]) -> Run {
     Zkml::new().args(arguments).run()
@@ -86,7 +86,7 @@ fn a_model_proof_is_checked_by_its_own_contract() {
 
     // Another statement, and another model.
     let forged = path("forged.zkml");
-    let mut tampered = zkml_circuits::prove::Proof::load(proof.as_ref()).unwrap();
+    let mut tampered = zkml_model::prove::Proof::load(proof.as_ref()).unwrap();
     tampered.statement.context = "0x2b".parse().unwrap();
     tampered.save(forged.as_ref()).unwrap();
     assert_eq!(test(&forged).code, 3);

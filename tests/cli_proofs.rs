@@ -12,12 +12,12 @@ use std::{
     sync::{Arc, OnceLock},
 };
 use support::{digits, json, text, Folder, Run, Zkml};
-use zkml_circuits::{
-    graph::TensorId,
+use zkml_graph::TensorId;
+use zkml_model::{
     layout::{Cell, Plan, Step},
     prove::{Architecture, Keys, Opening},
-    srs::cached,
 };
+use zkml_srs::cached;
 
 struct Fixture {
     folder: Folder,
@@ -252,7 +252,7 @@ fn damaged_and_tampered_proofs_are_told_apart() {
         assert!(out.stderr.contains("damaged.zkml"), "{}", out.stderr);
     }
     // A forger can make the file's digest, but not the proof.
-    type Forge = fn(&mut zkml_circuits::prove::Proof);
+    type Forge = fn(&mut zkml_model::prove::Proof);
     let forgeries: [(&str, Forge); 5] = [
         ("bit", |proof| *proof.argument.last_mut().unwrap() ^= 1),
         ("length", |proof| proof.argument.push(0)),
@@ -264,14 +264,14 @@ fn damaged_and_tampered_proofs_are_told_apart() {
         }),
         ("output", |proof| {
             let outputs = proof.statement.outputs.first_mut();
-            if let Some(zkml_circuits::prove::Exposure::Public(values)) = outputs {
+            if let Some(zkml_model::prove::Exposure::Public(values)) = outputs {
                 values[0] += 1;
             }
         }),
     ];
     for (name, forge) in forgeries {
         let forged = folder.path("forged.zkml");
-        let mut proof = zkml_circuits::prove::Proof::load(proof.as_ref()).unwrap();
+        let mut proof = zkml_model::prove::Proof::load(proof.as_ref()).unwrap();
         forge(&mut proof);
         proof.save(forged.as_ref()).unwrap();
         let out = verify(&forged, keys, &[]);

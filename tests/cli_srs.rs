@@ -4,7 +4,7 @@
 
 // Each test uses a part of these.
 #[allow(dead_code)]
-#[path = "../circuits/tests/support/ptau.rs"]
+#[path = "../circuits/srs/tests/support/ptau.rs"]
 mod ptau;
 #[allow(dead_code)]
 mod support;
@@ -17,9 +17,9 @@ use ptau::{raw_srs, Ptau};
 use serde_json::Value;
 use std::fs;
 use support::{digits, json, text, Folder, Run, Zkml};
-use zkml_circuits::srs::{fingerprint, FileDigest, Provenance, Srs};
 use zkml_cli::hex::hex;
 use zkml_evm_verifier::exec::{Chain, Fork};
+use zkml_srs::{fingerprint, FileDigest, Provenance, Srs};
 
 /// The example's circuit has 2^14 rows.
 const POWER: u32 = 14;

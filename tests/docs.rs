@@ -23,10 +23,8 @@ use support::{
     digits,
     guide::{steps, Step, Style},
 };
-use zkml_circuits::{
-    graph::Op,
-    prove::{Architecture, Exposure, Proof},
-};
+use zkml_graph::Op;
+use zkml_model::prove::{Architecture, Exposure, Proof};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -7,15 +7,8 @@ use std::path::Path;
 
 use halo2_proofs::{arithmetic::Field, halo2curves::bn256::Fr, poly::commitment::ParamsProver};
 use rand::rngs::OsRng;
-use zkml_circuits::{
-    aggregate::{self, vk_digest, AggregationShape},
-    import::{self, ImportOptions},
-    inputs,
-    layout::Visibilities,
-    planner::Goal,
-    prove::{prove, Architecture, Keys, Opening, Request, Transcript},
-    srs::Srs,
-};
+use zkml_aggregation as aggregate;
+use zkml_aggregation::{vk_digest, AggregationShape};
 use zkml_evm_verifier::{
     calldata,
     check::{build, check_contract},
@@ -23,6 +16,14 @@ use zkml_evm_verifier::{
     compile::find_compiler,
     exec::{Chain, Fork},
 };
+use zkml_import as import;
+use zkml_import::{inputs, ImportOptions};
+use zkml_model::{
+    layout::Visibilities,
+    planner::Goal,
+    prove::{prove, Architecture, Keys, Opening, Request, Transcript},
+};
+use zkml_srs::Srs;
 
 #[test]
 fn a_contract_accepts_the_proof_and_nothing_else() {

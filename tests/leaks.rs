@@ -22,13 +22,13 @@ use std::{
     sync::Arc,
 };
 use support::{Folder, Zkml};
-use zkml_circuits::{
-    import::{parse_onnx, ImportOptions},
+use zkml_import::{parse_onnx, ImportOptions};
+use zkml_model::{
     layout::{Plan, Visibilities},
     planner::Goal,
     prove::{Architecture, Keys},
-    srs::Srs,
 };
+use zkml_srs::Srs;
 
 /// Where the graph in public files may differ, as docs/security.md lists it.
 const LISTED: [&str; 6] = [

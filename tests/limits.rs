@@ -8,26 +8,24 @@
 #[allow(dead_code)]
 #[path = "support/onnx.rs"]
 mod onnx;
-#[path = "../circuits/tests/support/packed.rs"]
+#[path = "../circuits/import/tests/support/packed.rs"]
 mod packed;
 #[allow(dead_code)]
-#[path = "../circuits/tests/support/ptau.rs"]
+#[path = "../circuits/srs/tests/support/ptau.rs"]
 mod ptau;
 #[allow(dead_code)]
 mod support;
 #[allow(dead_code)]
-#[path = "../circuits/tests/support/tflite.rs"]
+#[path = "../circuits/import/tests/support/tflite.rs"]
 mod tflite;
 
 use ptau::raw_srs;
 use serde_json::{json, Value};
 use std::{fs, path::Path, process::Command};
 use support::{Folder, Zkml};
-use zkml_circuits::{
-    files::{read_container, write_container, Kind},
-    prove::Architecture,
-    srs::Srs,
-};
+use zkml_files::{read_container, write_container, Kind};
+use zkml_model::prove::Architecture;
+use zkml_srs::Srs;
 
 /// CPU time: twice the five seconds that a file may take, for machines that are slower and busy.
 const SECONDS: usize = 10;

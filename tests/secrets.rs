@@ -7,7 +7,7 @@
 #[allow(dead_code)]
 #[path = "support/onnx.rs"]
 mod onnx;
-#[path = "../circuits/tests/support/packed.rs"]
+#[path = "../circuits/import/tests/support/packed.rs"]
 mod packed;
 #[allow(dead_code)]
 mod support;
@@ -15,7 +15,7 @@ mod support;
 use serde_json::{json, Value};
 use std::{fs, path::Path};
 use support::{Folder, Zkml};
-use zkml_circuits::files::{write_container, Kind};
+use zkml_files::{write_container, Kind};
 
 /// A value of an input, and what it is at the scale, 512: numbers that nothing else is likely to have.
 const VALUE: &str = "98713.0625";

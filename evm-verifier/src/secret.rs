@@ -12,7 +12,7 @@ use halo2_proofs::halo2curves::{
     ff::PrimeField,
     CurveAffine,
 };
-use zkml_circuits::srs::fingerprint;
+use zkml_srs::fingerprint;
 
 /// Bytes of a word.
 const WORD: usize = 32;

@@ -34,12 +34,9 @@ use snark_verifier_sdk::{
 };
 use std::{sync::OnceLock, time::Instant};
 use support::{circuit, classifier, commitment, inference, order, reason, two_phase, Scene};
-use zkml_circuits::{
-    aggregate::{
-        argue, keygen, prove, verify, vk_digest, AggregateError, AggregateProof, AggregationKey,
-        AggregationShape, ACCUMULATOR_LIMBS,
-    },
-    srs::Srs,
+use zkml_aggregation::{
+    argue, keygen, prove, verify, vk_digest, AggregateError, AggregateProof, AggregationKey,
+    AggregationShape, ACCUMULATOR_LIMBS,
 };
 use zkml_evm_verifier::{
     calldata,
@@ -52,6 +49,7 @@ use zkml_evm_verifier::{
         Event, IModelVerifier as I, Inference,
     },
 };
+use zkml_srs::Srs;
 
 /// All sizes of an SRS must share a secret.
 const SEED: [u8; 32] = [7; 32];

@@ -16,10 +16,7 @@ use std::time::Instant;
 use support::{
     circuit, classifier, commitment, inference, public, reason, two_phase, Direct, Scene, ALICE,
 };
-use zkml_circuits::{
-    aggregate::{keygen, prove, vk_digest, AggregationShape, ACCUMULATOR_LIMBS},
-    srs::Srs,
-};
+use zkml_aggregation::{keygen, prove, vk_digest, AggregationShape, ACCUMULATOR_LIMBS};
 use zkml_evm_verifier::{
     check::{build, check_contract},
     codegen::Labels,
@@ -30,6 +27,7 @@ use zkml_evm_verifier::{
         IModelVerifier as I, Inference,
     },
 };
+use zkml_srs::Srs;
 
 /// All sizes of an SRS must share a secret.
 const SEED: [u8; 32] = [7; 32];

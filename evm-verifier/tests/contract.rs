@@ -6,7 +6,7 @@
 mod battery;
 #[path = "support/precompiles.rs"]
 mod precompiles;
-#[path = "../../circuits/tests/support/two_phase.rs"]
+#[path = "../../circuits/testing/two_phase.rs"]
 mod two_phase;
 
 use battery::Subject;

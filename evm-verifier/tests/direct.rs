@@ -20,24 +20,24 @@ use std::{
     path::Path,
     sync::{Arc, OnceLock},
 };
-use zkml_circuits::{
-    gas,
-    import::{self, ImportOptions},
-    inputs,
-    layout::{Plan, Visibilities},
-    planner::Goal,
-    prove::{
-        protocol, prove, verify_argument, Architecture, Keys, Opening, Proof, ProveError, Request,
-        Transcript,
-    },
-    srs::Srs,
-};
 use zkml_evm_verifier::{
     check::{build, check_contract},
     codegen::Labels,
     compile::find_compiler,
     exec::{Chain, Fork},
 };
+use zkml_import as import;
+use zkml_import::{inputs, ImportOptions};
+use zkml_model::{
+    gas,
+    layout::{Plan, Visibilities},
+    planner::Goal,
+    prove::{
+        protocol, prove, verify_argument, Architecture, Keys, Opening, Proof, ProveError, Request,
+        Transcript,
+    },
+};
+use zkml_srs::Srs;
 
 struct Fixture {
     plan: Arc<Plan>,

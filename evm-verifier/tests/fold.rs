@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "../../circuits/tests/support/two_phase.rs"]
+#[path = "../../circuits/testing/two_phase.rs"]
 mod two_phase;
 
 use halo2_proofs::{

@@ -17,19 +17,20 @@ use halo2_proofs::{halo2curves::bn256::Fr, poly::commitment::ParamsProver};
 use revm::primitives::hex;
 use serde_json::{json, Value};
 use std::path::Path;
-use zkml_circuits::{
-    import::{self, ImportOptions},
-    layout::Visibilities,
-    planner::Goal,
-    prove::{protocol, prove, Architecture, Keys, Opening, Request, Transcript},
-    srs::Srs,
-};
 use zkml_evm_verifier::{
     check::build,
     codegen::{abi, Labels},
     compile::{find_compiler, settings_of, standard_json, Compiler},
     contracts::SOLC,
 };
+use zkml_import as import;
+use zkml_import::ImportOptions;
+use zkml_model::{
+    layout::Visibilities,
+    planner::Goal,
+    prove::{protocol, prove, Architecture, Keys, Opening, Request, Transcript},
+};
+use zkml_srs::Srs;
 
 fn digest(bytes: &[u8]) -> String {
     let hash = Params::new().hash_length(32).hash(bytes);

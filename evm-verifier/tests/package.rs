@@ -17,7 +17,6 @@ use std::{
     process::Command,
 };
 use support::{element, fitted, pack, reason, Direct, Scene};
-use zkml_circuits::prove::{Exposure, Statement, Word};
 use zkml_evm_verifier::{
     calldata,
     codegen::Failure,
@@ -29,6 +28,7 @@ use zkml_evm_verifier::{
         Inference,
     },
 };
+use zkml_model::prove::{Exposure, Statement, Word};
 
 /// Random models, each with a statement.
 const CASES: usize = 1_200;

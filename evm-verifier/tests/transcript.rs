@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "../../circuits/tests/support/recorder.rs"]
+#[path = "../../circuits/testing/recorder.rs"]
 mod recorder;
 mod support;
 

@@ -13,7 +13,7 @@ mod small;
 pub mod target;
 #[path = "../targets.rs"]
 pub mod targets;
-#[path = "../../circuits/tests/support/tflite.rs"]
+#[path = "../../circuits/import/tests/support/tflite.rs"]
 mod tflite;
 
 use std::{

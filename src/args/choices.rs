@@ -1,7 +1,8 @@
 //! What a model's owner chooses between.
 
 use clap::ValueEnum;
-use zkml_circuits::{graph::Visibility, planner, prove::Transcript};
+use zkml_graph::Visibility;
+use zkml_model::{planner, prove::Transcript};
 
 /// What a layout is optimised for.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]

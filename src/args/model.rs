@@ -10,12 +10,10 @@ use std::{
     path::{Path, PathBuf},
     time::Instant,
 };
-use zkml_circuits::{
-    graph::{batch::MAX_BATCH, real::RealWeights},
-    import::{self, Exact, ImportError, ImportOptions, Model},
-    inputs::InputError,
-    prove::ProveError,
-};
+use zkml_graph::{batch::MAX_BATCH, real::RealWeights};
+use zkml_import as import;
+use zkml_import::{inputs::InputError, Exact, ImportError, ImportOptions, Model};
+use zkml_model::prove::ProveError;
 
 /// A model file and how to read it.
 #[derive(Args)]

@@ -3,7 +3,8 @@
 use anyhow::{anyhow, Context};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path};
-use zkml_circuits::{files, import::without_values};
+use zkml_files as files;
+use zkml_import::without_values;
 
 /// Largest settings file.
 const MAX_SETTINGS: u64 = 1 << 16;

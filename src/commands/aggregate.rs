@@ -14,7 +14,8 @@ use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::{json, Value};
 use std::path::{Path, PathBuf};
-use zkml_circuits::{files::Kind, prove::Proof};
+use zkml_files::Kind;
+use zkml_model::prove::Proof;
 
 /// Turn one proof or more, of one model or of several, into one proof that a contract can check.
 ///

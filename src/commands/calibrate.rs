@@ -12,12 +12,14 @@ use anyhow::{bail, Context, Result};
 use clap::{Args, ValueEnum};
 use serde_json::{json, Value};
 use std::path::{Path, PathBuf};
-use zkml_circuits::{
-    evaluate::{Accuracy, Pair, TensorError},
-    files::write_atomic,
-    graph::real::RealWeights,
-    import::{load_real, ImportOptions, Model},
+use zkml_files::write_atomic;
+use zkml_graph::real::RealWeights;
+use zkml_import::{
+    accuracy::{Accuracy, Pair, TensorError},
     inputs::dataset::Samples,
+    load_real, ImportOptions, Model,
+};
+use zkml_model::{
     layout::Visibilities,
     planner::{choose, Cost, Goal},
 };

@@ -8,10 +8,10 @@ use anyhow::{bail, Result};
 use clap::Args;
 use serde_json::{json, Value};
 use std::path::PathBuf;
-use zkml_circuits::{
-    evaluate::Pair,
-    import::Model,
+use zkml_import::{
+    accuracy::Pair,
     inputs::dataset::{self, Samples},
+    Model,
 };
 
 /// Measure a model's accuracy on labelled samples, in real numbers and in fixed point.

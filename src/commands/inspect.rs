@@ -11,10 +11,10 @@ use crate::{
 use anyhow::Result;
 use clap::Args;
 use serde_json::{json, Value};
-use zkml_circuits::{
-    aggregate::contract_cost,
+use zkml_aggregation::contract_cost;
+use zkml_graph::{Graph, Node};
+use zkml_model::{
     gas::{direct, ContractCost},
-    graph::{Graph, Node},
     layout::{Plan, Visibilities},
     planner::Cost,
     prove::Architecture,

@@ -16,15 +16,15 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use zkml_circuits::{
-    files::{write_secret, Kind},
-    graph::{TensorId, Visibility},
-    inputs,
+use zkml_files::{write_secret, Kind};
+use zkml_graph::{TensorId, Visibility};
+use zkml_import::inputs;
+use zkml_model::{
     layout::Plan,
     planner::Cost,
     prove::{prove, Architecture, Keys, Opening, Proof, Request, Transcript, Verifier, Word},
-    srs::Srs,
 };
+use zkml_srs::Srs;
 
 /// Prove what the model says about an input. The proof is verified before it is written.
 #[derive(Args)]

@@ -9,10 +9,8 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{json, Value};
 use std::path::PathBuf;
-use zkml_circuits::{
-    graph::{exec, Visibility},
-    inputs,
-};
+use zkml_graph::{exec, Visibility};
+use zkml_import::inputs;
 
 /// Run a model on an input, in the same fixed-point arithmetic that a proof is about.
 #[derive(Args)]

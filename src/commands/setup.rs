@@ -17,13 +17,13 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use zkml_circuits::{
-    files::{write_atomic, Kind},
-    import::{Fate, Initialiser, Model},
+use zkml_files::{write_atomic, Kind};
+use zkml_import::{Fate, Initialiser, Model};
+use zkml_model::{
     layout::{Plan, Visibilities},
     prove::{Architecture, Keys, Opening, Word},
-    srs::Srs,
 };
+use zkml_srs::Srs;
 
 /// Make the keys of a model, and the secret opening of the commitment to its weights.
 ///

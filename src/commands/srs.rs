@@ -14,10 +14,8 @@ use std::{
     path::{Path, PathBuf},
     time::Instant,
 };
-use zkml_circuits::{
-    files::Kind,
-    srs::{FileDigest, Format, Glance, Import, Provenance, Srs, MAX_K, MIN_K},
-};
+use zkml_files::Kind;
+use zkml_srs::{FileDigest, Format, Glance, Import, Provenance, Srs, MAX_K, MIN_K};
 
 /// Import, check, show or make structured reference strings.
 #[derive(Subcommand)]

@@ -16,12 +16,14 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
-use zkml_circuits::{
-    files::read_bounded,
-    graph::Graph,
-    hash::Poseidon,
-    import::Source,
+use zkml_files::read_bounded;
+use zkml_graph::Graph;
+use zkml_import::{
     inputs::{self, Rounding},
+    Source,
+};
+use zkml_model::{
+    hash::Poseidon,
     prove::{Architecture, Exposure, Proof, ProveError, Statement, Word},
 };
 

@@ -5,17 +5,15 @@ use crate::{aggregation::ReadyKey, hex::hex, keys::Verifying, origin::Origin};
 use anyhow::{Context, Result};
 use halo2_proofs::poly::commitment::ParamsProver;
 use std::path::{Path, PathBuf};
-use zkml_circuits::{
-    aggregate::AggregationKey,
-    files::write_atomic,
-    prove::{protocol, Word},
-    srs::Srs,
-};
+use zkml_aggregation::AggregationKey;
 use zkml_evm_verifier::{
     check::build,
     codegen::{abi, Labels},
     compile::{find_compiler, settings_of, standard_json},
 };
+use zkml_files::write_atomic;
+use zkml_model::prove::{protocol, Word};
+use zkml_srs::Srs;
 
 /// What a contract is made for.
 pub enum Subject<'a> {

@@ -5,8 +5,9 @@ use anyhow::{anyhow, bail, Context, Result};
 use serde::Deserialize;
 use serde_json::Value;
 use std::{collections::BTreeMap, path::Path};
-use zkml_circuits::{files::read_bounded, import::without_values};
 use zkml_evm_verifier::{compile::published_version, explorer::Source};
+use zkml_files::read_bounded;
+use zkml_import::without_values;
 
 /// solc's standard JSON, as far as zkml writes it.
 #[derive(Deserialize)]

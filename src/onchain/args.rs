@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 use zeroize::Zeroizing;
-use zkml_circuits::files::read_bounded;
 use zkml_evm_verifier::chain::{Address, Node, Offer, Wait, Wallet, MAX_COST, MAX_TIP, U256};
+use zkml_files::read_bounded;
 
 /// The variable that has the node's URL.
 const URL_VARIABLE: &str = "ETH_RPC_URL";

@@ -18,7 +18,6 @@ use anyhow::{bail, Context, Result};
 use clap::Args;
 use serde_json::{json, Value};
 use std::path::{Path, PathBuf};
-use zkml_circuits::prove::Word;
 use zkml_evm_verifier::{
     calldata,
     chain::{is_local, Address, Node, Verdict},
@@ -28,6 +27,7 @@ use zkml_evm_verifier::{
         Inference, Mode,
     },
 };
+use zkml_model::prove::Word;
 
 /// Which contracts.
 #[derive(Args)]

@@ -4,12 +4,12 @@ use super::record::Record;
 use crate::{contract::Artefact, output::folder_of};
 use anyhow::{bail, Context, Result};
 use std::path::{Path, PathBuf};
-use zkml_circuits::files::Name;
 use zkml_evm_verifier::{
     chain::{keccak256, Address, Node, B256},
     compile::Bytecode,
     contracts::{model_verifier, SOLC},
 };
+use zkml_files::Name;
 
 /// A contract that can be deployed.
 pub struct Deployable {

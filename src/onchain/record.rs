@@ -3,11 +3,9 @@
 use anyhow::{anyhow, bail, Context, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use zkml_circuits::{
-    files::{read_bounded, write_atomic, Name},
-    import::without_values,
-};
 use zkml_evm_verifier::chain::{Address, B256};
+use zkml_files::{read_bounded, write_atomic, Name};
+use zkml_import::without_values;
 
 /// Largest record that is read.
 const MAX_FILE: u64 = 1 << 16;

@@ -6,7 +6,7 @@ use crate::{
 };
 use serde_json::{json, Value};
 use std::fs;
-use zkml_circuits::files::{read_container, write_container, Kind};
+use zkml_files::{read_container, write_container, Kind};
 
 #[test]
 fn nodes_and_chains_are_checked() {

@@ -7,7 +7,7 @@ use crate::support::{
 };
 use serde_json::Value;
 use std::{fs, path::Path, sync::OnceLock};
-use zkml_circuits::files::{read_container, write_container, Kind};
+use zkml_files::{read_container, write_container, Kind};
 
 /// The commands of docs/onchain.md: those before there is a node, and those on it.
 pub fn guide() -> (Vec<Step>, Vec<Step>) {

@@ -6,8 +6,8 @@ use crate::{
 };
 use serde_json::json;
 use std::fs;
-use zkml_circuits::srs::Srs;
 use zkml_cli::hex::hex;
+use zkml_srs::Srs;
 
 #[test]
 fn a_dry_run_sends_nothing() {

@@ -5,7 +5,7 @@ use anyhow::Result;
 use rand::{rngs::StdRng, seq::SliceRandom, Rng, SeedableRng};
 use serde_json::{json, Value};
 use std::collections::BTreeSet;
-use zkml_circuits::import::{parse_onnx, parse_onnx_declared, FloatModel, ImportOptions, Model};
+use zkml_import::{parse_onnx, parse_onnx_declared, FloatModel, ImportOptions, Model};
 
 /// Functions of one number.
 const FUNCTIONS: [&str; 26] = [

@@ -11,7 +11,7 @@ use revm::primitives::Address;
 use serde::Deserialize;
 use std::path::Path;
 use zeroize::Zeroizing;
-use zkml_circuits::files::read_bounded;
+use zkml_files::read_bounded;
 
 /// Largest keystore file that is read.
 const MAX_KEYSTORE: u64 = 1 << 16;

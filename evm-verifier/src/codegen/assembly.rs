@@ -13,7 +13,7 @@ use snark_verifier::{
     verifier::{plonk::PlonkProtocol, SnarkVerifier},
 };
 use std::rc::Rc;
-use zkml_circuits::aggregate::OuterVerifier;
+use zkml_aggregation::OuterVerifier;
 
 /// What the generator wrote.
 pub(super) struct Assembly {

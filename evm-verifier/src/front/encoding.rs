@@ -5,10 +5,8 @@ use super::{
     IModelVerifier::{self, Model, Tensor},
 };
 use halo2_proofs::halo2curves::bn256::Fr;
-use zkml_circuits::{
-    aggregate::ACCUMULATOR_LIMBS,
-    prove::{Exposure, Statement},
-};
+use zkml_aggregation::ACCUMULATOR_LIMBS;
+use zkml_model::prove::{Exposure, Statement};
 
 /// Bytes of one element of a public tensor.
 pub fn element_bytes(bits: u8) -> usize {

@@ -7,17 +7,15 @@ use super::{
 use alloy_sol_types::SolValue;
 use halo2_proofs::halo2curves::bn256::Fr;
 use revm::primitives::{keccak256, Address, B256};
-use zkml_circuits::{
-    graph::Visibility,
-    layout::{Exposed, Form},
-};
+use zkml_graph::Visibility;
+use zkml_model::layout::{Exposed, Form};
 
 /// What a model's verifier contract verifies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Proofs of the model's own circuit.
     Direct,
-    /// Aggregated proofs; the model's verifying key has this digest ([`zkml_circuits::aggregate::vk_digest`]).
+    /// Aggregated proofs; the model's verifying key has this digest ([`zkml_aggregation::vk_digest`]).
     Aggregated {
         /// Digest of the verifying key.
         key_digest: Fr,

@@ -16,7 +16,7 @@ use halo2_proofs::halo2curves::{
 use rand::{rngs::StdRng, Rng, SeedableRng};
 use revm::primitives::U256;
 use snark_verifier::{pcs::kzg::KzgDecidingKey, verifier::plonk::PlonkProtocol};
-use zkml_circuits::aggregate::{BITS, LIMBS};
+use zkml_aggregation::{BITS, LIMBS};
 
 /// Calldata on which verifiers are compared.
 #[derive(Clone, Debug)]

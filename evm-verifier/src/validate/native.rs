@@ -16,7 +16,7 @@ use snark_verifier::{
     },
 };
 use snark_verifier_sdk::SHPLONK;
-use zkml_circuits::aggregate::{BITS, LIMBS};
+use zkml_aggregation::{BITS, LIMBS};
 
 /// A coordinate as limbs.
 pub(super) fn limbs(coordinate: Fq) -> [Fr; LIMBS] {

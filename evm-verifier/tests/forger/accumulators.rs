@@ -7,7 +7,7 @@ use halo2_proofs::halo2curves::{
     CurveAffine,
 };
 use revm::primitives::{keccak256, U256};
-use zkml_circuits::aggregate::{ACCUMULATOR_LIMBS, BITS, LIMBS};
+use zkml_aggregation::{ACCUMULATOR_LIMBS, BITS, LIMBS};
 
 /// What a pairing decides: e(lhs, g₂) = e(rhs, τ·g₂).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use halo2_proofs::halo2curves::{
     group::Curve,
 };
 use revm::primitives::U256;
-use zkml_circuits::aggregate::ACCUMULATOR_LIMBS;
+use zkml_aggregation::ACCUMULATOR_LIMBS;
 
 /// Where the opening's pairing is made to be off, so that it makes up for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

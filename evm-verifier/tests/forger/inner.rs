@@ -25,12 +25,8 @@ use snark_verifier::{
     verifier::{plonk::PlonkSuccinctVerifier, SnarkVerifier},
 };
 use snark_verifier_sdk::{Snark, SHPLONK};
-use zkml_circuits::{
-    aggregate::{
-        argue, keygen, verify, vk_digest, AggregateProof, AggregationKey, AggregationShape, BITS,
-        LIMBS,
-    },
-    srs::Srs,
+use zkml_aggregation::{
+    argue, keygen, verify, vk_digest, AggregateProof, AggregationKey, AggregationShape, BITS, LIMBS,
 };
 use zkml_evm_verifier::{
     calldata,
@@ -40,6 +36,7 @@ use zkml_evm_verifier::{
     exec::Fork,
     front::{aggregated_proof, batch_call, encode_elements, register_call, Inference},
 };
+use zkml_srs::Srs;
 
 /// All sizes of an SRS must share a secret.
 const SEED: [u8; 32] = [7; 32];

@@ -17,7 +17,7 @@ use snark_verifier_sdk::{
     SHPLONK,
 };
 use std::collections::HashSet;
-use zkml_circuits::aggregate::{ACCUMULATOR_LIMBS, BITS, LIMBS};
+use zkml_aggregation::{ACCUMULATOR_LIMBS, BITS, LIMBS};
 use zkml_evm_verifier::{
     compile::Bytecode,
     exec::{Call, Fork, MAX_TX_GAS},

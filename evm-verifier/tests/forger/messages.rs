@@ -12,7 +12,7 @@ use halo2_proofs::halo2curves::{
     ff::{Field, PrimeField},
 };
 use revm::primitives::U256;
-use zkml_circuits::aggregate::{ACCUMULATOR_LIMBS, BITS, LIMBS};
+use zkml_aggregation::{ACCUMULATOR_LIMBS, BITS, LIMBS};
 
 /// A right accumulator has limbs that are not canonical, and the circuit proves these limbs.
 pub fn encodings(outer: &Outer) -> Vec<Case> {

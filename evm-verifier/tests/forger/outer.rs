@@ -19,7 +19,7 @@ use snark_verifier_sdk::snark_verifier::{
     system::halo2::{compile as protocol_of, Config},
     verifier::plonk::PlonkProtocol,
 };
-use zkml_circuits::aggregate::ACCUMULATOR_LIMBS;
+use zkml_aggregation::ACCUMULATOR_LIMBS;
 use zkml_evm_verifier::{
     check::build,
     codegen::{Labels, VerifierSource},

@@ -27,7 +27,7 @@ use snark_verifier_sdk::{
     },
     SHPLONK,
 };
-use zkml_circuits::aggregate::{BITS, LIMBS};
+use zkml_aggregation::{BITS, LIMBS};
 
 /// What is written in place of a message.
 #[derive(Clone, Copy, Debug)]

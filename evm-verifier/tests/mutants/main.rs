@@ -13,7 +13,7 @@ mod chosen;
 mod equivalent;
 mod mutation;
 mod subject;
-#[path = "../../../circuits/tests/support/two_phase.rs"]
+#[path = "../../../circuits/testing/two_phase.rs"]
 mod two_phase;
 
 use equivalent::Proof;

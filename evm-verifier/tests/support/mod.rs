@@ -2,7 +2,7 @@
 //! chain with the front on it.
 #![allow(dead_code, clippy::unwrap_used)]
 
-#[path = "../../../circuits/tests/support/two_phase.rs"]
+#[path = "../../../circuits/testing/two_phase.rs"]
 pub mod two_phase;
 
 use halo2_proofs::{
@@ -21,7 +21,6 @@ use snark_verifier::{
 };
 use std::{cell::RefCell, sync::OnceLock};
 use two_phase::TwoPhase;
-use zkml_circuits::layout::Encoding;
 use zkml_evm_verifier::{
     check::build,
     codegen::{Labels, VerifierSource},
@@ -34,6 +33,7 @@ use zkml_evm_verifier::{
         Inference,
     },
 };
+use zkml_model::layout::Encoding;
 
 /// The order of the scalar field.
 pub fn order() -> U256 {

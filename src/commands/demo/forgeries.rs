@@ -1,6 +1,6 @@
 //! Proofs tampered with.
 
-use zkml_circuits::prove::{Exposure, Proof, Word};
+use zkml_model::prove::{Exposure, Proof, Word};
 
 /// The proof for another output, for another request, and with a changed byte.
 pub fn forgeries(proof: &Proof) -> Vec<(&'static str, Proof)> {

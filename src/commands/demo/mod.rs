@@ -21,11 +21,11 @@ use clap::{Args, ValueEnum};
 use forgeries::forgeries;
 use serde_json::{json, Map, Value};
 use std::path::{Path, PathBuf};
-use zkml_circuits::{
-    files::write_atomic,
-    graph::{exec, Graph},
-    import::{self, ImportOptions, Model, Source},
-    inputs,
+use zkml_files::write_atomic;
+use zkml_graph::{exec, Graph};
+use zkml_import as import;
+use zkml_import::{inputs, ImportOptions, Model, Source};
+use zkml_model::{
     layout::Visibilities,
     prove::{Exposure, Proof},
 };

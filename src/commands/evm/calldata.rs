@@ -14,12 +14,12 @@ use anyhow::{bail, Context, Result};
 use clap::{Args, ValueEnum};
 use serde_json::{json, Value};
 use std::path::PathBuf;
-use zkml_circuits::files::write_atomic;
 use zkml_evm_verifier::{
     calldata::count_bytes,
     chain::Address,
     front::{model_id, register_call, word},
 };
+use zkml_files::write_atomic;
 
 /// Print the calldata of a proof in hexadecimal: for a multi-signature wallet, or a contract of one's own.
 ///

@@ -15,13 +15,13 @@ use anyhow::{bail, Result};
 use clap::{Args, ValueEnum};
 use serde_json::{json, Value};
 use std::path::{Path, PathBuf};
-use zkml_circuits::{
-    aggregate::contract_cost,
-    files::Name,
+use zkml_aggregation::contract_cost;
+use zkml_evm_verifier::compile::find_compiler;
+use zkml_files::Name;
+use zkml_model::{
     gas::{direct, ContractCost},
     planner::Goal,
 };
-use zkml_evm_verifier::compile::find_compiler;
 
 /// Write the Solidity verifier of an aggregation, or of a model, and compile it.
 ///

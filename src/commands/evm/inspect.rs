@@ -16,11 +16,12 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::{json, Value};
 use std::path::Path;
-use zkml_circuits::{files::read_bounded, import::without_values};
 use zkml_evm_verifier::{
     secret::trusted,
     unwritten::{reads, ADVISORY},
 };
+use zkml_files::read_bounded;
+use zkml_import::without_values;
 
 /// Largest file that is read.
 const MAX_FILE: u64 = 64 << 20;

@@ -7,8 +7,8 @@ use crate::{
 use anyhow::Result;
 use serde_json::Value;
 use std::{collections::BTreeMap, path::Path};
-use zkml_circuits::{
-    import,
+use zkml_import as import;
+use zkml_model::{
     planner::MAX_K,
     sketch::{Layer, Sketch},
 };

@@ -15,13 +15,13 @@ use std::{
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
-use zkml_circuits::srs::Srs;
 use zkml_cli::{
     args::Global,
     keys::{KeyFolder, Verifying},
     srs::SrsArgs,
     ui::Ui,
 };
+use zkml_srs::Srs;
 
 /// Longest time that a command may take with a forged file.
 const LIMIT: Duration = Duration::from_secs(600);

@@ -7,10 +7,7 @@ use super::{
 use anyhow::{Context, Result};
 use halo2_proofs::halo2curves::bn256::Fr;
 use std::fs;
-use zkml_circuits::{
-    aggregate::{AggregateProof, ACCUMULATOR_LIMBS},
-    prove::{Exposure, Proof, Word},
-};
+use zkml_aggregation::{AggregateProof, ACCUMULATOR_LIMBS};
 use zkml_cli::{
     bundle::{Bundle, Inner, Slot},
     contract::{structure, Artefact, Checks, VERSION},
@@ -18,6 +15,7 @@ use zkml_cli::{
     origin::Origin,
 };
 use zkml_evm_verifier::{calldata::Layout, chain::keccak256, codegen::abi, compile::settings_of};
+use zkml_model::prove::{Exposure, Proof, Word};
 
 /// Chain of the records.
 const CHAIN: u64 = 31337;

@@ -12,11 +12,9 @@ use halo2_proofs::halo2curves::{
 };
 use serde_json::{json, Value};
 use std::{fs, path::Path};
-use zkml_circuits::{
-    files::{read_container, write_container, Kind},
-    srs::{FileDigest, Provenance, Srs},
-};
 use zkml_cli::hex::hex;
+use zkml_files::{read_container, write_container, Kind};
+use zkml_srs::{FileDigest, Provenance, Srs};
 
 const HERMEZ: &str = "powersOfTau28_hez_final_14.ptau";
 const VERIFY: [&str; 6] = [
